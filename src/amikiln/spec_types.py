@@ -1,0 +1,51 @@
+"""The kinds of values that a spec is made of: what is allowed, as a pattern and in words."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field, StringConstraints
+
+
+def text(pattern: str, allowed: str, longest: int | None = None) -> Any:
+    """Return what makes a string type of a pattern, and of words for people."""
+    return (StringConstraints(pattern=pattern, max_length=longest), Field(description=allowed))
+
+
+Name = Annotated[
+    str,
+    *text(r"^[a-z0-9][a-z0-9-]{0,62}$", "lower-case letters, digits and -, 63 at most"),
+]
+UserName = Annotated[
+    str, *text(r"^[a-z_][a-z0-9_-]{0,31}$", "a Linux user name: a-z, 0-9, _ and -, 32 at most")
+]
+HostName = Annotated[
+    str, *text(r"^[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?$", "a host name, with :PORT where needed")
+]
+ImageReference = Annotated[
+    # The distribution project's grammar, less digests: plan resolves those.
+    # https://pkg.go.dev/github.com/distribution/reference
+    str,
+    *text(
+        r"^[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5}/[a-z0-9]+([._-]+[a-z0-9]+)*)?"
+        r"(/[a-z0-9]+([._-]+[a-z0-9]+)*)*:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$",
+        "HOST/PATH:TAG, with the tag and without a digest (plan finds the digest)",
+        longest=512,
+    ),
+]
+ParameterPath = Annotated[
+    str,
+    *text(
+        r"^(/[A-Za-z0-9_.-]+|/[A-Za-z0-9_.-]*\{region\}[A-Za-z0-9_.-]*){1,15}$",
+        "an SSM path of /, letters, digits, _ . and -; {region} stands for the region",
+        longest=1011,
+    ),
+]
+GroupName = Annotated[
+    str, *text(r"^[A-Za-z0-9 ._/-]{1,255}$", "letters, digits, spaces and . _ / -, 255 at most")
+]
+InstanceType = Annotated[
+    str, *text(r"^[a-z0-9-]+\.[a-z0-9-]+$", "an EC2 instance type, as m7i.4xlarge", 50)
+]
+Version = Annotated[str, *text(r"^\d+(\.\d+){0,3}$", "a version of numbers, as 24.0")]
+Deadline = Annotated[int, Field(ge=1, le=24 * 3600, description="seconds, a day at most")]

@@ -1,0 +1,112 @@
+"""Results as people read them: tables on stdout. ``--json`` prints the records instead."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+from pydantic import BaseModel
+from rich.console import Console
+from rich.table import Table
+
+from amikiln.model import GroupTurnover, Plan
+from amikiln.status import Status, machines_of
+from amikiln.steps import Cycle
+
+# A file or a pipe gets whole lines, however long: ids that are cut off are of no use.
+WIDTH_WITHOUT_TERMINAL = 200
+
+
+def print_json(value: Any) -> None:
+    """Print records as JSON."""
+    print(json.dumps(value, default=_plain, indent=2))
+
+
+def print_plan(plan: Plan) -> None:
+    """Print what a run would do."""
+    table = _table("would bake", plan.spec.name)
+    table.add_row("inputs", plan.digest)
+    table.add_row("source", f"{plan.source.id} ({plan.source.name})")
+    table.add_row("builder", f"{plan.spec.buildkit.builder}, {plan.buildkit.by_digest}")
+    for image in plan.images:
+        table.add_row("image", f"{image.reference} = {image.digest}")
+    table.add_row("pointer", plan.spec.pointer)
+    _console().print(table)
+
+
+def print_cycle(done: Cycle, controller_seconds: float) -> None:
+    """Print what a run did, and where its time went."""
+    table = _table("run", done.run.id)
+    table.add_row("image", f"{done.image.id} ({done.image.name})")
+    passed = ", ".join(check.name for check in done.verdict.checks)
+    table.add_row("verdict", f"{done.verdict.outcome}: {passed}")
+    published = done.published
+    table.add_row(
+        "pointer",
+        f"{published.parameter} = {published.image_id} (version {published.version}; "
+        f"before: {published.previous_image_id or 'nothing'})",
+    )
+    for group, machine in machines_of(done.turnover):
+        table.add_row("machine", _machine(group, machine.id, machine.image_id, machine.state))
+    table.add_row(
+        "seconds", ", ".join(f"{stage} {took:.1f}" for stage, took in done.seconds.items())
+    )
+    table.add_row("controller", f"{controller_seconds:.1f} s of its own, not waiting")
+    _console().print(table)
+
+
+def print_groups(groups: tuple[GroupTurnover, ...]) -> None:
+    """Print the machines of the groups, and which image each runs."""
+    table = Table("group", "machine", "state", "image", "address")
+    for group, machine in machines_of(groups):
+        mark = "published" if machine.image_id == group.image_id else "old"
+        table.add_row(
+            group.group, machine.id, machine.state, f"{machine.image_id} ({mark})", machine.address
+        )
+    _console().print(table)
+    for group in groups:
+        if not group.follows:
+            _console().print(f"{group.group} does NOT follow the pointer: {group.launch_image}")
+
+
+def print_status(found: Status) -> None:
+    """Print pointer, images and machines."""
+    console = _console()
+    version = f" (version {found.pointer_version})" if found.pointer_version else ""
+    console.print(f"{found.pointer} = {found.published_image or 'nothing yet'}{version}")
+    table = Table("image", "name", "created", "state", "verdict", "deprecated from")
+    for image in found.images:
+        name = f"{image.id} *" if image.published else image.id
+        table.add_row(
+            name, image.name, image.created, image.state, image.verdict, image.deprecated_from
+        )
+    console.print(table)
+    if found.groups:
+        print_groups(found.groups)
+
+
+def _table(*title: str) -> Table:
+    table = Table(*title)
+    table.columns[1].overflow = "fold"
+    return table
+
+
+def _machine(group: GroupTurnover, instance_id: str, image_id: str, state: str) -> str:
+    fate = "current" if image_id == group.image_id else "replaced when its job ends"
+    return f"{group.group}: {instance_id} {state}, {image_id} ({fate})"
+
+
+def _console() -> Console:
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=WIDTH_WITHOUT_TERMINAL)
+    return console
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {item.name: getattr(value, item.name) for item in dataclasses.fields(value)}
+    return str(value)

@@ -1,0 +1,261 @@
+"""A machine that lives for one stage: bake and verify both boot one and log in to it."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from amikiln import keys as key_making
+from amikiln.aws.ec2 import GONE, InstanceRecord, Launch, NoCapacity
+from amikiln.errors import AmikilnError, PreflightError
+from amikiln.guest import Guest, GuestUnreachable, Login
+from amikiln.model import TAG_DIGEST, TAG_EXPIRES, TAG_IMAGE, TAG_KEPT, TAG_RUN, Plan, Run
+from amikiln.spec import Spec, Volume
+from amikiln.toolbox import Toolbox
+from amikiln.undo import Undo
+
+CALLER_ADDRESS_SERVICE = "https://checkip.amazonaws.com"
+
+
+class MachineEnded(AmikilnError):
+    """A machine that was needed is not running any more."""
+
+
+@dataclass(frozen=True)
+class TemporaryMachine:
+    """A booted machine, logged in to."""
+
+    instance_id: str
+    address: str
+    keys: key_making.Keys
+    guest: Guest
+
+
+def start(
+    tools: Toolbox, plan: Plan, run: Run, undo: Undo, *, purpose: str, image_id: str
+) -> TemporaryMachine:
+    """Boot an image with keys and a security group of its own, and log in.
+
+    Args:
+        tools: Where to.
+        plan: What the machine is to be like.
+        run: Whose machine it is.
+        undo: Takes back all that is made here.
+        purpose: A word for names and tags, as "bake".
+        image_id: What to boot.
+
+    Raises:
+        MachineEnded: It ended before one could log in.
+        DeadlinePassed: It did not come up in time; says what ssh said last.
+    """
+    instances, spec = tools.cloud.instances, plan.spec
+    name = f"amikiln-{run.id}-{purpose}"
+    tags = {**tags_for(plan, run), "Name": name}
+
+    directory = Path(tempfile.mkdtemp(prefix="amikiln-"))
+    undo.add(f"the run's ssh keys in {directory}", lambda: shutil.rmtree(directory))
+    keys = key_making.make(directory)
+
+    # Each removal is registered before the call that makes the thing, and finds it by its name:
+    # an answer that is lost on its way leaves nothing behind either.
+    undo.add(f"key pair {name}", lambda: instances.delete_key_pair(name))
+    instances.import_key_pair(name, keys.public(keys.ours), tags)
+
+    group_id = plan.network.security_group_id
+    if group_id is None:
+        undo.add(f"security group {name}", lambda: _delete_groups(tools, name))
+        group_id = instances.create_ssh_group(
+            name, plan.network.subnet_ids[0], _ssh_from(spec), tags
+        )
+
+    wanted = Launch(
+        image_id=image_id,
+        type=plan.instance_types[0],
+        subnet_id=plan.network.subnet_ids[0],
+        security_group_id=group_id,
+        key_name=name,
+        user_data=key_making.user_data(keys, spec.deadlines.machine_minutes),
+        root_device=plan.source.root_device,
+        volume=volume_mapping(spec.volume),
+        tags=tags,
+        token="",
+    )
+    undo.add(f"instance {name}", lambda: _end_instances(tools, name))
+    instance_id = _launch_where_there_is_room(wanted, plan, tools)
+
+    address, guest = _log_in(tools, spec, instance_id, keys)
+    undo.add(f"ssh connection to {instance_id}", guest.leave)
+    return TemporaryMachine(instance_id, address, keys, guest)
+
+
+def _end_instances(tools: Toolbox, name: str) -> None:
+    for instance in tools.cloud.instances.tagged({"Name": name}):
+        end(tools, instance.id)
+
+
+def _delete_groups(tools: Toolbox, name: str) -> None:
+    for group_id, _ in tools.cloud.instances.groups_tagged({"Name": name}):
+        tools.cloud.instances.delete_group(group_id)
+
+
+def _launch_where_there_is_room(wanted: Launch, plan: Plan, tools: Toolbox) -> str:
+    refusals = []
+    for type_ in plan.instance_types:
+        for subnet_id in plan.network.subnet_ids:
+            # A token belongs to its call's arguments: each type and zone needs one of its own.
+            token = hashlib.sha256(f"{wanted.key_name} {type_} {subnet_id}".encode()).hexdigest()
+            launch = replace(wanted, type=type_, subnet_id=subnet_id, token=token)
+            try:
+                instance_id = tools.cloud.instances.launch(launch)
+            except NoCapacity as error:
+                tools.report.line(f"no capacity for {type_} in {subnet_id}: trying the next")
+                refusals.append(f"{type_} in {subnet_id}: {error}")
+                continue
+            tools.report.line(f"instance {instance_id} ({type_}) launched from {wanted.image_id}")
+            return instance_id
+    raise MachineEnded(
+        "no capacity for any of instance.types in any zone:\n" + "\n".join(refusals),
+        hint="add more types to instance.types, or try again later",
+    )
+
+
+def keep(machine: TemporaryMachine, plan: Plan, tools: Toolbox, undo: Undo) -> None:
+    """Leave a machine as it is, for somebody to look at, and say how to get in and rid of it.
+
+    Its timer is cancelled, and its tag keeps the sweep of later runs away.
+    """
+    instance_id, keys = machine.instance_id, machine.keys
+    tools.cloud.instances.tag(instance_id, {TAG_KEPT: "by --keep-on-error"})
+    try:
+        machine.guest.run(f"systemctl stop {key_making.END_UNIT}.timer", timeout_seconds=60)
+    except AmikilnError as error:
+        tools.report.line(f"its timer could not be cancelled: {error}")
+    machine.guest.leave()
+    undo.keep_all()
+    tools.report.line(
+        f"kept {instance_id}. Log in:\n"
+        f"  ssh -i {keys.ours} -o UserKnownHostsFile={keys.directory}/known_hosts"
+        f" {plan.spec.source.user}@{machine.address}\n"
+        "Remove it, and with the next run its key pair and group:\n"
+        f"  aws ec2 terminate-instances --region {tools.cloud.region}"
+        f" --instance-ids {instance_id}; rm -r {keys.directory}"
+    )
+
+
+def end(tools: Toolbox, instance_id: str) -> None:
+    """Terminate a machine and wait until it is gone: its security group can only go after it."""
+    tools.cloud.instances.terminate(instance_id)
+
+    def gone() -> bool | None:
+        record = tools.cloud.instances.get(instance_id)
+        return True if record is None or record.state == "terminated" else None
+
+    tools.waiter.until(gone, what=f"instance {instance_id} to be gone", deadline_seconds=600)
+
+
+def stop(tools: Toolbox, instance_id: str, deadline_seconds: float) -> None:
+    """Stop a machine by StopInstances (a shutdown from inside would terminate it), and wait.
+
+    Raises:
+        MachineEnded: It was terminated instead.
+        DeadlinePassed: It did not stop in time.
+    """
+    tools.cloud.instances.stop(instance_id)
+
+    def stopped() -> bool | None:
+        return True if _alive(tools, instance_id).state == "stopped" else None
+
+    tools.waiter.until(
+        stopped, what=f"instance {instance_id} to stop", deadline_seconds=deadline_seconds
+    )
+
+
+def tags_for(plan: Plan, run: Run) -> dict[str, str]:
+    """Return the tags that everything of a run carries from its first moment on."""
+    expires = datetime.now(UTC) + timedelta(minutes=plan.spec.deadlines.machine_minutes)
+    return {
+        TAG_IMAGE: run.image_name,
+        TAG_RUN: run.id,
+        TAG_DIGEST: plan.digest,
+        TAG_EXPIRES: expires.strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+
+
+def volume_mapping(volume: Volume) -> dict[str, Any]:
+    """Return a volume in the words of a block device mapping."""
+    return {
+        "VolumeType": "gp3",
+        "VolumeSize": volume.size_gib,
+        "Iops": volume.iops,
+        "Throughput": volume.throughput_mib,
+    }
+
+
+def _log_in(
+    tools: Toolbox, spec: Spec, instance_id: str, keys: key_making.Keys
+) -> tuple[str, Guest]:
+    deadline = spec.deadlines.boot_seconds
+
+    def addressed() -> str | None:
+        record = _alive(tools, instance_id, may_be_unknown=True)
+        return record.address if record.state == "running" else None
+
+    address = tools.waiter.until(
+        addressed, what=f"instance {instance_id} to run", deadline_seconds=deadline
+    )
+    guest = tools.connect(Login(address, spec.source.user, keys))
+    last_answer = "no try yet"
+
+    def logged_in() -> bool | None:
+        nonlocal last_answer
+        refusal = guest.knock()
+        if refusal is None:
+            return True
+        last_answer = refusal
+        _alive(tools, instance_id)
+        return None
+
+    try:
+        tools.waiter.until(
+            logged_in, what=f"ssh to {instance_id} at {address}", deadline_seconds=deadline
+        )
+    except AmikilnError as error:
+        if isinstance(error, MachineEnded):
+            raise
+        raise GuestUnreachable(
+            f"{error.what}; ssh's last words: {last_answer}",
+            hint=f"`aws ec2 get-console-output --instance-id {instance_id}` shows the boot, as long"
+            " as the instance exists",
+        ) from error
+    return address, guest
+
+
+def _alive(tools: Toolbox, instance_id: str, *, may_be_unknown: bool = False) -> InstanceRecord:
+    record = tools.cloud.instances.get(instance_id)
+    if record is None and may_be_unknown:
+        # EC2 is eventually consistent: a new instance may be unknown for a moment.
+        return InstanceRecord(instance_id, "pending", "", None, "", {})
+    if record is None or record.state in GONE:
+        why = f": {record.reason}" if record and record.reason else ""
+        raise MachineEnded(f"instance {instance_id} ended unexpectedly{why}")
+    return record
+
+
+def _ssh_from(spec: Spec) -> str:
+    if spec.instance.ssh_from is not None:
+        return spec.instance.ssh_from
+    try:
+        with urlopen(CALLER_ADDRESS_SERVICE, timeout=10) as answer:
+            return f"{answer.read().decode().strip()}/32"
+    except (URLError, OSError) as error:
+        raise PreflightError(
+            f"cannot find out this machine's public address from {CALLER_ADDRESS_SERVICE}: {error}",
+            hint="set instance.ssh_from in image.toml, as 203.0.113.7/32",
+        ) from error

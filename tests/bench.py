@@ -1,0 +1,72 @@
+"""A whole account to run stages in: the local cloud's API, pretended machines and guests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from amikiln import steps
+from amikiln.aws.session import connect
+from amikiln.guest import Login
+from amikiln.model import TAG_IMAGE
+from amikiln.spec import Spec
+from amikiln.toolbox import Toolbox
+from amikiln.wait import Waiter
+from pretend_tools import PretendGuest, Recorder, Script, spec
+
+POINTER = "/buildkite/cpu-build-ami/us-east-1"
+
+
+class Bench:
+    """A cloud, pretended guests, and the tools that lead to them."""
+
+    def __init__(self, cloud: Any, folder: Path) -> None:
+        self.session = cloud.session("us-east-1")
+        self.ec2 = self.session.client("ec2")
+        self.ssm = self.session.client("ssm")
+        self.script = Script()
+        self.report = Recorder()
+        self.tools = Toolbox(
+            connect("us-east-1", self.session), self.report, Waiter(self.report), self.guest
+        )
+        self.folder = folder
+
+    def clients(self) -> list[Any]:
+        """Return the boto3 clients that the stages use."""
+        cloud = self.tools.cloud
+        return [cloud.instances._client, cloud.parameters._client, cloud.fleet._autoscaling]
+
+    def guest(self, login: Login) -> PretendGuest:
+        return PretendGuest(login, self.script)
+
+    def cycle(self, wanted: Spec | None = None, **options: Any) -> steps.Cycle:
+        run, verdict_file = steps.new_run("cpu-build"), self.folder / "verdict.json"
+        return steps.cycle(wanted or spec(), {}, run, self.tools, verdict_file, **options)
+
+    def holdings(self) -> dict[str, list[str]]:
+        """Return everything in the account that a run could have left."""
+        ours = [{"Name": "tag-key", "Values": [TAG_IMAGE]}]
+        reservations = self.ec2.describe_instances(Filters=ours)["Reservations"]
+        instances = [i for r in reservations for i in r["Instances"]]
+        return {
+            "instances": [i["InstanceId"] for i in instances if i["State"]["Name"] != "terminated"],
+            "keys": [k["KeyName"] for k in self.ec2.describe_key_pairs()["KeyPairs"]],
+            "groups": [
+                g["GroupId"]
+                for g in self.ec2.describe_security_groups(Filters=ours)["SecurityGroups"]
+            ],
+            "images": [i["ImageId"] for i in self.ec2.describe_images(Owners=["self"])["Images"]],
+            "snapshots": [
+                s["SnapshotId"] for s in self.ec2.describe_snapshots(OwnerIds=["self"])["Snapshots"]
+            ],
+            "volumes": [v["VolumeId"] for v in self.ec2.describe_volumes(Filters=ours)["Volumes"]],
+        }
+
+    def pointer(self) -> str | None:
+        found = self.ssm.get_parameters(Names=[POINTER])["Parameters"]
+        return found[0]["Value"] if found else None
+
+
+NOTHING: dict[str, list[str]] = {
+    kind: [] for kind in ("instances", "keys", "groups", "images", "snapshots", "volumes")
+}

@@ -1,0 +1,174 @@
+"""The real server of the local cloud, in this process, with machines that only pretend."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import boto3
+import botocore.session
+from botocore.config import Config
+from botocore.loaders import create_loader
+
+from amikiln.localcloud.cloud import Cloud, Patience
+from amikiln.localcloud.home import CloudHome
+from amikiln.localcloud.overrides.images import LocalImage
+from amikiln.localcloud.registered import register_base, restore
+from amikiln.localcloud.server import Server
+from localcloud.pretend import PretendHypervisor, make_base
+
+LONGEST_WAIT_SECONDS = 20
+REGION = "us-east-1"
+
+
+class CloudFixture:
+    """A running local cloud.
+
+    Attributes:
+        endpoint: Its URL.
+        hypervisor: Whose machines pretend.
+        base: The base image's id.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.home = CloudHome(state=directory / "state", cache=directory / "cache")
+        self.start()
+
+    def start(self) -> None:
+        """Start a daemon's inside, as after ``amikiln cloud up``."""
+        self._clients: dict[tuple[str, str], Any] = {}
+        self.hypervisor = PretendHypervisor()
+        self.cloud = Cloud(
+            self.home, self.hypervisor, Patience(relaunch_first=0.01, relaunch_longest=0.05)
+        )
+        self.hypervisor.lock = self.cloud.lock
+        self.server = Server(self.cloud)
+        restore(self.cloud)
+        self.base_image: LocalImage = register_base(
+            self.cloud, make_base(self.home.cache), key="0123456789abcdef", size_gib=4
+        )
+        self.base = self.base_image.id
+        self.server.start()
+        self.endpoint = self.server.endpoint
+
+    def restart(self) -> None:
+        """Stop and start again, as ``amikiln cloud down`` and ``up`` do."""
+        self.stop()
+        self.start()
+
+    def stop(self) -> None:
+        self.server.stop()
+
+    def session(self, region: str = REGION) -> boto3.Session:
+        """Return a session whose clients reach this cloud and no other."""
+        return LocalSession(self.endpoint, region)
+
+    def client(self, service: str, region: str = REGION) -> Any:
+        if (service, region) not in self._clients:
+            self._clients[service, region] = self.session(region).client(service)
+        return self._clients[service, region]
+
+    def until(self, condition: Callable[[], bool], what: str = "a condition") -> None:
+        """Wait for a condition on the cloud's inside, looked at after each change of it."""
+        assert self.cloud.wait_until(condition, LONGEST_WAIT_SECONDS), f"never came true: {what}"
+
+    def until_state(self, instance_id: str, state: str) -> dict[str, Any]:
+        """Wait until DescribeInstances says this state, and return what it says."""
+        ec2 = self.client("ec2")
+
+        def described() -> dict[str, Any]:
+            found = ec2.describe_instances(InstanceIds=[instance_id])
+            instance: dict[str, Any] = found["Reservations"][0]["Instances"][0]
+            return instance
+
+        backend = self.backend
+        self.until(
+            lambda: backend.get_instance(instance_id).state == state,
+            f"{instance_id} {state}, it is {described()['State']['Name']}",
+        )
+        return described()
+
+    def until_image(self, image_id: str, state: str) -> dict[str, Any]:
+        """Wait until DescribeImages says this state, and return what it says."""
+        backend = self.backend
+        self.until(lambda: backend.amis[image_id].state == state, f"{image_id} {state}")
+        image: dict[str, Any] = self.client("ec2").describe_images(ImageIds=[image_id])["Images"][0]
+        return image
+
+    @contextmanager
+    def worker_held(self) -> Iterator[None]:
+        """Keep what follows a request by itself from happening."""
+        go_on = threading.Event()
+
+        def hold() -> None:
+            go_on.wait(LONGEST_WAIT_SECONDS)
+
+        self.cloud.worker.submit(hold)
+        try:
+            yield
+        finally:
+            go_on.set()
+
+    @property
+    def backend(self) -> Any:
+        """moto's EC2 of the default region."""
+        return self.backend_of(REGION)
+
+    def backend_of(self, region: str) -> Any:
+        # Imported here: the overrides have to be imported before moto, as in the daemon.
+        from moto.ec2.models import ec2_backends
+
+        with self.cloud.lock:
+            return ec2_backends["123456789012"][region]
+
+    @property
+    def autoscaling_backend(self) -> Any:
+        """moto's Auto Scaling of the default region."""
+        from moto.autoscaling.models import autoscaling_backends
+
+        with self.cloud.lock:
+            return autoscaling_backends["123456789012"][REGION]
+
+    def run(self, **options: Any) -> str:
+        """Run one instance and return its id; it boots in the background."""
+        asked = {
+            "ImageId": self.base,
+            "MinCount": 1,
+            "MaxCount": 1,
+            "InstanceType": "t3.small",
+            **options,
+        }
+        instance_id: str = self.client("ec2").run_instances(**asked)["Instances"][0]["InstanceId"]
+        return instance_id
+
+    def run_to(self, state: str = "running", **options: Any) -> str:
+        instance_id = self.run(**options)
+        self.until_state(instance_id, state)
+        return instance_id
+
+
+class LocalSession(boto3.Session):
+    """A session bound to one endpoint, with keys that are worth nothing elsewhere."""
+
+    # Parsing EC2's model takes most of a second; every session's clients share it.
+    loader = create_loader()
+
+    def __init__(self, endpoint: str, region: str) -> None:
+        inner = botocore.session.get_session()
+        inner.register_component("data_loader", self.loader)
+        super().__init__(
+            botocore_session=inner,
+            aws_access_key_id="AKIALOCALCLOUDTEST00",
+            aws_secret_access_key="worth-nothing",
+            region_name=region,
+        )
+        self._endpoint = endpoint
+
+    def client(self, service_name: str, **options: Any) -> Any:  # type: ignore[override]
+        # No retries: an error of the server shows at once, as what it is.
+        config = Config(retries={"max_attempts": 0}).merge(options.pop("config", None) or Config())
+        options.setdefault("endpoint_url", self._endpoint)
+        return super().client(service_name, config=config, **options)  # type: ignore[call-overload]

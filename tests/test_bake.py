@@ -1,0 +1,98 @@
+"""Bake: finished images are taken up, failed machines can be kept, own steps run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from amikiln import recipe
+from amikiln.errors import BakeError, SpecError
+from amikiln.guest import GuestUnreachable
+from amikiln.model import TAG_KEPT
+from bench import NOTHING, Bench
+from pretend_tools import failing
+
+
+def fail_verify(bench: Bench) -> None:
+    """Let the machine of verify be lost, after the bake finished."""
+
+    def refuse(command: str) -> None:
+        if "is-system-running" in command:
+            raise GuestUnreachable("lost the machine")
+
+    bench.script.refuse = refuse
+
+
+def test_a_finished_image_is_taken_up_by_the_next_run(bench: Bench) -> None:
+    fail_verify(bench)
+    with pytest.raises(Exception, match="lost the machine"):
+        bench.cycle()
+    (finished,) = bench.holdings()["images"]
+    bench.script.refuse = lambda command: None
+    bench.script.asked.clear()
+    done = bench.cycle()
+    assert done.image.id == finished
+    assert bench.pointer() == finished
+    assert not [asked for asked in bench.script.asked if "steps/" in asked]
+
+
+def test_an_image_of_other_inputs_is_not_taken_up_but_removed(bench: Bench) -> None:
+    from pretend_tools import spec
+
+    fail_verify(bench)
+    with pytest.raises(Exception, match="lost the machine"):
+        bench.cycle()
+    (finished,) = bench.holdings()["images"]
+    bench.script.refuse = lambda command: None
+    done = bench.cycle(spec(deprecate_days=9))
+    assert bench.holdings()["images"] == [done.image.id]
+    assert done.image.id != finished
+
+
+def test_a_kept_machine_stays_with_the_words_to_get_in_and_rid_of_it(bench: Bench) -> None:
+    bench.script.refuse = failing("30-builder")
+    with pytest.raises(BakeError):
+        bench.cycle(keep_on_error=True)
+    (instance_id,) = bench.holdings()["instances"]
+    said = "\n".join(bench.report.said)
+    assert f"kept {instance_id}" in said
+    assert "ssh -i " in said
+    assert f"terminate-instances --region us-east-1 --instance-ids {instance_id}" in said
+    assert "systemctl stop amikiln-end.timer" in bench.script.asked
+
+    bench.script.refuse = lambda command: None
+    bench.cycle()
+    left = bench.holdings()
+    assert left["instances"] == [instance_id]
+    assert (len(left["keys"]), len(left["groups"])) == (1, 1)
+    tags = bench.ec2.describe_instances(InstanceIds=[instance_id])["Reservations"][0]
+    assert TAG_KEPT in [tag["Key"] for tag in tags["Instances"][0]["Tags"]]
+
+    bench.ec2.terminate_instances(InstanceIds=[instance_id])
+    bench.cycle()
+    assert bench.holdings() | {"images": [], "snapshots": []} == NOTHING
+
+
+def test_own_steps_get_the_number_of_their_place(tmp_path: Path) -> None:
+    steps = tmp_path / "steps"
+    steps.mkdir()
+    (steps / "after-images-models.sh").write_text("true\n")
+    (steps / "before-seal.sh").write_text("false\n")
+    assert recipe.own_steps(tmp_path) == {
+        "steps/45-after-images-models.sh": b"true\n",
+        "steps/85-before-seal.sh": b"false\n",
+    }
+
+
+def test_an_own_step_at_no_known_place_is_named(tmp_path: Path) -> None:
+    (tmp_path / "steps").mkdir()
+    (tmp_path / "steps" / "install.sh").write_text("true\n")
+    (tmp_path / "steps" / "after-images.py").write_text("true\n")
+    with pytest.raises(SpecError, match="after-docker, after-builder") as caught:
+        recipe.own_steps(tmp_path)
+    assert len(caught.value.what.splitlines()) == 2
+
+
+def test_an_image_without_own_steps_has_none(tmp_path: Path) -> None:
+    assert recipe.own_steps(tmp_path) == {}

@@ -1,0 +1,160 @@
+"""Preflight and plan: what is missing is named before anything is made."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from amikiln.errors import PreflightError
+from amikiln.model import Network
+from amikiln.plan import plan as make_plan
+from amikiln.preflight import preflight
+from bench import NOTHING, Bench
+from pretend_tools import pin, plan, spec
+
+SOURCE = {"name": "amikiln-base-debian-13-x86_64", "owner": "136693071363"}
+
+
+def instance(**values: object) -> dict[str, object]:
+    return {"types": ["t3.micro"], **values}
+
+
+def test_a_good_plan_passes_and_nothing_is_made(bench: Bench) -> None:
+    preflight(make_plan(spec(), {}, bench.tools, pin), bench.tools)
+    assert bench.holdings() == NOTHING
+
+
+def test_all_faults_are_named_at_once(bench: Bench) -> None:
+    wanted = spec(instance=instance(types=["x9.tiny"]), volume={"size_gib": 1, "iops": 3000})
+    planned = dataclasses.replace(
+        make_plan(wanted, {}, bench.tools, pin),
+        network=Network(("subnet-0aaaaaaaaaaaaaaaa",), "sg-0bbbbbbbbbbbbbbbb"),
+    )
+    with pytest.raises(PreflightError) as caught:
+        preflight(planned, bench.tools)
+    source = planned.source.id
+    assert caught.value.what.splitlines() == [
+        "us-east-1 offers none of instance.types: x9.tiny",
+        "there is no subnet subnet-0aaaaaaaaaaaaaaaa in us-east-1",
+        "there is no security group sg-0bbbbbbbbbbbbbbbb in us-east-1",
+        f"volume.size_gib is 1, and the source image {source} alone has 4 GiB",
+    ]
+
+
+def test_a_type_that_is_not_offered_is_left_out_with_a_word(bench: Bench) -> None:
+    wanted = spec(instance=instance(types=["x9.tiny", "t3.micro"]))
+    preflight(make_plan(wanted, {}, bench.tools, pin), bench.tools)
+    assert "us-east-1 does not offer x9.tiny: left out" in bench.report.said
+
+
+@pytest.mark.parametrize(("minutes", "enough"), [(5, False), (120, True)])
+def test_credentials_that_end_too_soon_are_a_fault(
+    bench: Bench, minutes: int, enough: bool
+) -> None:
+    class Ending:
+        _expiry_time = datetime.now(UTC) + timedelta(minutes=minutes, seconds=30)
+
+    cloud = dataclasses.replace(bench.tools.cloud, credentials=Ending())  # type: ignore[arg-type]
+    tools = dataclasses.replace(bench.tools, cloud=cloud)
+    planned = make_plan(spec(), {}, tools, pin)
+    if enough:
+        preflight(planned, tools)
+    else:
+        with pytest.raises(PreflightError, match="the credentials end in 5 minutes"):
+            preflight(planned, tools)
+    assert f"the credentials last for {minutes} minutes more" in bench.report.said
+
+
+def test_source_and_network_can_come_from_parameters(bench: Bench) -> None:
+    subnet = bench.ec2.describe_subnets()["Subnets"][0]["SubnetId"]
+    base = bench.ec2.describe_images(Owners=[SOURCE["owner"]])["Images"][0]["ImageId"]
+    for name, value in {"/net/subnet": subnet, "/net/group": "sg-01", "/base": base}.items():
+        bench.ssm.put_parameter(Name=name, Value=value, Type="String")
+    wanted = spec(
+        source={"parameter": "/base"},
+        instance=instance(subnet_parameter="/net/subnet", security_group_parameter="/net/group"),
+    )
+    planned = make_plan(wanted, {}, bench.tools, pin)
+    assert planned.source.id == base
+    assert planned.network == Network((subnet,), "sg-01")
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"source": {"id": "ami-0aaaaaaaaaaaaaaaa"}}, "no available image ami-0aaaaaaaaaaaaaaaa"),
+        ({"source": {"parameter": "/none"}}, "no SSM parameter /none"),
+        ({"instance": instance(subnet_parameter="/none")}, "no SSM parameter /none"),
+        ({"source": {**SOURCE, "architecture": "arm64"}}, "no available arm64 image"),
+    ],
+)
+def test_what_a_spec_names_has_to_be_there(
+    bench: Bench, changes: dict[str, Any], fault: str
+) -> None:
+    with pytest.raises(PreflightError, match=fault):
+        make_plan(spec(**changes), {}, bench.tools, pin)
+
+
+def test_an_image_of_another_architecture_is_refused(bench: Bench) -> None:
+    base = bench.ec2.describe_images(Owners=[SOURCE["owner"]])["Images"][0]["ImageId"]
+    with pytest.raises(PreflightError, match="is for x86_64, and the spec wants arm64"):
+        make_plan(spec(source={"id": base, "architecture": "arm64"}), {}, bench.tools, pin)
+
+
+def test_equal_inputs_have_equal_digests_and_others_others(bench: Bench) -> None:
+    def digest(own: dict[str, bytes], **changes: Any) -> str:
+        return make_plan(spec(**changes), own, bench.tools, pin).digest
+
+    step = {"steps/45-after-images.sh": b"true"}
+    assert digest({}) == digest({})
+    others = [
+        digest({}, deprecate_days=8),
+        digest({}, docker={"images": ["registry.example/team/app:other"]}),
+        digest(step),
+        digest({"steps/45-after-images.sh": b"false"}),
+    ]
+    assert len({digest({}), *others}) == 5
+
+
+def test_the_next_type_or_zone_is_tried_where_there_is_no_capacity(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused: list[tuple[str, str]] = []
+
+    def no_room_for_micro(params: dict[str, Any], **other: Any) -> None:
+        if params["InstanceType"] == "t3.micro":
+            refused.append((params["InstanceType"], params["SubnetId"]))
+            answer: Any = {"Error": {"Code": "InsufficientInstanceCapacity", "Message": "none"}}
+            raise ClientError(answer, "RunInstances")
+
+    events = bench.clients()[0].meta.events
+    events.register("provide-client-params.ec2.RunInstances", no_room_for_micro)
+    done = bench.cycle(
+        spec(instance=instance(types=["t3.micro", "t3.small"], ssh_from="1.2.3.4/32"))
+    )
+    zones = len(bench.ec2.describe_subnets()["Subnets"])
+    assert len(set(refused)) == zones
+    assert bench.pointer() == done.image.id
+
+
+def test_without_capacity_anywhere_every_try_is_named_and_nothing_is_left(bench: Bench) -> None:
+    def no_room(**other: Any) -> None:
+        answer: Any = {"Error": {"Code": "InsufficientInstanceCapacity", "Message": "none"}}
+        raise ClientError(answer, "RunInstances")
+
+    bench.clients()[0].meta.events.register("provide-client-params.ec2.RunInstances", no_room)
+    with pytest.raises(Exception, match="no capacity for any") as caught:
+        bench.cycle()
+    assert "t3.micro in subnet-" in str(caught.value)
+    assert bench.holdings() == NOTHING
+
+
+def test_own_groups_are_used_and_not_removed(bench: Bench) -> None:
+    group = bench.ec2.create_security_group(GroupName="own", Description="own")["GroupId"]
+    bench.cycle(spec(instance=instance(security_group=group)))
+    assert bench.ec2.describe_security_groups(GroupIds=[group])["SecurityGroups"]
+    assert plan().network.security_group_id is None

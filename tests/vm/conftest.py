@@ -1,0 +1,62 @@
+"""Fixtures for tests that boot real machines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from amikiln.localcloud.accelerator import find_accelerator
+from amikiln.localcloud.base import ensure_base
+from amikiln.localcloud.home import CloudHome
+from amikiln.localcloud.launcher import Launcher
+from amikiln.localcloud.machines import SnapshotFiles
+from amikiln.localcloud.qemu import QemuHypervisor
+from amikiln.report import PlainReporter
+from vm.guests import GuestRegistry
+from vm.local_cloud import LocalCloud
+
+
+@pytest.fixture(scope="session")
+def launcher() -> Launcher:
+    return Launcher()
+
+
+@pytest.fixture(scope="session")
+def base() -> SnapshotFiles:
+    """The base image, out of the user's own cache: it takes a minute to build."""
+    return ensure_base(CloudHome.default().cache, PlainReporter())
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> CloudHome:
+    """A cloud of its own for each module of tests."""
+    return CloudHome(
+        state=tmp_path_factory.mktemp("cloud") / "state", cache=CloudHome.default().cache
+    )
+
+
+@pytest.fixture(scope="module")
+def guest_registry() -> Iterator[GuestRegistry]:
+    """What answers where guests look for the container registry."""
+    with GuestRegistry() as registry:
+        yield registry
+
+
+@pytest.fixture(scope="module")
+def hypervisor(
+    home: CloudHome, launcher: Launcher, base: SnapshotFiles, guest_registry: GuestRegistry
+) -> Iterator[QemuHypervisor]:
+    """A hypervisor whose machines end with the module."""
+    accelerator = find_accelerator(home.cache, base, PlainReporter())
+    hypervisor = QemuHypervisor(home, launcher, accelerator, guest_registry.place)
+    yield hypervisor
+    hypervisor.close()
+
+
+@pytest.fixture(scope="session")
+def local_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
+    """A local cloud with its daemon, which all tests share that run commands in one."""
+    cloud = LocalCloud(tmp_path_factory.mktemp("state"))
+    yield cloud
+    cloud.amikiln("cloud", "down")

@@ -1,0 +1,83 @@
+"""A local cloud of the tests' own, and amikiln's command line in it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+from amikiln.localcloud import client
+from amikiln.localcloud.home import CloudHome
+from amikiln.model import TAG_RUN
+from amikiln.report import PlainReporter
+from amikiln.wait import Waiter
+
+IMAGE_DIRECTORY = Path(__file__).parent.parent.parent / "images" / "cpu-build"
+
+
+class LocalCloud:
+    """A local cloud of its own, and amikiln's command line in it."""
+
+    def __init__(self, state: Path) -> None:
+        self.home = CloudHome(state=state / "cloud", cache=CloudHome.default().cache)
+        self.waiter = Waiter(PlainReporter())
+        self.environment = {
+            **os.environ,
+            "AMIKILN_STATE": str(state),
+            "AMIKILN_CACHE": str(self.home.cache),
+        }
+        self.amikiln("cloud", "up")
+        self.first_content = self.amikiln("cloud", "content", "v1").stdout.strip()
+        self.variables = variables = client.environment(self.home)
+        session = boto3.Session(
+            aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],
+            region_name=variables["AWS_REGION"],
+        )
+        endpoint = variables["AWS_ENDPOINT_URL"]
+        self.ec2 = session.client("ec2", endpoint_url=endpoint)
+        self.ssm = session.client("ssm", endpoint_url=endpoint)
+        self.autoscaling = session.client("autoscaling", endpoint_url=endpoint)
+
+    def amikiln(self, *words: object) -> subprocess.CompletedProcess[str]:
+        argv = [sys.executable, "-m", "amikiln", *(str(word) for word in words)]
+        done = subprocess.run(
+            argv, env=self.environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done
+
+    def start_run(self, *options: str) -> subprocess.Popen[str]:
+        argv = [sys.executable, "-m", "amikiln", "run", str(IMAGE_DIRECTORY), "--local", *options]
+        return subprocess.Popen(
+            argv, env=self.environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def of_runs(self) -> dict[str, set[str]]:
+        """Return what runs made and have not taken back, by kind."""
+        ours = [{"Name": "tag-key", "Values": [TAG_RUN]}]
+        reservations = self.ec2.describe_instances(Filters=ours)["Reservations"]
+        instances = [i for r in reservations for i in r["Instances"]]
+        return {
+            "instances": {i["InstanceId"] for i in instances if i["State"]["Name"] != "terminated"},
+            "keys": {k["KeyName"] for k in self.ec2.describe_key_pairs(Filters=ours)["KeyPairs"]},
+            "groups": {
+                g["GroupId"]
+                for g in self.ec2.describe_security_groups(Filters=ours)["SecurityGroups"]
+            },
+            "images": {i["ImageId"] for i in self.ec2.describe_images(Owners=["self"])["Images"]},
+        }
+
+    def group_machine(self) -> dict[str, Any] | None:
+        """Return the machine of the group cpu-build, when it runs."""
+        groups = self.autoscaling.describe_auto_scaling_groups()["AutoScalingGroups"]
+        for instance in groups[0]["Instances"] if groups else []:
+            found = self.ec2.describe_instances(InstanceIds=[instance["InstanceId"]])
+            machine: dict[str, Any] = found["Reservations"][0]["Instances"][0]
+            if machine["State"]["Name"] == "running":
+                return machine
+        return None
