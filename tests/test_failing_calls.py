@@ -86,6 +86,7 @@ def test_whichever_call_fails_nothing_is_left(
                 bench.cycle(wanted)
             except (AmikilnError, OurOwnError, Interrupted, ClientError) as caught:
                 said = "\n".join([str(caught), *bench.report.said[told:]])
+                assert calls.operation is not None, f"failed without our doing: {said}"
             else:
                 said = "\n".join(bench.report.said[told:])
         if calls.operation is None:

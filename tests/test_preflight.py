@@ -10,12 +10,13 @@ import pytest
 from botocore.exceptions import ClientError
 
 from amikiln.errors import PreflightError
-from amikiln.model import Network
+from amikiln.model import Network, Run
 from amikiln.plan import plan as make_plan
 from amikiln.preflight import preflight
 from bench import NOTHING, Bench
 from pretend_tools import pin, plan, spec
 
+RUN = Run("cpu-build-20261124-060000-0a1b2c", "cpu-build")
 SOURCE = {"name": "amikiln-base-debian-13-x86_64", "owner": "136693071363"}
 
 
@@ -24,7 +25,7 @@ def instance(**values: object) -> dict[str, object]:
 
 
 def test_a_good_plan_passes_and_nothing_is_made(bench: Bench) -> None:
-    preflight(make_plan(spec(), {}, bench.tools, pin), bench.tools)
+    preflight(make_plan(spec(), {}, bench.tools, pin), RUN, bench.tools)
     assert bench.holdings() == NOTHING
 
 
@@ -35,7 +36,7 @@ def test_all_faults_are_named_at_once(bench: Bench) -> None:
         network=Network(("subnet-0aaaaaaaaaaaaaaaa",), "sg-0bbbbbbbbbbbbbbbb"),
     )
     with pytest.raises(PreflightError) as caught:
-        preflight(planned, bench.tools)
+        preflight(planned, RUN, bench.tools)
     source = planned.source.id
     assert caught.value.what.splitlines() == [
         "us-east-1 offers none of instance.types: x9.tiny",
@@ -47,8 +48,16 @@ def test_all_faults_are_named_at_once(bench: Bench) -> None:
 
 def test_a_type_that_is_not_offered_is_left_out_with_a_word(bench: Bench) -> None:
     wanted = spec(instance=instance(types=["x9.tiny", "t3.micro"]))
-    preflight(make_plan(wanted, {}, bench.tools, pin), bench.tools)
+    preflight(make_plan(wanted, {}, bench.tools, pin), RUN, bench.tools)
     assert "us-east-1 does not offer x9.tiny: left out" in bench.report.said
+
+
+def test_a_name_that_is_taken_is_a_fault(bench: Bench) -> None:
+    done = bench.cycle()
+    planned = make_plan(spec(), {}, bench.tools, pin)
+    with pytest.raises(PreflightError, match=f"{done.image.name} is taken by {done.image.id}"):
+        preflight(planned, done.run, bench.tools)
+    preflight(planned, RUN, bench.tools)
 
 
 @pytest.mark.parametrize(("minutes", "enough"), [(5, False), (120, True)])
@@ -62,10 +71,10 @@ def test_credentials_that_end_too_soon_are_a_fault(
     tools = dataclasses.replace(bench.tools, cloud=cloud)
     planned = make_plan(spec(), {}, tools, pin)
     if enough:
-        preflight(planned, tools)
+        preflight(planned, RUN, tools)
     else:
         with pytest.raises(PreflightError, match="the credentials end in 5 minutes"):
-            preflight(planned, tools)
+            preflight(planned, RUN, tools)
     assert f"the credentials last for {minutes} minutes more" in bench.report.said
 
 

@@ -87,7 +87,7 @@ def _apply(rendered: recipe.Recipe, guest: Guest, plan: Plan, tools: Toolbox) ->
 
 
 def _begin_image(instance_id: str, plan: Plan, run: Run, tools: Toolbox) -> str:
-    name = f"{plan.spec.ami_name_prefix}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{plan.digest[:8]}"
+    name = plan.ami_name(run)
     return tools.cloud.images.create(
         instance_id=instance_id,
         name=name,

@@ -27,6 +27,11 @@ class Run:
     id: str
     image_name: str
 
+    @property
+    def stamp(self) -> str:
+        """The part of the id that no other run of this image has: its time and a random part."""
+        return self.id.removeprefix(f"{self.image_name}-")
+
 
 @dataclass(frozen=True)
 class SourceImage:
@@ -78,6 +83,10 @@ class Plan:
     """The user's steps, by the path that they have in the recipe."""
     digest: str
     """SHA-256 over all inputs: two plans with one digest bake the same image."""
+
+    def ami_name(self, run: Run) -> str:
+        """Return the name of the AMI that a run makes: names are unique in an account's region."""
+        return f"{self.spec.ami_name_prefix}-{run.stamp}"
 
 
 @dataclass(frozen=True)

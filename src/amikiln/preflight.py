@@ -6,25 +6,26 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from amikiln.errors import PreflightError
-from amikiln.model import Plan
+from amikiln.model import Plan, Run
 from amikiln.toolbox import Toolbox
 
 SHORTEST_SESSION_MINUTES = 30
 """Bake and verify take most of this; credentials that end sooner strand a run half-way."""
 
 
-def preflight(plan: Plan, tools: Toolbox) -> None:
+def preflight(plan: Plan, run: Run, tools: Toolbox) -> None:
     """Look for what would make the run fail later. Writes nothing.
 
     Args:
         plan: What is to be done.
+        run: By which run.
         tools: Where.
 
     Raises:
         PreflightError: All faults at once, each in a line.
     """
     faults = [*_credentials(tools), *_instance_types(plan, tools), *_network(plan, tools)]
-    faults += _volume(plan, tools)
+    faults += [*_volume(plan, tools), *_name(plan.ami_name(run), tools)]
     if faults:
         raise PreflightError("\n".join(faults), hint="nothing was made; correct this and run again")
 
@@ -68,3 +69,9 @@ def _volume(plan: Plan, tools: Toolbox) -> Iterator[str]:
             f"volume.size_gib is {wanted}, and the source image {source.id} alone has"
             f" {source.volume_gib} GiB"
         )
+
+
+def _name(name: str, tools: Toolbox) -> Iterator[str]:
+    taken = tools.cloud.images.named(name)
+    if taken is not None:
+        yield f"the AMI name {name} is taken by {taken.id}: choose another ami_name_prefix"

@@ -86,7 +86,7 @@ def cycle(
     with _stage("plan", PreflightError, tools, times):
         planned = plan(spec, own_steps, tools)
         tools.report.line(f"inputs {planned.digest[:12]}, source {planned.source.id}")
-        preflight(planned, tools)
+        preflight(planned, run, tools)
     with (
         _named_by_aws(LeaseError, tools),
         lease.held(

@@ -61,7 +61,9 @@ def layout(tmp_path: Path) -> Path:
 
 def push(layout: Path, address: str) -> None:
     target = f"docker://{address}/some/thing:latest"
-    proc.run([*SKOPEO, "copy", "--dest-tls-verify=false", f"oci:{layout}:it", target])
+    # Without it skopeo compresses the layers, and the digest is another one.
+    options = ["--preserve-digests", "--dest-tls-verify=false"]
+    proc.run([*SKOPEO, "copy", *options, f"oci:{layout}:it", target])
 
 
 def test_a_tag_names_the_digest_that_was_pushed(registry: Registry, layout: Path) -> None:

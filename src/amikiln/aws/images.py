@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -62,6 +63,15 @@ class Images:
                 return None
             raise
         return found[0] if found else None
+
+    def named(self, name: str) -> ImageRecord | None:
+        """Return this account's image of a name, whatever its state; names are unique."""
+        found = self._describe(
+            Owners=["self"],
+            Filters=[{"Name": "name", "Values": [_literal(name)]}],
+            IncludeDeprecated=True,
+        )
+        return next((image for image in found if image.name == name), None)
 
     def tagged(self, tags: Mapping[str, str]) -> list[ImageRecord]:
         """Return this account's images with these tags, newest first, deprecated ones too."""
@@ -161,3 +171,11 @@ class Images:
             for page in pages
             for raw in page["Images"]
         ]
+
+
+def _literal(text: str) -> str:
+    """Return a filter value that matches a text alone: ``*``, ``?`` and ``\\`` are escaped.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Filtering.html
+    """
+    return re.sub(r"([*?\\])", r"\\\1", text)
