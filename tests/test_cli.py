@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from amikiln import cli
+
 IMAGE = Path(__file__).parent.parent / "images" / "cpu-build"
 
 
@@ -84,6 +86,41 @@ def test_the_traceback_comes_with_debug_alone(environment: dict[str, str]) -> No
     done = amikiln(environment, "--debug", "plan", "/nonexistent")
     assert done.returncode == 2
     assert "Traceback" in done.stderr
+
+
+@pytest.fixture
+def own_signals(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the test process's answer to Ctrl-C as it is."""
+    monkeypatch.setattr(cli.signal, "signal", lambda number, handler: None)
+
+
+@pytest.mark.usefixtures("own_signals")
+def test_a_fault_of_our_own_is_one_line_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken() -> None:
+        raise ZeroDivisionError("division by zero")
+
+    monkeypatch.setattr(cli, "app", broken)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 1
+    error, hint = capsys.readouterr().err.splitlines()
+    assert error == "error: unexpected ZeroDivisionError: division by zero"
+    assert "amikiln --debug" in hint
+
+
+@pytest.mark.usefixtures("own_signals")
+def test_a_file_that_cannot_be_written_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(cli, "app", lambda: Path("/proc/nothing/verdict.json").write_text(""))
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 1
+    assert capsys.readouterr().err == (
+        "error: /proc/nothing/verdict.json: No such file or directory\n"
+    )
 
 
 def test_a_time_that_is_none_is_refused(environment: dict[str, str]) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from amikiln import spec_file as spec
 from amikiln.errors import SpecError
+from amikiln.spec import Spec
 from pretend_tools import spec_values
 
 CASES = sorted((Path(__file__).parent / "cases" / "spec").glob("*.toml"))
@@ -47,6 +49,83 @@ def test_all_faults_are_named_at_once() -> None:
         spec.parse(changed(spec_values(), everything), origin="image.toml")
     assert len(faults) > 8
     assert sorted(caught.value.what.splitlines()) == sorted(f"image.toml: {f}" for f in faults)
+
+
+def leaves(model: type[BaseModel], above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Return the path of every value that a spec can have."""
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from leaves(kind, (*above, name))
+        else:
+            yield (*above, name)
+
+
+def nested(path: tuple[str, ...], value: object) -> dict[str, Any]:
+    for part in reversed(path):
+        value = {part: value}
+    assert isinstance(value, dict)
+    return value
+
+
+LEAVES = sorted(leaves(Spec))
+NOTHING_TAKES_THIS = {"a": {"table": True}}
+
+
+def test_a_fault_in_every_field_at_once_is_named_for_every_field() -> None:
+    everything: dict[str, Any] = {}
+    for path in LEAVES:
+        everything = changed(everything, nested(path, [NOTHING_TAKES_THIS]))
+    with pytest.raises(SpecError) as caught:
+        spec.parse(everything, origin="image.toml")
+    keys = {line.split(": ")[1] for line in caught.value.what.splitlines()}
+    # What is wrong in a list is named with its place in it.
+    assert {key.removesuffix(".0") for key in keys} == {".".join(path) for path in LEAVES}
+    assert len(LEAVES) > 30
+
+
+HOSTILE = {
+    "quote": "it's",
+    "double quote": 'a"b',
+    "command": "$(touch /tmp/owned)",
+    "backticks": "`touch /tmp/owned`",
+    "newline": "a\nb",
+    "10000 characters": "x" * 10_000,
+    "way up": "../../etc/passwd",
+    "second command": "a; touch /tmp/owned",
+    "option": "-oProxyCommand=x",
+    "zero byte": "a\0b",
+    "markup": "[bold]a",
+    "nothing": "",
+}
+UNCHECKED_BY_US = {
+    # Only ever a value in a call to AWS, where it is checked, and a word in a table.
+    ("ami_name_prefix",),
+    ("source", "name"),
+    ("fleet", "auto_scaling_groups"),
+}
+
+
+@pytest.mark.parametrize("value", HOSTILE.values(), ids=HOSTILE.keys())
+@pytest.mark.parametrize("path", LEAVES, ids=".".join)
+def test_a_hostile_value_is_refused_or_stays_as_it_is(path: tuple[str, ...], value: str) -> None:
+    listed = isinstance(_value(spec.load(ORIGINALS_IMAGE), path), tuple)
+    raw = changed(spec_values(), nested(path, [value] if listed else value))
+    if path == ("source", "name"):
+        raw["source"].pop("id", None)
+    faults = spec._faults(raw, "image.toml")
+    if not faults:
+        assert path in UNCHECKED_BY_US
+        found = spec.parse(raw, origin="image.toml")
+        assert _value(found, path) == ((value,) if listed else value)
+    else:
+        assert any(fault.startswith(f"image.toml: {'.'.join(path)}") for fault in faults)
+
+
+def _value(found: Any, path: tuple[str, ...]) -> Any:
+    for part in path:
+        found = getattr(found, part)
+    return found
 
 
 def test_the_documents_image_has_the_documents_values() -> None:
@@ -88,6 +167,29 @@ def test_what_is_not_toml_is_named_with_its_line(tmp_path: Path) -> None:
     (tmp_path / "image.toml").write_text("name = \n")
     with pytest.raises(SpecError, match=r"is not TOML: .*line 1"):
         spec.load(tmp_path)
+
+
+WITH_A_TYPO = """
+[local.buildkit]
+max_paralelism = 8
+"""
+
+
+@pytest.mark.parametrize("local", [False, True])
+def test_a_fault_in_the_overlay_is_named_whether_it_is_used_or_not(
+    tmp_path: Path, local: bool
+) -> None:
+    original = (ORIGINALS_IMAGE / "image.toml").read_text()
+    faulty = original.replace("deprecate_days = 7", "deprecate_days = 0")
+    (tmp_path / "image.toml").write_text(
+        faulty.replace("[local.buildkit]", WITH_A_TYPO.strip()),
+    )
+    with pytest.raises(SpecError) as caught:
+        spec.load(tmp_path, local=local)
+    deprecate, typo = caught.value.what.splitlines()
+    assert "deprecate_days: 0: " in deprecate
+    assert "buildkit.max_paralelism: unknown key; did you mean max_parallelism?" in typo
+    assert ("[local]" in typo) is not local
 
 
 def test_a_local_value_that_is_no_table_is_named(tmp_path: Path) -> None:

@@ -168,6 +168,13 @@ def main() -> NoReturn:
         _fail(error.what, error.hint, error.exit_code, debug)
     except AwsFailure as error:
         _fail(*explain(error), AmikilnError.exit_code, debug)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        _fail(f"{where}{error.strerror or error}", None, AmikilnError.exit_code, debug)
+    except Exception as error:
+        what = f"unexpected {type(error).__name__}: {error}"
+        hint = "this is amikiln's own fault: run `amikiln --debug ...` and report what it shows"
+        _fail(what, hint, AmikilnError.exit_code, debug)
     sys.exit(0)
 
 

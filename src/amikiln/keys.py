@@ -58,5 +58,7 @@ rm -f /etc/ssh/ssh_host_*
 echo {private} | base64 -d >/etc/ssh/ssh_host_ed25519_key
 ssh-keygen -y -f /etc/ssh/ssh_host_ed25519_key >/etc/ssh/ssh_host_ed25519_key.pub
 chmod 644 /etc/ssh/ssh_host_ed25519_key.pub
-systemctl try-restart ssh.service sshd.service
+unit=sshd.service # Debian and Ubuntu call it ssh; naming one that is not there would fail
+if systemctl cat ssh.service >/dev/null 2>&1; then unit=ssh.service; fi
+systemctl try-restart "$unit"
 """

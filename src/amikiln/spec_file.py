@@ -30,6 +30,34 @@ def load(directory: Path, *, local: bool = False, changes: Sequence[str] = ()) -
             at once, each with its key.
     """
     path = directory if directory.suffix == ".toml" else directory / SPEC_FILE_NAME
+    raw, overlay = _tables(path)
+    changed: dict[str, Any] = {}
+    for change in changes:
+        changed = _overlaid(changed, _change(change))
+    plain, with_local = _overlaid(raw, changed), _overlaid(_overlaid(raw, overlay), changed)
+    if local:
+        return parse(with_local, origin=str(path))
+    # A typo in [local] is told now, not on the day when somebody needs it.
+    lines = _faults(plain, str(path))
+    lines += [
+        f"{line} (with [local])" for line in _faults(with_local, str(path)) if line not in lines
+    ]
+    _refuse(lines)
+    return Spec.model_validate(plain)
+
+
+def parse(raw: Mapping[str, Any], *, origin: str) -> Spec:
+    """Check a spec's values.
+
+    Raises:
+        SpecError: All faults at once, one a line, each as ``origin: key: fault``.
+    """
+    _refuse(_faults(raw, origin))
+    return Spec.model_validate(raw)
+
+
+def _tables(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return a file's tables, and apart from them those of ``[local]``."""
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -43,22 +71,20 @@ def load(directory: Path, *, local: bool = False, changes: Sequence[str] = ()) -
     overlay = raw.pop("local", {})
     if not isinstance(overlay, dict):
         raise SpecError(f"{path}: local: has to be a table", hint="write [local.NAME] tables")
-    values = _overlaid(raw, overlay) if local else raw
-    for change in changes:
-        values = _overlaid(values, _change(change))
-    return parse(values, origin=str(path))
+    return raw, overlay
 
 
-def parse(raw: Mapping[str, Any], *, origin: str) -> Spec:
-    """Check a spec's values.
-
-    Raises:
-        SpecError: All faults at once, one a line, each as ``origin: key: fault``.
-    """
+def _faults(raw: Mapping[str, Any], origin: str) -> list[str]:
     try:
-        return Spec.model_validate(raw)
+        Spec.model_validate(raw)
     except ValidationError as error:
-        raise SpecError("\n".join(faults.described(error, Spec, origin))) from None
+        return faults.described(error, Spec, origin)
+    return []
+
+
+def _refuse(lines: Sequence[str]) -> None:
+    if lines:
+        raise SpecError("\n".join(lines))
 
 
 def _change(text: str) -> dict[str, Any]:

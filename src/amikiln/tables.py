@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from amikiln.model import GroupTurnover, Plan
+from amikiln.recipe import render
 from amikiln.status import Status, machines_of
 from amikiln.steps import Cycle
 
@@ -25,13 +26,29 @@ def print_json(value: Any) -> None:
 
 def print_plan(plan: Plan) -> None:
     """Print what a run would do."""
-    table = _table("would bake", plan.spec.name)
+    spec, network, volume = plan.spec, plan.network, plan.spec.volume
+    table = _table("would bake", spec.name)
     table.add_row("inputs", plan.digest)
     table.add_row("source", f"{plan.source.id} ({plan.source.name})")
-    table.add_row("builder", f"{plan.spec.buildkit.builder}, {plan.buildkit.by_digest}")
+    table.add_row("machine", f"{', '.join(plan.instance_types)} in {', '.join(network.subnet_ids)}")
+    group = network.security_group_id or f"its own, ssh from {spec.instance.ssh_from or 'here'}"
+    table.add_row("security group", group)
+    table.add_row(
+        "volume",
+        f"gp3, {volume.size_gib} GiB, {volume.iops} IOPS, {volume.throughput_mib} MiB/s",
+    )
+    table.add_row(
+        "builder",
+        f"{spec.buildkit.builder} of {spec.buildkit.owner}, {plan.buildkit.by_digest},"
+        f" max-parallelism {spec.buildkit.max_parallelism}, gc {str(spec.buildkit.gc).lower()}",
+    )
     for image in plan.images:
         table.add_row("image", f"{image.reference} = {image.digest}")
-    table.add_row("pointer", plan.spec.pointer)
+    for step in render(plan).steps:
+        table.add_row("step", step + (" (own)" if step in plan.own_steps else ""))
+    table.add_row("AMI", f"{spec.ami_name_prefix}-..., deprecated {spec.deprecate_days} days later")
+    table.add_row("pointer", f"{spec.pointer} ({spec.publish.data_type})")
+    table.add_row("followed by", ", ".join(spec.fleet.auto_scaling_groups) or "no group")
     _console().print(table)
 
 
@@ -98,9 +115,10 @@ def _machine(group: GroupTurnover, instance_id: str, image_id: str, state: str) 
 
 
 def _console() -> Console:
-    console = Console()
+    # Names of images and groups may hold [brackets]: they are not for rich to read.
+    console = Console(markup=False)
     if not console.is_terminal:
-        console = Console(width=WIDTH_WITHOUT_TERMINAL)
+        console = Console(markup=False, width=WIDTH_WITHOUT_TERMINAL)
     return console
 
 

@@ -12,7 +12,7 @@ import boto3
 
 from amikiln.localcloud import client
 from amikiln.localcloud.home import CloudHome
-from amikiln.model import TAG_RUN
+from amikiln.model import TAG_IMAGE
 from amikiln.report import PlainReporter
 from amikiln.wait import Waiter
 
@@ -57,9 +57,9 @@ class LocalCloud:
             argv, env=self.environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
 
-    def of_runs(self) -> dict[str, set[str]]:
-        """Return what runs made and have not taken back, by kind."""
-        ours = [{"Name": "tag-key", "Values": [TAG_RUN]}]
+    def of_runs(self, image: str) -> dict[str, set[str]]:
+        """Return what an image's runs made and have not taken back, by kind."""
+        ours = [{"Name": f"tag:{TAG_IMAGE}", "Values": [image]}]
         reservations = self.ec2.describe_instances(Filters=ours)["Reservations"]
         instances = [i for r in reservations for i in r["Instances"]]
         return {
@@ -69,7 +69,7 @@ class LocalCloud:
                 g["GroupId"]
                 for g in self.ec2.describe_security_groups(Filters=ours)["SecurityGroups"]
             },
-            "images": {i["ImageId"] for i in self.ec2.describe_images(Owners=["self"])["Images"]},
+            "images": {i["ImageId"] for i in self.ec2.describe_images(Filters=ours)["Images"]},
         }
 
     def group_machine(self) -> dict[str, Any] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import signal
 import subprocess
 import tomllib
@@ -12,8 +13,12 @@ from typing import Any
 
 import pytest
 
-from amikiln import keys
+from amikiln import keys, recipe, spec_file
+from amikiln.aws.session import connect
 from amikiln.guest import Login, SshGuest
+from amikiln.plan import plan
+from amikiln.report import PlainReporter
+from amikiln.toolbox import Toolbox
 from vm.local_cloud import IMAGE_DIRECTORY, LocalCloud
 
 pytestmark = pytest.mark.vm
@@ -34,10 +39,26 @@ def done(local_cloud: LocalCloud) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
+def left_alone(local_cloud: LocalCloud, done: dict[str, Any]) -> str:
+    """A machine whose run was killed right after its launch, and whom no other run will sweep."""
+    of_its_own = ("--set", "name=left-alone", "--set", "deadlines.machine_minutes=5")
+    killed = local_cloud.start_run(*of_its_own)
+    launched = read_until(killed, "launched from")[-1]
+    killed.send_signal(signal.SIGKILL)
+    killed.communicate()
+    found = re.search(r"i-[0-9a-f]{17}", launched)
+    assert found
+    return found[0]
+
+
+@pytest.fixture(scope="module")
 def guest(
-    local_cloud: LocalCloud, done: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
+    local_cloud: LocalCloud,
+    done: dict[str, Any],
+    left_alone: str,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[SshGuest]:
-    """A machine of a group that follows the pointer."""
+    """A machine of a group that follows the pointer; the abandoned one boots beside it."""
     directory = tmp_path_factory.mktemp("keys")
     directory.chmod(0o700)
     made = keys.make(directory)
@@ -86,7 +107,7 @@ def test_a_run_publishes_a_proven_image(local_cloud: LocalCloud, done: dict[str,
     pointer = local_cloud.ssm.get_parameter(Name=POINTER)["Parameter"]
     assert (pointer["Value"], pointer["DataType"]) == (image_id, "aws:ec2:image")
     assert {check["outcome"] for check in done["cycle"]["verdict"]["checks"]} == {"pass"}
-    assert local_cloud.of_runs() == {
+    assert local_cloud.of_runs("cpu-build") == {
         "instances": set(),
         "keys": set(),
         "groups": set(),
@@ -144,6 +165,41 @@ def test_the_jobs_user_owns_the_builder_and_it_builds(guest: SshGuest) -> None:
     assert "DONE" in built
 
 
+def test_every_step_can_run_again_and_keeps_the_builder(
+    guest: SshGuest,
+    local_cloud: LocalCloud,
+    done: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in local_cloud.variables.items():
+        monkeypatch.setenv(name, value)
+    spec = spec_file.load(IMAGE_DIRECTORY, local=True)
+    planned = plan(spec, {}, Toolbox(connect(spec.region), PlainReporter(), local_cloud.waiter))
+    assert planned.digest == done["cycle"]["plan"]["digest"]
+    container = f"docker inspect --format '{{{{.Id}}}}' {CONTAINER}"
+    before = ask(guest, container)
+
+    rendered = recipe.render(planned)
+    unpack = "mkdir -p /run/again && tar -x -C /run/again"
+    guest.run(unpack, input=rendered.archive(), timeout_seconds=60)
+    said: list[str] = []
+    for step in rendered.steps:
+        if step < "steps/90":
+            again = f"cd /run/again && sh -eu {step}"
+            guest.stream(again, said.append, timeout_seconds=BOOT_SECONDS)
+    assert "builder baked-vllm-builder is there already" in said
+    assert ask(guest, container) == before
+
+
+def test_the_manifest_tells_what_is_in_the_image(guest: SshGuest, done: dict[str, Any]) -> None:
+    manifest = json.loads(ask(guest, "cat /etc/amikiln/manifest.json"))
+    assert manifest["planned"]["digest"] == done["cycle"]["plan"]["digest"]
+    assert manifest["packages"]["docker.io"]
+    assert manifest["buildkit"] == "v0.26.3"
+    assert manifest["images"][CI_IMAGE]["size"] > 1_000_000
+    assert set(manifest["seconds"]) >= {"10-docker.sh", "30-builder.sh", "40-images.sh"}
+
+
 def test_nothing_of_the_bake_is_in_the_image(guest: SshGuest, done: dict[str, Any]) -> None:
     run_id = done["cycle"]["run"]["id"]
     assert ask(guest, "cat /root/.ssh/authorized_keys 2>/dev/null || true") == ""
@@ -188,7 +244,7 @@ def test_what_a_killed_run_left_is_removed_and_of_two_runs_one_leaves(
     read_until(killed, "launched from")
     killed.send_signal(signal.SIGKILL)
     killed.communicate()
-    left = local_cloud.of_runs()
+    left = local_cloud.of_runs("cpu-build")
     assert len(left["instances"]) == 1
     assert len(left["keys"]) == 1
 
@@ -205,7 +261,7 @@ def test_what_a_killed_run_left_is_removed_and_of_two_runs_one_leaves(
     second = local_cloud.waiter.until(
         begin_again, what="the killed run's lease to lapse", deadline_seconds=120
     )
-    holds = local_cloud.of_runs()
+    holds = local_cloud.of_runs("cpu-build")
     assert not holds["instances"] & left["instances"]
     assert not holds["keys"] & left["keys"]
     assert not holds["groups"] & left["groups"]
@@ -218,9 +274,23 @@ def test_what_a_killed_run_left_is_removed_and_of_two_runs_one_leaves(
     second.send_signal(signal.SIGINT)
     _, said = second.communicate()
     assert second.returncode == 130
-    assert local_cloud.of_runs() == {
+    assert local_cloud.of_runs("cpu-build") == {
         "instances": set(),
         "keys": set(),
         "groups": set(),
         "images": {done["cycle"]["image"]["id"]},
     }
+
+
+def test_a_machine_whose_controller_died_ends_by_itself(
+    local_cloud: LocalCloud, left_alone: str
+) -> None:
+    def ended() -> dict[str, Any] | None:
+        found = local_cloud.ec2.describe_instances(InstanceIds=[left_alone])
+        machine: dict[str, Any] = found["Reservations"][0]["Instances"][0]
+        return machine if machine["State"]["Name"] == "terminated" else None
+
+    machine = local_cloud.waiter.until(
+        ended, what="the abandoned machine to end itself", deadline_seconds=900
+    )
+    assert machine["StateReason"]["Code"] == "Client.InstanceInitiatedShutdown"

@@ -5,6 +5,11 @@
 # shellcheck source=/dev/null
 . ./values.env
 
+# 80-manifest tells how long each step took.
+step_began=$(date +%s)
+note_time() { printf '%s %s\n' "${0##*/}" "$(($(date +%s) - step_began))" >>times.list; }
+trap note_time EXIT
+
 say() { printf '%s\n' "$*"; }
 
 die() {
@@ -27,13 +32,33 @@ new_enough() {
     [ "$lowest" = "$2" ]
 }
 
-install_package() {
+# Installs those of the named packages that a repository of this machine offers.
+install_offered() {
+    wanted=$*
+    set --
     if command -v dnf >/dev/null; then
-        dnf install -y -q "$@"
+        for package in $wanted; do
+            if dnf list -q --available "$package" >/dev/null 2>&1; then set -- "$@" "$package"; fi
+        done
+        [ "$#" = 0 ] || dnf install -y -q "$@"
     elif command -v apt-get >/dev/null; then
         apt-get update -qq
-        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"
+        for package in $wanted; do
+            if apt-cache show "$package" >/dev/null 2>&1; then set -- "$@" "$package"; fi
+        done
+        [ "$#" = 0 ] ||
+            DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"
     else
-        die "neither dnf nor apt-get is here: cannot install $*"
+        die "neither dnf nor apt-get is here: cannot install $wanted"
+    fi
+}
+
+# Prints every installed package and its version, a line each.
+installed_packages() {
+    if command -v dpkg-query >/dev/null; then
+        # shellcheck disable=SC2016 # dpkg-query's own variables
+        dpkg-query --show --showformat '${Package} ${Version}\n'
+    else
+        rpm --query --all --queryformat '%{NAME} %{VERSION}-%{RELEASE}\n'
     fi
 }

@@ -4,16 +4,25 @@
 
 if ! command -v docker >/dev/null; then
     say "installing Docker"
+    # docker: Amazon Linux, with client and buildx. The others: Debian and Ubuntu, of which only
+    # some have the client in a package of its own; docker there is something else.
     if command -v dnf >/dev/null; then
-        install_package docker
+        install_offered docker
     else
-        install_package docker.io docker-cli docker-buildx
+        install_offered docker.io docker-cli docker-buildx
     fi
+    command -v docker >/dev/null || die "no package repository of this machine offers Docker"
 fi
 systemctl enable --quiet docker.service
 systemctl start docker.service
-docker buildx version >/dev/null 2>&1 ||
-    die "docker has no buildx plugin: use a source image that has it, or install it in a step"
+if ! docker buildx version >/dev/null 2>&1; then
+    say "installing buildx"
+    # The distributions' name for it, and Docker's own.
+    install_offered docker-buildx docker-buildx-plugin
+    docker buildx version >/dev/null 2>&1 ||
+        die "docker has no buildx plugin, and no package repository offers one:" \
+            "use a source image that has it"
+fi
 
 docker_version=$(docker version --format '{{.Server.Version}}')
 buildx_version=$(docker buildx version | cut -d' ' -f2 | sed 's/^v//')

@@ -1,0 +1,21 @@
+"""Fixtures for tests of the recipe's steps."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from recipe.root_folder import RootFolder
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> RootFolder:
+    """Return a root folder whose systemd and sync only pretend."""
+    if os.geteuid() != 0:
+        pytest.skip("not run: a throwaway root folder is mounted by root")
+    folder = RootFolder(tmp_path)
+    for program in ("systemctl", "sync"):
+        folder.stand_in(program)
+    return folder

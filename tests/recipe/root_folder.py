@@ -1,0 +1,109 @@
+"""A throwaway root folder in which one step of the recipe runs by itself."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from amikiln import recipe
+from pretend_tools import plan
+
+# This machine's own root below, what is written above; both are gone with the mount namespace.
+ENTER = """
+set -eu
+mount -t tmpfs tmpfs "$1/mount"
+cd "$1/mount"
+mkdir written work root
+mount -t overlay overlay -o "lowerdir=/,upperdir=$PWD/written,workdir=$PWD/work" root
+for place in proc dev; do mount --rbind "/$place" "root/$place"; done
+cp -R "$1/over/." root/
+mkdir -p root/results
+mount --bind "$1/results" root/results
+exec chroot root sh -eu /results/script
+"""
+
+RUN = """
+code=0
+: >/results/calls.{time}
+chmod 666 /results/calls.{time} # steps do some things as another user
+CALLS=/results/calls.{time} sh -eu steps/{step}.sh >/results/said.{time} 2>&1 || code=$?
+echo "$code" >/results/exit-code.{time}
+"""
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a step did: its exit code, what it said, and which stand-ins it called."""
+
+    exit_code: int
+    said: str
+    calls: list[str]
+
+
+@dataclass
+class RootFolder:
+    """What lies over this machine's root, and what is left of it.
+
+    Stand-ins can remember things in the folder /state.
+
+    Attributes:
+        variables: For stand-ins, which are shell scripts.
+        plan_changes: Top-level values of the spec that the recipe is rendered from.
+        left: What the last commands of ``run`` wrote.
+    """
+
+    place: Path
+    variables: dict[str, str] = field(default_factory=dict)
+    plan_changes: dict[str, Any] = field(default_factory=dict)
+    left: str = ""
+
+    def put(self, path: str, content: str, mode: int = 0o644) -> None:
+        """Lay a file over the root; the path has no leading slash."""
+        file = self.place / "over" / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(content)
+        file.chmod(mode)
+
+    def stand_in(self, program: str, script: str = "") -> None:
+        """Put a program before the real one; it notes how it was called."""
+        note = f'echo "{program} $*" >>"$CALLS"\n'
+        self.put(f"stand-ins/{program}", f"#!/bin/sh\n{note}{script}\n", 0o755)
+
+    def run(self, step: str, *, before: str = "", times: int = 1, after: str = "") -> list[Ran]:
+        """Run a step in the recipe's folder, as the bake does, and return what each time gave.
+
+        Args:
+            step: Its file's name without the ending.
+            before: Shell commands of the test's own.
+            times: How often it runs, in the same root.
+            after: Shell commands that look at the result.
+        """
+        for path, content in recipe.render(plan(**self.plan_changes)).files.items():
+            self.put(f"recipe/{path}", content.decode())
+        results = self.place / "results"
+        (self.place / "mount").mkdir(exist_ok=True)
+        results.mkdir(exist_ok=True)
+        runs = "".join(RUN.format(step=step, time=time) for time in range(times))
+        state = "mkdir /state; chmod 777 /state"
+        script = f"CALLS=/dev/null; export CALLS; cd /recipe\n{state}\n{before}\n{runs}\n{after}\n"
+        (results / "script").write_text(script)
+        apart = ["unshare", "--mount", "--propagation", "private"]
+        entered = subprocess.run(
+            [*apart, "sh", "-c", ENTER, "sh", str(self.place)],
+            env={**self.variables, "PATH": "/stand-ins:/usr/sbin:/usr/bin:/sbin:/bin"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert entered.returncode == 0, entered.stderr
+        self.left = entered.stdout
+        return [self._ran(time) for time in range(times)]
+
+    def _ran(self, time: int) -> Ran:
+        def read(name: str) -> str:
+            file = self.place / "results" / f"{name}.{time}"
+            return file.read_text() if file.exists() else ""
+
+        return Ran(int(read("exit-code")), read("said"), read("calls").splitlines())
