@@ -70,9 +70,9 @@ class Machine:
         (self.programs / name).write_text(f"#!/bin/sh\n{script}\n")
         (self.programs / name).chmod(0o755)
 
-    def set_up(self) -> subprocess.CompletedProcess[str]:
+    def set_up(self, mode: str = "--no-machines") -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [self.root / "repo/scripts/lib/setup.sh", "--no-machines"],
+            [self.root / "repo/scripts/lib/setup.sh", mode],
             env={
                 "PATH": str(self.programs),
                 "HOME": str(self.root / "home"),
@@ -159,6 +159,23 @@ def test_a_package_that_went_away_is_installed_again(machine: Machine) -> None:
         line for line in machine.calls.removeprefix(before).splitlines() if " install " in line
     ]
     assert [line.split()[-1] for line in installs if line.startswith("apt")] == ["skopeo"]
+
+
+def test_packer_is_installed_for_tests_alone_and_where_there_is_one(machine: Machine) -> None:
+    machine.set_up()
+    assert "packer" not in machine.calls
+    machine.program("apt-cache", '[ "$*" = "show packer" ] && echo "Package: packer"')
+    done = machine.set_up("--with-packer")
+    assert done.returncode == 0, done.stderr
+    assert "set-up: installing Debian packages: packer" in done.stderr
+    assert "install --no-install-recommends packer" in machine.calls
+
+
+def test_no_packer_is_said_and_no_fault(machine: Machine) -> None:
+    machine.program("apt-cache", "echo no >&2; exit 100")
+    done = machine.set_up("--with-packer")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines()[-1] == "set-up: apt offers no Packer: its tests are not run"
 
 
 def test_sudo_is_for_the_system_alone(machine: Machine) -> None:

@@ -11,7 +11,9 @@ STAMP=.venv/amikiln-setup.stamp
 CACHE=${AMIKILN_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/amikiln}
 STATE=${AMIKILN_STATE:-${XDG_STATE_HOME:-$HOME/.local/state}/amikiln}
 LOG=$STATE/setup.log
-mode=${1:-} # --no-machines: nothing will boot, so port 22 does not matter
+# --no-machines: nothing will boot, so port 22 does not matter.
+# --with-packer: for the tests that let Packer build an image.
+mode=${1:-}
 
 say() { echo "set-up: $*" >&2; }
 fail() {
@@ -199,15 +201,26 @@ except OSError as error: sys.exit(1 if error.errno == errno.EACCES else 2)' || c
     }
 }
 
+# Debian 12 has a Packer; many other systems have none that is free to ship.
+install_packer() {
+    command -v packer >/dev/null && return
+    mkdir -p "$STATE"
+    if [ -n "$(apt-cache show packer 2>/dev/null)" ]; then
+        install_packages packer
+    else
+        say "apt offers no Packer: its tests are not run"
+    fi
+}
+
 up_to_date() { [ -e "$STAMP" ] && [ "$(cat "$STAMP")" = "$(inputs)" ]; }
 
+# shellcheck source=/dev/null
+SYSTEM=$(. /etc/os-release && echo "$ID-${VERSION_ID:-}")
 if ! up_to_date; then
     [ -z "${CI:-}" ] || echo "--- Set-up" >&2
     [ "$(uname -m)" = x86_64 ] || fail "needs an x86_64 machine, and this is $(uname -m)"
     command -v apt-get >/dev/null ||
         fail "needs Debian 12, Debian 13 or Ubuntu 24.04: apt-get is not here"
-    # shellcheck source=/dev/null
-    SYSTEM=$(. /etc/os-release && echo "$ID-${VERSION_ID:-}")
     python=$(find_python)
     PYTHON=${python% *}
     VERSION=${python#* }
@@ -229,3 +242,4 @@ END
     say "done"
 fi
 [ "$mode" = --no-machines ] || open_port_22
+[ "$mode" != --with-packer ] || install_packer
