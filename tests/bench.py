@@ -22,6 +22,7 @@ class Bench:
 
     def __init__(self, cloud: Any, folder: Path) -> None:
         self.session = cloud.session("us-east-1")
+        self.hypervisor = cloud.hypervisor
         self.ec2 = self.session.client("ec2")
         self.ssm = self.session.client("ssm")
         self.script = Script()

@@ -81,7 +81,7 @@ def plan(**changes: object) -> Plan:
     wanted = spec(**changes)
     builder, *images = pin([wanted.buildkit.image, *wanted.docker.images])
     source = SourceImage("ami-0123456789abcdef0", "base", "/dev/sda1")
-    network = Network(("subnet-0123456789abcdef0",), None)
+    network = Network(("subnet-0123456789abcdef0",), None, "127.0.0.1/32")
     types = wanted.instance.types
     return Plan(wanted, source, types, network, tuple(images), builder, {}, "d" * 64)
 

@@ -11,7 +11,7 @@ from amikiln.errors import BakeError, SpecError
 from amikiln.guest import GuestUnreachable
 from amikiln.model import TAG_KEPT
 from bench import NOTHING, Bench
-from pretend_tools import failing
+from pretend_tools import failing, spec
 
 
 def fail_verify(bench: Bench) -> None:
@@ -38,8 +38,6 @@ def test_a_finished_image_is_taken_up_by_the_next_run(bench: Bench) -> None:
 
 
 def test_an_image_of_other_inputs_is_not_taken_up_but_removed(bench: Bench) -> None:
-    from pretend_tools import spec
-
     fail_verify(bench)
     with pytest.raises(Exception, match="lost the machine"):
         bench.cycle()
@@ -72,6 +70,15 @@ def test_a_kept_machine_stays_with_the_words_to_get_in_and_rid_of_it(bench: Benc
     bench.ec2.terminate_instances(InstanceIds=[instance_id])
     bench.cycle()
     assert bench.holdings() | {"images": [], "snapshots": []} == NOTHING
+
+
+def test_a_machine_that_nobody_can_log_in_to_shows_its_console(bench: Bench) -> None:
+    bench.script.knocks_before_answer = 1_000_000
+    wanted = spec(deadlines={"boot_seconds": 1})
+    with pytest.raises(BakeError, match="ssh's last words: Connection refused") as caught:
+        bench.cycle(wanted)
+    assert "its console's last lines:\nbooted i-" in caught.value.what
+    assert bench.holdings() == NOTHING
 
 
 def test_own_steps_get_the_number_of_their_place(tmp_path: Path) -> None:

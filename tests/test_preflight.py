@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.error import URLError
 
 import pytest
 from botocore.exceptions import ClientError
@@ -21,7 +23,9 @@ SOURCE = {"name": "amikiln-base-debian-13-x86_64", "owner": "136693071363"}
 
 
 def instance(**values: object) -> dict[str, object]:
-    return {"types": ["t3.micro"], **values}
+    own_group = not any(key.startswith("security_group") for key in values)
+    ssh_from = {"ssh_from": "127.0.0.1/32"} if own_group else {}
+    return {"types": ["t3.micro"], **ssh_from, **values}
 
 
 def test_a_good_plan_passes_and_nothing_is_made(bench: Bench) -> None:
@@ -33,7 +37,7 @@ def test_all_faults_are_named_at_once(bench: Bench) -> None:
     wanted = spec(instance=instance(types=["x9.tiny"]), volume={"size_gib": 1, "iops": 3000})
     planned = dataclasses.replace(
         make_plan(wanted, {}, bench.tools, pin),
-        network=Network(("subnet-0aaaaaaaaaaaaaaaa",), "sg-0bbbbbbbbbbbbbbbb"),
+        network=Network(("subnet-0aaaaaaaaaaaaaaaa",), "sg-0bbbbbbbbbbbbbbbb", None),
     )
     with pytest.raises(PreflightError) as caught:
         preflight(planned, RUN, bench.tools)
@@ -89,7 +93,34 @@ def test_source_and_network_can_come_from_parameters(bench: Bench) -> None:
     )
     planned = make_plan(wanted, {}, bench.tools, pin)
     assert planned.source.id == base
-    assert planned.network == Network((subnet,), "sg-01")
+    assert planned.network == Network((subnet,), "sg-01", None)
+
+
+@pytest.mark.parametrize(
+    ("answer", "network"), [(b"203.0.113.7\n", "203.0.113.7/32"), (b"<html>log in</html>", None)]
+)
+def test_ssh_is_for_this_machines_own_address(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, answer: bytes, network: str | None
+) -> None:
+    monkeypatch.setattr("amikiln.plan.urlopen", lambda url, timeout: io.BytesIO(answer))
+    wanted = spec(instance={"types": ["t3.micro"]})
+    if network is not None:
+        assert make_plan(wanted, {}, bench.tools, pin).network.ssh_from == network
+        return
+    with pytest.raises(PreflightError, match="cannot find out this machine's public") as caught:
+        make_plan(wanted, {}, bench.tools, pin)
+    assert "instance.ssh_from" in (caught.value.hint or "")
+
+
+def test_a_service_that_does_not_answer_is_named(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreachable(url: str, timeout: float) -> None:
+        raise URLError("no route to host")
+
+    monkeypatch.setattr("amikiln.plan.urlopen", unreachable)
+    with pytest.raises(PreflightError, match=r"checkip\.amazonaws\.com: .*no route"):
+        make_plan(spec(instance={"types": ["t3.micro"]}), {}, bench.tools, pin)
 
 
 @pytest.mark.parametrize(

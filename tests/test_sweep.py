@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from amikiln import steps
-from amikiln.errors import VerifyError
+from amikiln.errors import BakeError, VerifyError
 from amikiln.model import TAG_IMAGE, TAG_RUN
 from amikiln.sweep import sweep
 from bench import POINTER, Bench
@@ -30,6 +30,19 @@ def test_an_unproven_image_goes_with_its_snapshots(bench: Bench) -> None:
     image_id = unproven_image(bench)
     assert sweep_as_next_run(bench) == [f"image {image_id}"]
     assert bench.holdings()["snapshots"] == []
+
+
+def test_an_image_that_failed_is_not_taken_up_but_removed(bench: Bench) -> None:
+    bench.hypervisor.fail_next("save", "no space left")
+    with pytest.MonkeyPatch.context() as patch:
+        # As after a kill: nothing is taken back.
+        patch.setattr("amikiln.undo.Undo.__exit__", lambda *args: None)
+        with pytest.raises(BakeError, match="no space left"):
+            bench.cycle()
+    (failed,) = bench.holdings()["images"]
+    done = bench.cycle()
+    assert done.image.id != failed
+    assert bench.holdings()["images"] == [done.image.id]
 
 
 def test_a_proven_image_stays(bench: Bench) -> None:

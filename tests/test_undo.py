@@ -80,16 +80,23 @@ def test_an_interrupt_while_taking_back_does_not_stop_it() -> None:
 
 
 def test_a_second_interrupt_says_all_that_is_left() -> None:
-    report = Recorder()
-
     def interrupted() -> None:
         raise Interrupted
 
-    with pytest.raises(Interrupted), Undo(report) as undo:
+    with pytest.raises(Interrupted) as caught, Undo(Recorder()) as undo:
         undo.add("key pair k", lambda: None)
         undo.add("instance i-1", interrupted)
         raise Interrupted
-    assert [line.split(";")[0] for line in report.said] == [
-        "left behind: key pair k",
-        "left behind: instance i-1",
-    ]
+    assert caught.value.left_behind == ("instance i-1", "key pair k")
+
+
+def test_what_an_inner_stack_left_is_named_by_the_outer_one() -> None:
+    def interrupted() -> None:
+        raise Interrupted
+
+    with pytest.raises(Interrupted) as caught, Undo(Recorder()) as outer:
+        outer.add("lease", interrupted)
+        with Undo(Recorder()) as inner:
+            inner.add("instance i-1", interrupted)
+            raise Interrupted
+    assert caught.value.left_behind == ("instance i-1", "lease")

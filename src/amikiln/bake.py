@@ -10,7 +10,7 @@ from amikiln import recipe, temporary
 from amikiln.aws.images import ImageRecord
 from amikiln.errors import AmikilnError, BakeError
 from amikiln.guest import Guest, GuestCommandFailed
-from amikiln.model import TAG_DIGEST, TAG_IMAGE, TAG_RUN, TAG_VERDICT, Image, Plan, Run
+from amikiln.model import TAG_DIGEST, TAG_IMAGE, TAG_RUN, Image, Plan, Run, can_be_taken_up
 from amikiln.toolbox import Toolbox
 from amikiln.undo import Undo
 
@@ -56,7 +56,7 @@ def _finished_by_another_run(plan: Plan, tools: Toolbox) -> ImageRecord | None:
     """Return an image of these very inputs that nobody has judged yet."""
     ours = {TAG_IMAGE: plan.spec.name, TAG_DIGEST: plan.digest}
     for image in tools.cloud.images.tagged(ours):
-        if image.state in {"available", "pending"} and TAG_VERDICT not in image.tags:
+        if can_be_taken_up(image.state, image.tags):
             tools.report.line(f"image {image.id} of an earlier run has the same inputs: taken up")
             return _written(image.id, plan, tools)
     return None

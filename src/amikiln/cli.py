@@ -157,13 +157,16 @@ def export_schema() -> None:
 
 def main() -> NoReturn:
     """Run the command line; every way out of here has a documented exit code."""
-    signal.signal(signal.SIGINT, _interrupt)
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
     debug = "--debug" in sys.argv
     try:
         app()
-    except Interrupted:
-        _fail("interrupted; what this run made is removed", None, INTERRUPTED_EXIT_CODE, debug)
+    except Interrupted as interrupt:
+        left = "; ".join(interrupt.left_behind)
+        what = f"interrupted twice; left behind: {left}" if left else "interrupted"
+        hint = "the next run removes what of it is in the cloud" if left else None
+        _fail(what, hint, INTERRUPTED_EXIT_CODE, debug)
     except AmikilnError as error:
         _fail(error.what, error.hint, error.exit_code, debug)
     except AwsFailure as error:

@@ -10,10 +10,17 @@ INTERRUPTED_EXIT_CODE = 130
 
 
 class Interrupted(BaseException):
-    """Ctrl-C, or SIGTERM: what was made is taken back, then the process ends with 130.
+    """Ctrl-C, SIGTERM or SIGHUP: what was made is taken back, then the process ends with 130.
 
     Not a KeyboardInterrupt: the command line's library would answer that one itself.
+
+    Args:
+        left_behind: What a second one kept from being taken back.
     """
+
+    def __init__(self, *left_behind: str) -> None:
+        super().__init__(*left_behind)
+        self.left_behind = left_behind
 
 
 class AmikilnError(Exception):

@@ -49,10 +49,12 @@ class Network:
     Attributes:
         subnet_ids: In order of preference: the next is tried where there is no capacity.
         security_group_id: The spec's own group; None: one is made for each machine.
+        ssh_from: The IPv4 network that such a group lets in; None where a group is given.
     """
 
     subnet_ids: tuple[str, ...]
     security_group_id: str | None
+    ssh_from: str | None
 
 
 @dataclass(frozen=True)
@@ -187,6 +189,16 @@ class GroupTurnover:
         """All wanted machines run, and run the published image."""
         current = [m for m in self.machines if m not in self.outdated and m.state == "running"]
         return not self.outdated and len(current) >= self.desired
+
+
+def can_be_taken_up(state: str, tags: Mapping[str, str]) -> bool:
+    """Tell whether an image that a run left may become another run's of the same inputs.
+
+    Args:
+        state: The image's, as DescribeImages says it.
+        tags: The image's.
+    """
+    return state in {"available", "pending"} and TAG_VERDICT not in tags
 
 
 def canonical_json(value: Any) -> str:

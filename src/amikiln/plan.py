@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
+from ipaddress import IPv4Address
+from urllib.request import urlopen
 
 from amikiln import containers, recipe
 from amikiln.errors import PreflightError
 from amikiln.model import Network, PinnedImage, Plan, SourceImage, canonical_json
 from amikiln.spec import Spec
 from amikiln.toolbox import Toolbox
+
+CALLER_ADDRESS_SERVICE = "https://checkip.amazonaws.com"
+CALLER_ADDRESS_SECONDS = 10
+LONGEST_ADDRESS = 64
 
 Pin = Callable[[Iterable[str]], tuple[PinnedImage, ...]]
 
@@ -89,7 +95,20 @@ def _network(spec: Spec, tools: Toolbox) -> Network:
         raise PreflightError(
             f"there is no default subnet in {spec.region}", hint="set instance.subnet in image.toml"
         )
-    return Network(tuple(subnets), group)
+    return Network(tuple(subnets), group, _ssh_from(wanted.ssh_from) if group is None else None)
+
+
+def _ssh_from(given: str | None) -> str:
+    if given is not None:
+        return given
+    try:
+        with urlopen(CALLER_ADDRESS_SERVICE, timeout=CALLER_ADDRESS_SECONDS) as answer:
+            return f"{IPv4Address(answer.read(LONGEST_ADDRESS).decode().strip())}/32"
+    except (OSError, ValueError) as error:
+        raise PreflightError(
+            f"cannot find out this machine's public address from {CALLER_ADDRESS_SERVICE}: {error}",
+            hint="set instance.ssh_from in image.toml, as 203.0.113.7/32",
+        ) from error
 
 
 def _parameter(name: str, key: str, tools: Toolbox) -> str:

@@ -12,7 +12,17 @@ from functools import partial
 from amikiln import temporary
 from amikiln.aws.errors import AwsFailure, explain
 from amikiln.aws.images import ImageRecord
-from amikiln.model import TAG_DIGEST, TAG_IMAGE, TAG_KEPT, TAG_RUN, TAG_VERDICT, Outcome, Plan, Run
+from amikiln.model import (
+    TAG_DIGEST,
+    TAG_IMAGE,
+    TAG_KEPT,
+    TAG_RUN,
+    TAG_VERDICT,
+    Outcome,
+    Plan,
+    Run,
+    can_be_taken_up,
+)
 from amikiln.toolbox import Toolbox
 
 
@@ -74,10 +84,9 @@ def _left(tags: Mapping[str, str], spared_runs: set[str]) -> bool:
 
 
 def _needed(image: ImageRecord, named_by_pointer: set[str], plan: Plan, tools: Toolbox) -> bool:
-    verdict = image.tags.get(TAG_VERDICT)
     return (
-        verdict == Outcome.PASS
-        or (verdict is None and image.tags.get(TAG_DIGEST) == plan.digest)
+        image.tags.get(TAG_VERDICT) == Outcome.PASS
+        or (can_be_taken_up(image.state, image.tags) and image.tags.get(TAG_DIGEST) == plan.digest)
         or image.id in named_by_pointer
         or bool(tools.cloud.instances.using_image(image.id))
     )

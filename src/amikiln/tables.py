@@ -31,7 +31,7 @@ def print_plan(plan: Plan) -> None:
     table.add_row("inputs", plan.digest)
     table.add_row("source", f"{plan.source.id} ({plan.source.name})")
     table.add_row("machine", f"{', '.join(plan.instance_types)} in {', '.join(network.subnet_ids)}")
-    group = network.security_group_id or f"its own, ssh from {spec.instance.ssh_from or 'here'}"
+    group = network.security_group_id or f"its own, ssh from {network.ssh_from}"
     table.add_row("security group", group)
     table.add_row(
         "volume",

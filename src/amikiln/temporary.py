@@ -9,19 +9,18 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
-from urllib.request import urlopen
 
 from amikiln import keys as key_making
 from amikiln.aws.ec2 import GONE, InstanceRecord, Launch, NoCapacity
-from amikiln.errors import AmikilnError, PreflightError
+from amikiln.aws.errors import AwsFailure, explain
+from amikiln.errors import AmikilnError
 from amikiln.guest import Guest, GuestUnreachable, Login
 from amikiln.model import TAG_DIGEST, TAG_EXPIRES, TAG_IMAGE, TAG_KEPT, TAG_RUN, Plan, Run
 from amikiln.spec import Spec, Volume
 from amikiln.toolbox import Toolbox
 from amikiln.undo import Undo
 
-CALLER_ADDRESS_SERVICE = "https://checkip.amazonaws.com"
+CONSOLE_LINES = 15
 
 
 class MachineEnded(AmikilnError):
@@ -68,17 +67,18 @@ def start(
     undo.add(f"key pair {name}", lambda: instances.delete_key_pair(name))
     instances.import_key_pair(name, keys.public(keys.ours), tags)
 
-    group_id = plan.network.security_group_id
+    network = plan.network
+    group_id = network.security_group_id
     if group_id is None:
         undo.add(f"security group {name}", lambda: _delete_groups(tools, name))
         group_id = instances.create_ssh_group(
-            name, plan.network.subnet_ids[0], _ssh_from(spec), tags
+            name, network.subnet_ids[0], network.ssh_from or "", tags
         )
 
     wanted = Launch(
         image_id=image_id,
         type=plan.instance_types[0],
-        subnet_id=plan.network.subnet_ids[0],
+        subnet_id=network.subnet_ids[0],
         security_group_id=group_id,
         key_name=name,
         user_data=key_making.user_data(keys, spec.deadlines.machine_minutes),
@@ -230,11 +230,19 @@ def _log_in(
         if isinstance(error, MachineEnded):
             raise
         raise GuestUnreachable(
-            f"{error.what}; ssh's last words: {last_answer}",
-            hint=f"`aws ec2 get-console-output --instance-id {instance_id}` shows the boot, as long"
-            " as the instance exists",
+            f"{error.what}; ssh's last words: {last_answer}\n{_console_tail(tools, instance_id)}",
+            hint="does the source image run user data, and may one get to the machine's port 22?",
         ) from error
     return address, guest
+
+
+def _console_tail(tools: Toolbox, instance_id: str) -> str:
+    """Return the console's last lines, for the instance will soon be gone, or why not."""
+    try:
+        lines = tools.cloud.instances.console(instance_id).strip().splitlines()
+    except AwsFailure as error:
+        return f"its console could not be read: {explain(error)[0]}"
+    return "\n".join(["its console's last lines:", *lines[-CONSOLE_LINES:]])
 
 
 def _alive(tools: Toolbox, instance_id: str, *, may_be_unknown: bool = False) -> InstanceRecord:
@@ -246,16 +254,3 @@ def _alive(tools: Toolbox, instance_id: str, *, may_be_unknown: bool = False) ->
         why = f": {record.reason}" if record and record.reason else ""
         raise MachineEnded(f"instance {instance_id} ended unexpectedly{why}")
     return record
-
-
-def _ssh_from(spec: Spec) -> str:
-    if spec.instance.ssh_from is not None:
-        return spec.instance.ssh_from
-    try:
-        with urlopen(CALLER_ADDRESS_SERVICE, timeout=10) as answer:
-            return f"{answer.read().decode().strip()}/32"
-    except (URLError, OSError) as error:
-        raise PreflightError(
-            f"cannot find out this machine's public address from {CALLER_ADDRESS_SERVICE}: {error}",
-            hint="set instance.ssh_from in image.toml, as 203.0.113.7/32",
-        ) from error

@@ -55,10 +55,9 @@ class Undo:
             except Interrupted as another:
                 if interrupt is not None:
                     # The second Ctrl-C: the user wants out, and has to know what stays.
-                    for left, _ in self._entries:
-                        self._report.line(f"left behind: {left}; the next run removes it")
+                    left = [left for left, _ in reversed(self._entries)]
                     self._entries.clear()
-                    raise
+                    raise Interrupted(*interrupt.left_behind, *left) from another
                 interrupt = another
                 continue
             self._entries.pop()

@@ -141,6 +141,14 @@ class Instances:
             if error_code(error) != "InvalidInstanceID.NotFound":
                 raise
 
+    def console(self, instance_id: str) -> str:
+        """Return what the instance wrote to its console: 64 KB of it at most.
+
+        https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_GetConsoleOutput.html
+        """
+        answer = self._client.get_console_output(InstanceId=instance_id)
+        return str(answer.get("Output") or "")
+
     def default_subnets(self) -> list[str]:
         """Return the default subnets of the region, one a zone, in the order of the zones."""
         subnets = self._client.describe_subnets(
