@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,14 @@ from pretend_tools import PretendGuest, Recorder, Script, spec
 POINTER = "/buildkite/cpu-build-ami/us-east-1"
 
 
+LONGEST_PAUSE_SECONDS = 0.01
+"""Pretended machines take milliseconds."""
+
+
+def pause_briefly(seconds: float) -> None:
+    time.sleep(min(seconds, LONGEST_PAUSE_SECONDS))
+
+
 class Bench:
     """A cloud, pretended guests, and the tools that lead to them."""
 
@@ -28,7 +37,10 @@ class Bench:
         self.script = Script()
         self.report = Recorder()
         self.tools = Toolbox(
-            connect("us-east-1", self.session), self.report, Waiter(self.report), self.guest
+            connect("us-east-1", self.session),
+            self.report,
+            Waiter(self.report, pause=pause_briefly),
+            self.guest,
         )
         self.folder = folder
 
