@@ -104,19 +104,34 @@ def test_keys_are_ours_alone_to_read(guest: SshGuest, tmp_path: Path) -> None:
         assert mode == 0o600
 
 
-def test_user_data_installs_the_host_key_and_sets_the_timer(tmp_path: Path) -> None:
-    made = keys.make(tmp_path)
-    script = keys.user_data(made, 90)
-    proc.run(["sh", "-n"], input=script.encode())
-    assert "--on-active=90m systemctl poweroff" in script
+SYSTEMD = """#!/bin/sh
+# Stands in for systemd's programs, on a system that has one unit.
+echo "${0##*/} $*" >>"$NOTES"
+for unit; do :; done
+case "$unit" in *.service) [ "$unit" = "$UNIT" ] || exit 5 ;; esac
+"""
+
+
+@pytest.mark.parametrize("unit", ["ssh.service", "sshd.service"])
+def test_user_data_installs_the_host_key_and_sets_the_timer(
+    unit: str, notes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for program in ("systemctl", "systemd-run"):
+        (tmp_path / "bin" / program).write_text(SYSTEMD)
+        (tmp_path / "bin" / program).chmod(0o755)
+    monkeypatch.setenv("UNIT", unit)
+    (tmp_path / "keys").mkdir()
+    made = keys.make(tmp_path / "keys")
     # Run with /etc/ssh elsewhere: the key that lands there is the one we know.
     elsewhere = tmp_path / "etc-ssh"
     elsewhere.mkdir()
     (elsewhere / "ssh_host_rsa_key").write_text("old")
-    moved = script.replace("/etc/ssh/", f"{elsewhere}/")
-    for program in ("systemd-run", "systemctl"):
-        moved = moved.replace(f"\n{program} ", f"\n: {program} ")
-    proc.run(["sh"], input=moved.encode())
+    script = keys.user_data(made, 90).replace("/etc/ssh/", f"{elsewhere}/")
+    # A script that fails is a failed unit of cloud-init's, and the system "degraded".
+    proc.run(["sh"], input=script.encode())
+    called = notes.read_text().splitlines()
+    timer = "systemd-run --quiet --unit=amikiln-end --on-active=90m systemctl poweroff"
+    assert (called[0], called[-1]) == (timer, f"systemctl try-restart {unit}")
     assert sorted(path.name for path in elsewhere.iterdir()) == [
         "ssh_host_ed25519_key",
         "ssh_host_ed25519_key.pub",
