@@ -10,7 +10,7 @@ import sys
 import threading
 from pathlib import Path
 
-from amikiln.localcloud.launcher import Launcher
+from amikiln.localcloud.launcher import Launcher, dying_with
 
 STARTER = """
 import sys, threading
@@ -35,6 +35,14 @@ def test_a_child_ends_when_the_process_is_killed(tmp_path: Path) -> None:
         ended, _, _ = select.select([child], [], [], 30)
         os.close(child)
     assert ended
+
+
+def test_a_child_whose_parent_ended_first_does_not_begin(tmp_path: Path) -> None:
+    begun = ["touch", str(tmp_path / "begun")]
+    assert subprocess.run(dying_with(os.getppid(), begun), check=False).returncode == 1
+    assert not (tmp_path / "begun").exists()
+    assert subprocess.run(dying_with(os.getpid(), begun), check=False).returncode == 0
+    assert (tmp_path / "begun").exists()
 
 
 def test_a_child_outlives_the_thread_that_asked_for_it(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import subprocess
 import threading
@@ -59,10 +60,24 @@ class Launcher:
                 order.started.set_exception(error)
 
 
+def dying_with(parent: int, argv: Sequence[str]) -> list[str]:
+    """Return what runs a program as a child that dies with its parent.
+
+    A parent that ended before the signal was asked for sends none any more: then the program,
+    which looks whose child it is, does not even begin.
+
+    Args:
+        parent: The parent's process id.
+        argv: The program and its arguments.
+    """
+    begin = '[ "$PPID" = "$0" ] && exec "$@"'
+    return ["setpriv", "--pdeathsig", "KILL", "--", "sh", "-c", begin, str(parent), *argv]
+
+
 def _start(order: _Order) -> subprocess.Popen[bytes]:
     with order.output.open("ab") as output:
         return subprocess.Popen(
-            ["setpriv", "--pdeathsig", "KILL", "--", *order.argv],
+            dying_with(os.getpid(), order.argv),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
