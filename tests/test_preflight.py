@@ -56,6 +56,16 @@ def test_a_type_that_is_not_offered_is_left_out_with_a_word(bench: Bench) -> Non
     assert "us-east-1 does not offer x9.tiny: left out" in bench.report.said
 
 
+def test_an_instance_type_of_another_architecture_is_a_fault(bench: Bench) -> None:
+    wanted = spec(instance=instance(types=["t3.micro", "t4g.micro"]))
+    planned = make_plan(wanted, {}, bench.tools, pin)
+    with pytest.raises(PreflightError) as caught:
+        preflight(planned, RUN, bench.tools)
+    assert caught.value.what == (
+        f"instance type t4g.micro is for arm64, and the source image {planned.source.id} for x86_64"
+    )
+
+
 def test_a_name_that_is_taken_is_a_fault(bench: Bench) -> None:
     done = bench.cycle()
     planned = make_plan(spec(), {}, bench.tools, pin)

@@ -48,8 +48,16 @@ def _instance_types(plan: Plan, tools: Toolbox) -> Iterator[str]:
     missing = ", ".join(name for name in wanted if name not in plan.instance_types)
     if not plan.instance_types:
         yield f"{region} offers none of instance.types: {missing}"
-    elif missing:
+        return
+    if missing:
         tools.report.line(f"{region} does not offer {missing}: left out")
+    architecture = plan.spec.source.architecture
+    for name, fit in tools.cloud.instances.architectures(plan.instance_types).items():
+        if architecture not in fit:
+            yield (
+                f"instance type {name} is for {', '.join(sorted(fit))}, and the source image"
+                f" {plan.source.id} for {architecture}"
+            )
 
 
 def _network(plan: Plan, tools: Toolbox) -> Iterator[str]:

@@ -178,6 +178,17 @@ class Instances:
         )
         return {offer["InstanceType"] for page in pages for offer in page["InstanceTypeOfferings"]}
 
+    def architectures(self, types: Sequence[str]) -> dict[str, set[str]]:
+        """Return for each of the instance types, all of them offered, what its machines can run."""
+        pages = self._client.get_paginator("describe_instance_types").paginate(
+            InstanceTypes=cast(Any, list(types))
+        )
+        return {
+            found["InstanceType"]: set(found["ProcessorInfo"]["SupportedArchitectures"])
+            for page in pages
+            for found in page["InstanceTypes"]
+        }
+
     def import_key_pair(self, name: str, public_key: str, tags: Mapping[str, str]) -> None:
         """Make a key pair from an OpenSSH public key line."""
         self._client.import_key_pair(
