@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
@@ -36,8 +37,9 @@ def test_brackets_in_names_are_shown_as_they_are(capsys: pytest.CaptureFixture[s
 
 
 def test_the_same_plan_as_json(capsys: pytest.CaptureFixture[str]) -> None:
-    planned = plan()
+    planned = dataclasses.replace(plan(), own_steps={"steps/45-after-images.sh": b"true\n"})
     tables.print_json(planned)
     shown = json.loads(capsys.readouterr().out)
+    assert shown["own_steps"] == {"steps/45-after-images.sh": "true\n"}
     assert shown["digest"] == planned.digest
     assert shown["spec"]["buildkit"]["max_parallelism"] == 16

@@ -127,4 +127,6 @@ def _plain(value: Any) -> Any:
         return value.model_dump(mode="json")
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {item.name: getattr(value, item.name) for item in dataclasses.fields(value)}
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
     return str(value)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -14,7 +16,7 @@ from amikiln.localcloud.machines import SnapshotFiles
 from amikiln.localcloud.qemu import QemuHypervisor
 from amikiln.report import PlainReporter
 from vm.guests import GuestRegistry
-from vm.local_cloud import LocalCloud
+from vm.local_cloud import LocalCloud, read_until
 
 
 @pytest.fixture(scope="session")
@@ -60,3 +62,16 @@ def local_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud
     cloud = LocalCloud(tmp_path_factory.mktemp("state"))
     yield cloud
     cloud.amikiln("cloud", "down")
+
+
+@pytest.fixture(scope="session")
+def left_alone(local_cloud: LocalCloud) -> str:
+    """A machine whose run was killed right after its launch, and whom no other run will sweep."""
+    of_its_own = ("--set", "name=left-alone", "--set", "deadlines.machine_minutes=5")
+    killed = local_cloud.start_run(*of_its_own)
+    launched = read_until(killed, "launched from")[-1]
+    killed.send_signal(signal.SIGKILL)
+    killed.communicate()
+    found = re.search(r"i-[0-9a-f]{17}", launched)
+    assert found
+    return found[0]

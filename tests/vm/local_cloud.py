@@ -81,3 +81,14 @@ class LocalCloud:
             if machine["State"]["Name"] == "running":
                 return machine
         return None
+
+
+def read_until(process: subprocess.Popen[str], word: str) -> list[str]:
+    """Return what a run said up to a word."""
+    said: list[str] = []
+    assert process.stderr is not None
+    for line in process.stderr:
+        said.append(line)
+        if word in line:
+            return said
+    raise AssertionError(f"ended without {word!r}: {''.join(said)}")

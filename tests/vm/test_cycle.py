@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 import signal
 import subprocess
 import tomllib
@@ -19,7 +18,7 @@ from amikiln.guest import Login, SshGuest
 from amikiln.plan import plan
 from amikiln.report import PlainReporter
 from amikiln.toolbox import Toolbox
-from vm.local_cloud import IMAGE_DIRECTORY, LocalCloud
+from vm.local_cloud import IMAGE_DIRECTORY, LocalCloud, read_until
 
 pytestmark = pytest.mark.vm
 
@@ -36,19 +35,6 @@ def done(local_cloud: LocalCloud) -> dict[str, Any]:
         local_cloud.amikiln("run", IMAGE_DIRECTORY, "--local", "--json").stdout
     )
     return found
-
-
-@pytest.fixture(scope="module")
-def left_alone(local_cloud: LocalCloud, done: dict[str, Any]) -> str:
-    """A machine whose run was killed right after its launch, and whom no other run will sweep."""
-    of_its_own = ("--set", "name=left-alone", "--set", "deadlines.machine_minutes=5")
-    killed = local_cloud.start_run(*of_its_own)
-    launched = read_until(killed, "launched from")[-1]
-    killed.send_signal(signal.SIGKILL)
-    killed.communicate()
-    found = re.search(r"i-[0-9a-f]{17}", launched)
-    assert found
-    return found[0]
 
 
 @pytest.fixture(scope="module")
@@ -225,17 +211,6 @@ def test_a_machine_that_ends_its_job_is_replaced(
     assert machine["ImageId"] == done["cycle"]["image"]["id"]
 
 
-def read_until(process: subprocess.Popen[str], word: str) -> list[str]:
-    """Return what a run said up to a word."""
-    said: list[str] = []
-    assert process.stderr is not None
-    for line in process.stderr:
-        said.append(line)
-        if word in line:
-            return said
-    raise AssertionError(f"ended without {word!r}: {''.join(said)}")
-
-
 def test_what_a_killed_run_left_is_removed_and_of_two_runs_one_leaves(
     local_cloud: LocalCloud, done: dict[str, Any]
 ) -> None:
@@ -280,17 +255,3 @@ def test_what_a_killed_run_left_is_removed_and_of_two_runs_one_leaves(
         "groups": set(),
         "images": {done["cycle"]["image"]["id"]},
     }
-
-
-def test_a_machine_whose_controller_died_ends_by_itself(
-    local_cloud: LocalCloud, left_alone: str
-) -> None:
-    def ended() -> dict[str, Any] | None:
-        found = local_cloud.ec2.describe_instances(InstanceIds=[left_alone])
-        machine: dict[str, Any] = found["Reservations"][0]["Instances"][0]
-        return machine if machine["State"]["Name"] == "terminated" else None
-
-    machine = local_cloud.waiter.until(
-        ended, what="the abandoned machine to end itself", deadline_seconds=900
-    )
-    assert machine["StateReason"]["Code"] == "Client.InstanceInitiatedShutdown"
