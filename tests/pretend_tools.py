@@ -100,6 +100,7 @@ class Script:
     toml: bytes = b""
     builder: list[str] = field(default_factory=list)
     owner_builder: str = "baked-vllm-builder"
+    worker_rules: str = ""
     refuse: Callable[[str], None] = lambda command: None
     knocks_before_answer: int = 0
 
@@ -124,7 +125,7 @@ class PretendGuest:
             "is-system-running": "running\n",
             "RestartPolicy": " ".join(self.script.builder) + "\n",
             "buildx inspect": f"Name: {self.script.owner_builder}\nDriver: docker-container\n"
-            "Nodes:\nName: node0\nStatus: running\n",
+            f"Nodes:\nName: node0\nStatus: running\n{self.script.worker_rules}",
             "docker cp": "",
             "manifest.json": json.dumps({"planned": self.script.planned}),
             "RepoDigests": json.dumps(self.script.planned.get("images")),

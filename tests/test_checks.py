@@ -53,6 +53,10 @@ def collecting_garbage(script: Script) -> None:
     script.toml = script.toml.replace(b"gc = false", b"gc = true")
 
 
+def worker_with_rules(script: Script) -> None:
+    script.worker_rules = "GC Policy rule#0:\n All: false\n Keep Duration: 48h0m0s\n"
+
+
 def planned_otherwise(script: Script) -> None:
     script.planned = {**script.planned, "digest": "e" * 64}
 
@@ -69,6 +73,7 @@ def images_missing(script: Script) -> None:
         (checks.builder_up, other_buildkit),
         (checks.builder_up, no_builder),
         (checks.builder_answers, default_builder_in_use),
+        (checks.builder_answers, worker_with_rules),
         (checks.builder_configured, collecting_garbage),
         (checks.manifest_as_planned, planned_otherwise),
         (checks.images_present, images_missing),

@@ -20,6 +20,7 @@ from amikiln.model import CheckResult, Outcome, Plan, canonical_json
 
 COMMAND_SECONDS = 300
 BUILDER_UP_SECONDS = 180
+GC_WORDS = {True: "gc on", False: "gc off"}
 
 Finding = tuple[Outcome, str, str]
 Check = Callable[[Guest, Plan], Finding]
@@ -57,7 +58,7 @@ def builder_up(guest: Guest, plan: Plan) -> Finding:
 
 
 def builder_answers(guest: Guest, plan: Plan) -> Finding:
-    """The user that runs jobs has the builder in use, and its BuildKit answers."""
+    """The user that runs jobs has the builder in use, and its worker tells of its rules."""
     owner = shlex.quote(plan.spec.buildkit.owner)
     text = guest.run(
         f'runuser -u {owner} -- env HOME="$(getent passwd {owner} | cut -d: -f6)"'
@@ -68,9 +69,12 @@ def builder_answers(guest: Guest, plan: Plan) -> Finding:
     for key, _, value in (line.partition(":") for line in text.splitlines()):
         # The builder's own lines come first, its nodes' lines of the same names after them.
         fields.setdefault(key, value)
+    buildkit = plan.spec.buildkit
     found = [fields.get(key, "").strip() for key in ("Name", "Driver", "Status")]
-    wanted = [plan.spec.buildkit.builder, "docker-container", "running"]
-    return _compared(found, wanted, f"builder in use by {plan.spec.buildkit.owner}")
+    # A worker lists the rules that it collects garbage by; without gc it has none.
+    found.append(GC_WORDS["GC Policy rule#0" in fields])
+    wanted = [buildkit.builder, "docker-container", "running", GC_WORDS[buildkit.gc]]
+    return _compared(found, wanted, f"builder in use by {buildkit.owner}")
 
 
 def builder_configured(guest: Guest, plan: Plan) -> Finding:

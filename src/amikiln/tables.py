@@ -92,15 +92,26 @@ def print_status(found: Status) -> None:
     console = _console()
     version = f" (version {found.pointer_version})" if found.pointer_version else ""
     console.print(f"{found.pointer} = {found.published_image or 'nothing yet'}{version}")
-    table = Table("image", "name", "created", "state", "verdict", "deprecated from")
+    table = Table("image", "name", "created (UTC)", "state", "verdict", "deprecated from")
+    table.columns[1].overflow = "fold"
     for image in found.images:
         name = f"{image.id} *" if image.published else image.id
         table.add_row(
-            name, image.name, image.created, image.state, image.verdict, image.deprecated_from
+            name,
+            image.name,
+            _minute(image.created),
+            image.state,
+            image.verdict,
+            _minute(image.deprecated_from or ""),
         )
     console.print(table)
     if found.groups:
         print_groups(found.groups)
+
+
+def _minute(moment: str) -> str:
+    """Return a time of AWS's as people read it: ``2026-11-24 06:00``."""
+    return moment[:16].replace("T", " ")
 
 
 def _table(*title: str) -> Table:

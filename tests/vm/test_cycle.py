@@ -126,6 +126,8 @@ def test_the_workers_own_word_is_the_documents(guest: SshGuest) -> None:
         ask(guest, f"docker cp {CONTAINER}:/etc/buildkit/buildkitd.toml - | tar -xO")
     )
     assert in_effect["worker"]["oci"] == {"max-parallelism": 16, "gc": False}
+    # It tells its rules for collecting garbage, of which it has none.
+    assert "GC Policy" not in ask(guest, f"docker exec {CONTAINER} buildctl debug workers -v")
     on_disk = tomllib.loads(ask(guest, "cat /etc/buildkit/buildkitd.toml"))
     assert on_disk == in_effect
 

@@ -237,7 +237,12 @@ def _start(home: CloudHome) -> DaemonRecord:
                 # No session of ours: Ctrl-C ends what the user runs, not the cloud.
                 start_new_session=True,
                 pass_fds=(writing,),
-                env={**os.environ, records.READY_DESCRIPTOR: str(writing)},
+                env={
+                    **os.environ,
+                    records.READY_DESCRIPTOR: str(writing),
+                    # One heap for all its threads: glibc would keep free memory in each of eight.
+                    "MALLOC_ARENA_MAX": "1",
+                },
             )
         finally:
             os.close(writing)
