@@ -164,7 +164,9 @@ def main() -> NoReturn:
         app()
     except Interrupted as interrupt:
         left = "; ".join(interrupt.left_behind)
-        what = f"interrupted twice; left behind: {left}" if left else "interrupted"
+        what = "interrupted; what was made is removed again"
+        if left:
+            what = f"interrupted twice; left behind: {left}"
         hint = "the next run removes what of it is in the cloud" if left else None
         _fail(what, hint, INTERRUPTED_EXIT_CODE, debug)
     except AmikilnError as error:
