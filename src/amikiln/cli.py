@@ -18,7 +18,7 @@ from amikiln import __version__, places, schema, spec_file, steps, tables
 from amikiln.aws import session
 from amikiln.aws.errors import AwsFailure, explain
 from amikiln.errors import INTERRUPTED_EXIT_CODE, AmikilnError, Interrupted, SpecError
-from amikiln.localcloud import client
+from amikiln.localcloud import client, environment
 from amikiln.localcloud.cli import cloud as local_cloud_commands
 from amikiln.localcloud.home import CloudHome
 from amikiln.plan import plan as make_plan
@@ -191,7 +191,7 @@ def _prepared(image: Path, local: bool, changes: Sequence[str] = ()) -> tuple[Sp
         home = CloudHome.default()
         with waiter.span("the local cloud"):
             client.up(home, report)
-        client.enter(home, os.environ)
+        environment.enter(home, os.environ)
     return spec, Toolbox(session.connect(spec.region), report, waiter)
 
 

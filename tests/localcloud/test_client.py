@@ -17,7 +17,7 @@ import pytest
 from typer.testing import CliRunner
 
 from amikiln.errors import LocalCloudError
-from amikiln.localcloud import cli, client, records
+from amikiln.localcloud import cli, client, environment, records
 from amikiln.localcloud.home import CloudHome
 from amikiln.report import PlainReporter
 from localcloud import pretend_daemon
@@ -200,11 +200,13 @@ def test_env_is_for_a_shell_and_leaves_no_real_credentials(
     variables = dict(line.split("=", 1) for line in seen.split("\0") if line)
     aws = {name: value for name, value in variables.items() if name.startswith("AWS_")}
     assert aws == {
-        name: value for name, value in client.environment(home).items() if name.startswith("AWS_")
+        name: value
+        for name, value in environment.variables(home).items()
+        if name.startswith("AWS_")
     }
-    assert aws["AWS_ACCESS_KEY_ID"] == client.ACCESS_KEY
+    assert aws["AWS_ACCESS_KEY_ID"] == environment.ACCESS_KEY
     assert aws["AWS_ENDPOINT_URL"] == client.status(home).endpoint
-    client.enter(home, inherited)
+    environment.enter(home, inherited)
     assert {name for name in inherited if name.startswith("AWS_")} == set(aws)
 
 

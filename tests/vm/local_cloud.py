@@ -10,7 +10,7 @@ from typing import Any
 
 import boto3
 
-from amikiln.localcloud import client
+from amikiln.localcloud import environment
 from amikiln.localcloud.home import CloudHome
 from amikiln.model import TAG_IMAGE
 from amikiln.report import PlainReporter
@@ -32,7 +32,7 @@ class LocalCloud:
         }
         self.amikiln("cloud", "up")
         self.first_content = self.amikiln("cloud", "content", "v1").stdout.strip()
-        self.variables = variables = client.environment(self.home)
+        self.variables = variables = environment.variables(self.home)
         session = boto3.Session(
             aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from amikiln.localcloud import client
+from amikiln.localcloud import client, environment
 from amikiln.localcloud.client import CloudStatus
 from amikiln.localcloud.content.command import content
 from amikiln.localcloud.home import CloudHome
@@ -48,11 +48,11 @@ def status(as_json: Json = False) -> None:
 @cloud.command()
 def env(as_json: Json = False) -> None:
     """Print the variables that make AWS clients use it: eval "$(amikiln cloud env)"."""
-    variables = client.environment(CloudHome.default())
+    variables = environment.variables(CloudHome.default())
     if as_json:
         print(json.dumps(variables, indent=2))
         return
-    for name in client.REMOVED_VARIABLES:
+    for name in environment.REMOVED_VARIABLES:
         print(f"unset {name}")
     for name, value in variables.items():
         print(f"export {name}={_quoted(value)}")
