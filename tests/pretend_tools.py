@@ -59,6 +59,7 @@ def spec_values(**changes: object) -> dict[str, object]:
         "volume": {"size_gib": 12},
         "docker": {"images": ["registry.example/team/app:latest"]},
         "buildkit": {"builder": "baked-vllm-builder"},
+        "warm": {"context": "warm", "dockerfile": "Dockerfile"},
         "publish": {"parameter": "/buildkite/cpu-build-ami/{region}"},
         "fleet": {"auto_scaling_groups": ["cpu-build"]},
         **changes,

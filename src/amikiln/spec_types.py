@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+
+class Table(BaseModel):
+    """A table of the spec: unknown keys are faults, and nothing is changed after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 def text(pattern: str, allowed: str, longest: int | None = None) -> Any:
@@ -46,6 +52,28 @@ GroupName = Annotated[
 ]
 InstanceType = Annotated[
     str, *text(r"^[a-z0-9-]+\.[a-z0-9-]+$", "an EC2 instance type, as m7i.4xlarge", 50)
+]
+RelativePath = Annotated[
+    str,
+    *text(
+        r"^(\.?[A-Za-z0-9_][A-Za-z0-9_.-]*/)*\.?[A-Za-z0-9_][A-Za-z0-9_.-]*$",
+        "a path below the context's folder",
+        512,
+    ),
+]
+TargetName = Annotated[
+    str, *text(r"^[A-Za-z0-9_][A-Za-z0-9_-]*$", "a target's or group's name in the bake files", 128)
+]
+CacheSource = Annotated[
+    # https://docs.docker.com/build/cache/backends/
+    str,
+    *text(r"^type=[A-Za-z0-9_.:/=,@+-]+$", "a cache, as type=registry,ref=HOST/PATH:TAG", 1024),
+]
+VariableName = Annotated[
+    str, *text(r"^[A-Za-z_][A-Za-z0-9_]*$", "a variable's name: letters, digits and _", 128)
+]
+SecretName = Annotated[
+    str, *text(r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$", "a secret's id: letters, digits, _ . and -", 128)
 ]
 Version = Annotated[str, *text(r"^\d+(\.\d+){0,3}$", "a version of numbers, as 24.0")]
 Deadline = Annotated[int, Field(ge=1, le=24 * 3600, description="seconds, a day at most")]

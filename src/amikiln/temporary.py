@@ -16,7 +16,8 @@ from amikiln.aws.errors import AwsFailure, explain
 from amikiln.errors import AmikilnError
 from amikiln.guest import Guest, GuestUnreachable, Login
 from amikiln.model import TAG_DIGEST, TAG_EXPIRES, TAG_IMAGE, TAG_KEPT, TAG_RUN, Plan, Run
-from amikiln.spec import Spec, Volume
+from amikiln.spec import Spec
+from amikiln.spec_machine import Volume
 from amikiln.toolbox import Toolbox
 from amikiln.undo import Undo
 
