@@ -22,9 +22,13 @@ def script() -> Script:
     return script
 
 
+def subject(script: Script) -> checks.Subject:
+    return checks.Subject(PretendGuest(LOGIN, script), plan())
+
+
 @pytest.mark.parametrize("check", checks.ALL)
 def test_a_good_machine_passes(check: checks.Check, script: Script) -> None:
-    result = checks.carry_out(check, PretendGuest(LOGIN, script), plan())
+    result = checks.carry_out(check, subject(script))
     assert (result.outcome, result.hint) == (Outcome.PASS, "")
     assert result.evidence
 
@@ -84,7 +88,7 @@ def test_a_spoilt_machine_fails_with_evidence_and_a_hint(
     check: checks.Check, spoil: Callable[[Script], None], script: Script
 ) -> None:
     spoil(script)
-    result = checks.carry_out(check, PretendGuest(LOGIN, script), plan())
+    result = checks.carry_out(check, subject(script))
     assert result.outcome is Outcome.FAIL
     assert result.evidence
     assert result.hint
@@ -92,7 +96,7 @@ def test_a_spoilt_machine_fails_with_evidence_and_a_hint(
 
 def test_a_configuration_written_in_another_order_is_the_same(script: Script) -> None:
     script.toml = b"[worker.oci]\ngc = false\nmax-parallelism = 16\n"
-    result = checks.carry_out(checks.builder_configured, PretendGuest(LOGIN, script), plan())
+    result = checks.carry_out(checks.builder_configured, subject(script))
     assert result.outcome is Outcome.PASS
 
 
@@ -103,7 +107,9 @@ def test_failed_units_are_named() -> None:
                 return "docker.service loaded failed failed Docker\n"
             return "degraded\n"
 
-    result = checks.carry_out(checks.boot_finished, Degraded(LOGIN, Script()), plan())
+    result = checks.carry_out(
+        checks.boot_finished, checks.Subject(Degraded(LOGIN, Script()), plan())
+    )
     assert result.outcome is Outcome.FAIL
     assert "degraded" in result.evidence
     assert "docker.service" in result.evidence
@@ -112,7 +118,7 @@ def test_failed_units_are_named() -> None:
 @pytest.mark.parametrize("check", checks.ALL)
 def test_a_check_whose_command_fails_is_unknown(check: checks.Check, script: Script) -> None:
     script.refuse = failing("")
-    result = checks.carry_out(check, PretendGuest(LOGIN, script), plan())
+    result = checks.carry_out(check, subject(script))
     assert result.outcome is Outcome.UNKNOWN
     assert "it broke" in result.evidence
 
@@ -123,5 +129,5 @@ def test_an_answer_that_cannot_be_read_is_unknown(check: checks.Check) -> None:
         def run(self, command: str, *, input: bytes | None = None, timeout_seconds: float) -> str:
             return "!?"
 
-    result = checks.carry_out(check, Garbled(LOGIN, Script()), plan())
+    result = checks.carry_out(check, checks.Subject(Garbled(LOGIN, Script()), plan()))
     assert result.outcome is Outcome.UNKNOWN

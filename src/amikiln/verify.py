@@ -36,10 +36,11 @@ def verify(image: Image, plan: Plan, run: Run, tools: Toolbox) -> Verdict:
     """
     with Undo(tools.report) as undo:
         machine = temporary.start(tools, plan, run, undo, purpose="verify", image_id=image.id)
+        subject = checks.Subject(machine.guest, plan)
         results = []
         for check in checks.ALL:
             with tools.waiter.span(f"check {check.__name__.replace('_', '-')}"):
-                result = checks.carry_out(check, machine.guest, plan)
+                result = checks.carry_out(check, subject)
             results.append(result)
             tools.report.line(described(result))
     verdict = Verdict(image.id, plan.digest, tools.cloud.region, run.id, tuple(results))

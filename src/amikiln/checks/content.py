@@ -1,0 +1,38 @@
+"""What is in the image: its manifest, and the container images."""
+
+from __future__ import annotations
+
+import json
+import shlex
+
+from amikiln import recipe
+from amikiln.checks.finding import Finding, Subject, compared
+from amikiln.model import Outcome, canonical_json
+
+
+def manifest_as_planned(subject: Subject) -> Finding:
+    """The image says of itself what was planned."""
+    text = subject.ask("cat /etc/amikiln/manifest.json")
+    found, wanted = json.loads(text).get("planned"), recipe.manifest_of(subject.plan)
+    if found == wanted:
+        return (
+            Outcome.PASS,
+            f"/etc/amikiln/manifest.json names the inputs {subject.plan.digest}",
+            "",
+        )
+    return compared([canonical_json(found)], [canonical_json(wanted)], "manifest")
+
+
+def images_present(subject: Subject) -> Finding:
+    """Every listed image is there, under its tag, with the planned digest."""
+    missing = []
+    for image in subject.plan.images:
+        digests = subject.ask(
+            "docker image inspect --format '{{json .RepoDigests}}'"
+            f" {shlex.quote(image.reference)} || true"
+        )
+        if image.digest not in digests:
+            missing.append(f"{image.by_digest} (there: {digests or 'nothing'})")
+    if missing:
+        return Outcome.FAIL, "missing: " + ", ".join(missing), "see the bake's 40-images step"
+    return Outcome.PASS, f"{len(subject.plan.images)} images, each by digest", ""
