@@ -10,6 +10,7 @@ from amikiln import steps
 from amikiln.aws.session import connect
 from amikiln.guest import Login
 from amikiln.model import TAG_IMAGE
+from amikiln.recipe import own
 from amikiln.spec import Spec
 from amikiln.toolbox import Toolbox
 from amikiln.wait import Waiter
@@ -43,6 +44,9 @@ class Bench:
             self.guest,
         )
         self.folder = folder
+        (folder / "warm").mkdir(exist_ok=True)
+        (folder / "warm" / "Dockerfile").write_text("FROM scratch\n")
+        self.own = own.read(folder)
 
     def clients(self) -> list[Any]:
         """Return the boto3 clients that the stages use."""
@@ -54,7 +58,7 @@ class Bench:
 
     def cycle(self, wanted: Spec | None = None, **options: Any) -> steps.Cycle:
         run, verdict_file = steps.new_run("cpu-build"), self.folder / "verdict.json"
-        return steps.cycle(wanted or spec(), {}, run, self.tools, verdict_file, **options)
+        return steps.cycle(wanted or spec(), self.own, run, self.tools, verdict_file, **options)
 
     def holdings(self) -> dict[str, list[str]]:
         """Return everything in the account that a run could have left."""

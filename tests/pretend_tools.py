@@ -8,8 +8,11 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
 
-from amikiln import recipe
+from amikiln import inputs, recipe
+from amikiln.context import Context
 from amikiln.guest import GuestCommandFailed, Login
 from amikiln.model import Network, PinnedImage, Plan, SourceImage
 from amikiln.spec import Spec
@@ -84,7 +87,42 @@ def plan(**changes: object) -> Plan:
     source = SourceImage("ami-0123456789abcdef0", "base", "/dev/sda1")
     network = Network(("subnet-0123456789abcdef0",), None, "127.0.0.1/32")
     types = wanted.instance.types
-    return Plan(wanted, source, types, network, tuple(images), builder, {}, "d" * 64)
+    return inputs.digested(
+        Plan(
+            spec=wanted,
+            source=source,
+            instance_types=types,
+            fleet_types=wanted.fleet.instance_types or types,
+            network=network,
+            images=tuple(images),
+            buildkit=builder,
+            own_steps={},
+            own_checks={},
+            context=Context(f"sha256:{'c' * 64}", Path("warm"), None),
+            digest="",
+        )
+    )
+
+
+def rawjson(*steps: tuple[str, float | None]) -> str:
+    """Return what BuildKit says of a build.
+
+    Args:
+        steps: Name and seconds of each; None for one that came out of the cache.
+    """
+    lines = []
+    for number, (name, seconds) in enumerate(steps):
+        begun = {"digest": f"sha256:{number}", "name": name, "started": "2026-01-01T00:00:00Z"}
+        ended = {**begun, "completed": f"2026-01-01T00:00:{seconds or 0:09.6f}Z"}
+        if seconds is None:
+            ended["cached"] = True  # type: ignore[assignment]
+        lines += [json.dumps({"vertexes": [it]}, separators=(",", ":")) for it in (begun, ended)]
+    return "\n".join(lines) + "\n"
+
+
+COLD = rawjson(("[1/2] FROM base", 9.0), ("[2/2] RUN make", 30.0), ("[3/3] COPY . .", 0.5))
+WARM = rawjson(("[1/2] FROM base", 0.1), ("[2/2] RUN make", None), ("[3/3] COPY . .", None))
+DOCKER_STORE = {"driver": "overlay2", "data_root": "/var/lib/docker"}
 
 
 @dataclass
@@ -102,6 +140,13 @@ class Script:
     builder: list[str] = field(default_factory=list)
     owner_builder: str = "baked-vllm-builder"
     worker_rules: str = ""
+    cold: str = COLD
+    warm: str = WARM
+    manifest: dict[str, object] = field(default_factory=dict)
+    docker_store: str = "overlay2 /var/lib/docker"
+    free_kib: int = 50 * 1024**2
+    free_inodes: int = 10_000_000
+    sent: dict[str, bytes] = field(default_factory=dict)
     refuse: Callable[[str], None] = lambda command: None
     knocks_before_answer: int = 0
 
@@ -120,15 +165,25 @@ class PretendGuest:
             return "Connection refused"
         return None
 
-    def run(self, command: str, *, input: bytes | None = None, timeout_seconds: float) -> str:
+    def run(
+        self, command: str, *, input: bytes | IO[bytes] | None = None, timeout_seconds: float
+    ) -> str:
         self._ask(command)
+        if input is not None:
+            self.script.sent[command] = input if isinstance(input, bytes) else input.read()
+        manifest = {"planned": self.script.planned, "docker_store": DOCKER_STORE}
         for word, answer in {
             "is-system-running": "running\n",
             "RestartPolicy": " ".join(self.script.builder) + "\n",
             "buildx inspect": f"Name: {self.script.owner_builder}\nDriver: docker-container\n"
             f"Nodes:\nName: node0\nStatus: running\n{self.script.worker_rules}",
             "docker cp": "",
-            "manifest.json": json.dumps({"planned": self.script.planned}),
+            "manifest.json": json.dumps(manifest | self.script.manifest),
+            "docker info": self.script.docker_store,
+            "df -k": f"{self.script.free_kib}\n",
+            "df -i": f"{self.script.free_inodes}\n",
+            "check-warm.sh": self.script.warm,
+            "warm.rawjson": self.script.cold,
             "RepoDigests": json.dumps(self.script.planned.get("images")),
         }.items():
             if word in command:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from amikiln import recipe
-from amikiln.errors import BakeError, SpecError
+from amikiln.errors import BakeError
 from amikiln.guest import GuestUnreachable
 from amikiln.model import TAG_KEPT
 from bench import NOTHING, Bench
@@ -79,27 +76,3 @@ def test_a_machine_that_nobody_can_log_in_to_shows_its_console(bench: Bench) -> 
         bench.cycle(wanted)
     assert "its console's last lines:\nbooted i-" in caught.value.what
     assert bench.holdings() == NOTHING
-
-
-def test_own_steps_get_the_number_of_their_place(tmp_path: Path) -> None:
-    steps = tmp_path / "steps"
-    steps.mkdir()
-    (steps / "after-images-models.sh").write_text("true\n")
-    (steps / "before-seal.sh").write_text("false\n")
-    assert recipe.own_steps(tmp_path) == {
-        "steps/45-after-images-models.sh": b"true\n",
-        "steps/85-before-seal.sh": b"false\n",
-    }
-
-
-def test_an_own_step_at_no_known_place_is_named(tmp_path: Path) -> None:
-    (tmp_path / "steps").mkdir()
-    (tmp_path / "steps" / "install.sh").write_text("true\n")
-    (tmp_path / "steps" / "after-images.py").write_text("true\n")
-    with pytest.raises(SpecError, match="after-docker, after-builder") as caught:
-        recipe.own_steps(tmp_path)
-    assert len(caught.value.what.splitlines()) == 2
-
-
-def test_an_image_without_own_steps_has_none(tmp_path: Path) -> None:
-    assert recipe.own_steps(tmp_path) == {}

@@ -23,7 +23,12 @@ def script() -> Script:
 
 
 def subject(script: Script) -> checks.Subject:
-    return checks.Subject(PretendGuest(LOGIN, script), plan())
+    return of_guest(PretendGuest(LOGIN, script))
+
+
+def of_guest(guest: PretendGuest, **changes: object) -> checks.Subject:
+    planned = plan(**changes)
+    return checks.Subject(guest, planned, planned.digest)
 
 
 @pytest.mark.parametrize("check", checks.ALL)
@@ -107,9 +112,7 @@ def test_failed_units_are_named() -> None:
                 return "docker.service loaded failed failed Docker\n"
             return "degraded\n"
 
-    result = checks.carry_out(
-        checks.boot_finished, checks.Subject(Degraded(LOGIN, Script()), plan())
-    )
+    result = checks.carry_out(checks.boot_finished, of_guest(Degraded(LOGIN, Script())))
     assert result.outcome is Outcome.FAIL
     assert "degraded" in result.evidence
     assert "docker.service" in result.evidence
@@ -129,5 +132,5 @@ def test_an_answer_that_cannot_be_read_is_unknown(check: checks.Check) -> None:
         def run(self, command: str, *, input: bytes | None = None, timeout_seconds: float) -> str:
             return "!?"
 
-    result = checks.carry_out(check, checks.Subject(Garbled(LOGIN, Script()), plan()))
+    result = checks.carry_out(check, of_guest(Garbled(LOGIN, Script())))
     assert result.outcome is Outcome.UNKNOWN

@@ -15,6 +15,7 @@ from amikiln.errors import PreflightError
 from amikiln.model import Network, Run
 from amikiln.plan import plan as make_plan
 from amikiln.preflight import preflight
+from amikiln.recipe import own
 from bench import NOTHING, Bench
 from pretend_tools import pin, plan, spec
 
@@ -29,14 +30,14 @@ def instance(**values: object) -> dict[str, object]:
 
 
 def test_a_good_plan_passes_and_nothing_is_made(bench: Bench) -> None:
-    preflight(make_plan(spec(), {}, bench.tools, pin), RUN, bench.tools)
+    preflight(make_plan(spec(), bench.own, bench.tools, pin), RUN, bench.tools)
     assert bench.holdings() == NOTHING
 
 
 def test_all_faults_are_named_at_once(bench: Bench) -> None:
     wanted = spec(instance=instance(types=["x9.tiny"]), volume={"size_gib": 1, "iops": 3000})
     planned = dataclasses.replace(
-        make_plan(wanted, {}, bench.tools, pin),
+        make_plan(wanted, bench.own, bench.tools, pin),
         network=Network(("subnet-0aaaaaaaaaaaaaaaa",), "sg-0bbbbbbbbbbbbbbbb", None),
     )
     with pytest.raises(PreflightError) as caught:
@@ -52,13 +53,13 @@ def test_all_faults_are_named_at_once(bench: Bench) -> None:
 
 def test_a_type_that_is_not_offered_is_left_out_with_a_word(bench: Bench) -> None:
     wanted = spec(instance=instance(types=["x9.tiny", "t3.micro"]))
-    preflight(make_plan(wanted, {}, bench.tools, pin), RUN, bench.tools)
+    preflight(make_plan(wanted, bench.own, bench.tools, pin), RUN, bench.tools)
     assert "us-east-1 does not offer x9.tiny: left out" in bench.report.said
 
 
 def test_an_instance_type_of_another_architecture_is_a_fault(bench: Bench) -> None:
     wanted = spec(instance=instance(types=["t3.micro", "t4g.micro"]))
-    planned = make_plan(wanted, {}, bench.tools, pin)
+    planned = make_plan(wanted, bench.own, bench.tools, pin)
     with pytest.raises(PreflightError) as caught:
         preflight(planned, RUN, bench.tools)
     assert caught.value.what == (
@@ -68,7 +69,7 @@ def test_an_instance_type_of_another_architecture_is_a_fault(bench: Bench) -> No
 
 def test_a_name_that_is_taken_is_a_fault(bench: Bench) -> None:
     done = bench.cycle()
-    planned = make_plan(spec(), {}, bench.tools, pin)
+    planned = make_plan(spec(), bench.own, bench.tools, pin)
     with pytest.raises(PreflightError, match=f"{done.image.name} is taken by {done.image.id}"):
         preflight(planned, done.run, bench.tools)
     preflight(planned, RUN, bench.tools)
@@ -83,7 +84,7 @@ def test_credentials_that_end_too_soon_are_a_fault(
 
     cloud = dataclasses.replace(bench.tools.cloud, credentials=Ending())  # type: ignore[arg-type]
     tools = dataclasses.replace(bench.tools, cloud=cloud)
-    planned = make_plan(spec(), {}, tools, pin)
+    planned = make_plan(spec(), bench.own, tools, pin)
     if enough:
         preflight(planned, RUN, tools)
     else:
@@ -101,7 +102,7 @@ def test_source_and_network_can_come_from_parameters(bench: Bench) -> None:
         source={"parameter": "/base"},
         instance=instance(subnet_parameter="/net/subnet", security_group_parameter="/net/group"),
     )
-    planned = make_plan(wanted, {}, bench.tools, pin)
+    planned = make_plan(wanted, bench.own, bench.tools, pin)
     assert planned.source.id == base
     assert planned.network == Network((subnet,), "sg-01", None)
 
@@ -115,10 +116,10 @@ def test_ssh_is_for_this_machines_own_address(
     monkeypatch.setattr("amikiln.plan.urlopen", lambda url, timeout: io.BytesIO(answer))
     wanted = spec(instance={"types": ["t3.micro"]})
     if network is not None:
-        assert make_plan(wanted, {}, bench.tools, pin).network.ssh_from == network
+        assert make_plan(wanted, bench.own, bench.tools, pin).network.ssh_from == network
         return
     with pytest.raises(PreflightError, match="cannot find out this machine's public") as caught:
-        make_plan(wanted, {}, bench.tools, pin)
+        make_plan(wanted, bench.own, bench.tools, pin)
     assert "instance.ssh_from" in (caught.value.hint or "")
 
 
@@ -130,7 +131,7 @@ def test_a_service_that_does_not_answer_is_named(
 
     monkeypatch.setattr("amikiln.plan.urlopen", unreachable)
     with pytest.raises(PreflightError, match=r"checkip\.amazonaws\.com: .*no route"):
-        make_plan(spec(instance={"types": ["t3.micro"]}), {}, bench.tools, pin)
+        make_plan(spec(instance={"types": ["t3.micro"]}), bench.own, bench.tools, pin)
 
 
 @pytest.mark.parametrize(
@@ -146,28 +147,36 @@ def test_what_a_spec_names_has_to_be_there(
     bench: Bench, changes: dict[str, Any], fault: str
 ) -> None:
     with pytest.raises(PreflightError, match=fault):
-        make_plan(spec(**changes), {}, bench.tools, pin)
+        make_plan(spec(**changes), bench.own, bench.tools, pin)
 
 
 def test_an_image_of_another_architecture_is_refused(bench: Bench) -> None:
     base = bench.ec2.describe_images(Owners=[SOURCE["owner"]])["Images"][0]["ImageId"]
     with pytest.raises(PreflightError, match="is for x86_64, and the spec wants arm64"):
-        make_plan(spec(source={"id": base, "architecture": "arm64"}), {}, bench.tools, pin)
+        make_plan(spec(source={"id": base, "architecture": "arm64"}), bench.own, bench.tools, pin)
 
 
 def test_equal_inputs_have_equal_digests_and_others_others(bench: Bench) -> None:
-    def digest(own: dict[str, bytes], **changes: Any) -> str:
-        return make_plan(spec(**changes), own, bench.tools, pin).digest
+    def digest(**changes: Any) -> str:
+        return make_plan(spec(**changes), own.read(bench.folder), bench.tools, pin).digest
 
-    step = {"steps/45-after-images.sh": b"true"}
-    assert digest({}) == digest({})
+    def written(name: str, text: str) -> str:
+        file = bench.folder / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(text)
+        return digest()
+
+    assert digest() == digest()
     others = [
-        digest({}, deprecate_days=8),
-        digest({}, docker={"images": ["registry.example/team/app:other"]}),
-        digest(step),
-        digest({"steps/45-after-images.sh": b"false"}),
+        digest(),
+        digest(deprecate_days=8),
+        digest(docker={"images": ["registry.example/team/app:other"]}),
+        written("steps/after-images.sh", "true"),
+        written("steps/after-images.sh", "false"),
+        written("checks/models.sh", "true"),
+        written("warm/Dockerfile", "FROM base"),
     ]
-    assert len({digest({}), *others}) == 5
+    assert len(set(others)) == len(others)
 
 
 def test_the_next_type_or_zone_is_tried_where_there_is_no_capacity(

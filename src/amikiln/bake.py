@@ -6,15 +6,13 @@ import shlex
 import time
 from datetime import UTC, datetime, timedelta
 
-from amikiln import recipe, temporary
+from amikiln import delivery, recipe, temporary
 from amikiln.aws.images import ImageRecord
 from amikiln.errors import AmikilnError, BakeError
 from amikiln.guest import Guest, GuestCommandFailed
 from amikiln.model import TAG_DIGEST, TAG_IMAGE, TAG_RUN, Image, Plan, Run, can_be_taken_up
 from amikiln.toolbox import Toolbox
 from amikiln.undo import Undo
-
-UPLOAD_SECONDS = 300
 
 
 def bake(plan: Plan, run: Run, tools: Toolbox, *, keep_on_error: bool = False) -> Image:
@@ -63,25 +61,21 @@ def _finished_by_another_run(plan: Plan, tools: Toolbox) -> ImageRecord | None:
 
 
 def _apply(rendered: recipe.Recipe, guest: Guest, plan: Plan, tools: Toolbox) -> None:
-    directory = recipe.REMOTE_DIRECTORY
-    with tools.waiter.span("sending the recipe"):
-        guest.run(
-            f"mkdir -p {directory} && tar -x -C {directory}",
-            input=rendered.archive(),
-            timeout_seconds=UPLOAD_SECONDS,
-        )
+    delivery.send_recipe(rendered, guest, tools)
+    delivery.send_build(plan, guest, tools)
     for step in rendered.steps:
         began = time.monotonic()
         try:
             with tools.waiter.span(step):
                 guest.stream(
-                    f"cd {directory} && exec sh -eu {shlex.quote(step)} 2>&1",
-                    lambda line: tools.report.line(f"  {line}"),
+                    f"cd {recipe.REMOTE_DIRECTORY} && exec sh -eu {shlex.quote(step)} 2>&1",
+                    lambda line: tools.report.line(tools.masked(f"  {line}")),
                     timeout_seconds=plan.spec.deadlines.step_seconds,
                 )
         except GuestCommandFailed as error:
             raise BakeError(
-                f"{step} failed after {time.monotonic() - began:.0f} s: {error.what}\n{error.tail}",
+                f"{step} failed after {time.monotonic() - began:.0f} s: {error.what}\n"
+                + tools.masked(error.tail),
                 hint="the lines above are the step's last; correct it and run again",
             ) from error
 

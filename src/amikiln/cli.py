@@ -22,7 +22,7 @@ from amikiln.localcloud import client, environment
 from amikiln.localcloud.cli import cloud as local_cloud_commands
 from amikiln.localcloud.home import CloudHome
 from amikiln.plan import plan as make_plan
-from amikiln.recipe import own_steps
+from amikiln.recipe import own
 from amikiln.report import reporter_for_stderr
 from amikiln.rollout import turn_over
 from amikiln.spec import Spec
@@ -76,7 +76,7 @@ def plan(
 ) -> None:
     """Show what a run would do, with everything resolved. Writes nothing."""
     spec, tools = _prepared(image, local, changes)
-    planned = make_plan(spec, own_steps(image), tools)
+    planned = make_plan(spec, own.read(image), tools)
     if as_json:
         tables.print_json(planned)
     else:
@@ -102,7 +102,7 @@ def run(
     folder = places.state_directory() / "runs" / this_run.id
     done = steps.cycle(
         spec,
-        own_steps(image),
+        own.read(image),
         this_run,
         tools,
         verdict or folder / "verdict.json",

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol
 
 from amikiln import proc
 from amikiln.errors import AmikilnError
@@ -25,12 +25,14 @@ class GuestCommandFailed(AmikilnError):
     """A command in the machine failed.
 
     Attributes:
+        exit_code_seen: Its exit code; None if it was ended at its deadline.
         tail: The last lines that it wrote.
     """
 
     def __init__(self, what: str, exit_code_seen: int | None, tail: str) -> None:
         how = "ran out of time" if exit_code_seen is None else f"exited with {exit_code_seen}"
         super().__init__(f"{what} {how}")
+        self.exit_code_seen = exit_code_seen
         self.tail = tail
 
 
@@ -40,8 +42,15 @@ class Guest(Protocol):
     def knock(self) -> str | None:
         """Try to log in once; return None when logged in, else why not."""
 
-    def run(self, command: str, *, input: bytes | None = None, timeout_seconds: float) -> str:
+    def run(
+        self, command: str, *, input: bytes | IO[bytes] | None = None, timeout_seconds: float
+    ) -> str:
         """Run a shell command as root and return its stdout.
+
+        Args:
+            command: For ``sh -c``.
+            input: What it reads from stdin: nothing by default.
+            timeout_seconds: Give up after this long.
 
         Raises:
             GuestUnreachable: ssh failed.
@@ -114,7 +123,9 @@ class SshGuest:
             return error.tail.strip().rsplit("\n", 1)[-1] or error.what
         return None
 
-    def run(self, command: str, *, input: bytes | None = None, timeout_seconds: float) -> str:
+    def run(
+        self, command: str, *, input: bytes | IO[bytes] | None = None, timeout_seconds: float
+    ) -> str:
         try:
             done = proc.run(self._argv(command), input=input, timeout_seconds=timeout_seconds)
         except proc.CommandFailed as error:

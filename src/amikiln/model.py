@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
+from amikiln.context import Context
 from amikiln.spec import Spec
 
 TAG_IMAGE = "amikiln:image"
@@ -78,11 +79,17 @@ class Plan:
     source: SourceImage
     instance_types: tuple[str, ...]
     """Those of the spec's that the region offers, in the spec's order."""
+    fleet_types: tuple[str, ...]
+    """The fleet's, likewise."""
     network: Network
     images: tuple[PinnedImage, ...]
     buildkit: PinnedImage
     own_steps: Mapping[str, bytes]
     """The user's steps, by the path that they have in the recipe."""
+    own_checks: Mapping[str, bytes]
+    """The user's checks, by their names."""
+    context: Context | None
+    """What the warm build is made from; None where the spec has no [warm]."""
     digest: str
     """SHA-256 over all inputs: two plans with one digest bake the same image."""
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from ipaddress import IPv4Address
 from urllib.request import urlopen
 
-from amikiln import containers, recipe
+from amikiln import containers, context, inputs
 from amikiln.errors import PreflightError
-from amikiln.model import Network, PinnedImage, Plan, SourceImage, canonical_json
+from amikiln.model import Network, PinnedImage, Plan, SourceImage
+from amikiln.recipe.own import OwnFiles
 from amikiln.spec import Spec
 from amikiln.toolbox import Toolbox
 
@@ -21,13 +21,16 @@ Pin = Callable[[Iterable[str]], tuple[PinnedImage, ...]]
 
 
 def plan(
-    spec: Spec, own_steps: Mapping[str, bytes], tools: Toolbox, pin: Pin = containers.pin
+    spec: Spec,
+    own: OwnFiles,
+    tools: Toolbox,
+    pin: Pin = containers.pin,
 ) -> Plan:
     """Resolve a spec against the cloud and the registries. Writes nothing.
 
     Args:
         spec: What is wanted.
-        own_steps: The user's steps, from ``recipe.own_steps``.
+        own: What lies beside the spec.
         tools: The cloud to look in.
         pin: Resolves container images to digests.
 
@@ -39,22 +42,29 @@ def plan(
     """
     source = _source(spec, tools)
     network = _network(spec, tools)
-    offered = tools.cloud.instances.types_offered(spec.instance.types)
+    offered = tools.cloud.instances.types_offered(
+        [*spec.instance.types, *spec.fleet.instance_types]
+    )
     instance_types = tuple(name for name in spec.instance.types if name in offered)
+    fleet_types = tuple(name for name in spec.fleet.instance_types if name in offered)
     with tools.waiter.span("asking the registries for digests"):
         pinned = pin([spec.buildkit.image, *spec.docker.images])
     by_reference = {image.reference: image for image in pinned}
-    images = tuple(by_reference[reference] for reference in spec.docker.images)
-    buildkit = by_reference[spec.buildkit.image]
-    inputs = {
-        "spec": spec.model_dump(mode="json"),
-        "source": source.id,
-        "buildkit": buildkit.digest,
-        "images": [image.digest for image in images],
-        "recipe": recipe.digest_of({**recipe.shipped_files(), **own_steps}),
-    }
-    digest = hashlib.sha256(canonical_json(inputs).encode()).hexdigest()
-    return Plan(spec, source, instance_types, network, images, buildkit, own_steps, digest)
+    return inputs.digested(
+        Plan(
+            spec=spec,
+            source=source,
+            instance_types=instance_types,
+            fleet_types=fleet_types if spec.fleet.instance_types else instance_types,
+            network=network,
+            images=tuple(by_reference[reference] for reference in spec.docker.images),
+            buildkit=by_reference[spec.buildkit.image],
+            own_steps=own.steps,
+            own_checks=own.checks,
+            context=context.resolve(spec.warm, own.directory) if spec.warm is not None else None,
+            digest="",
+        )
+    )
 
 
 def _source(spec: Spec, tools: Toolbox) -> SourceImage:

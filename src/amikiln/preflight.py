@@ -44,15 +44,19 @@ def _credentials(tools: Toolbox) -> Iterator[str]:
 
 
 def _instance_types(plan: Plan, tools: Toolbox) -> Iterator[str]:
-    wanted, region = plan.spec.instance.types, plan.spec.region
-    missing = ", ".join(name for name in wanted if name not in plan.instance_types)
+    fleet, region = plan.spec.fleet.instance_types, plan.spec.region
+    there = {*plan.instance_types, *plan.fleet_types}
+    missing = ", ".join(n for n in (*plan.spec.instance.types, *fleet) if n not in there)
     if not plan.instance_types:
         yield f"{region} offers none of instance.types: {missing}"
         return
+    if not plan.fleet_types:
+        yield f"{region} offers none of fleet.instance_types: {', '.join(fleet)}"
     if missing:
         tools.report.line(f"{region} does not offer {missing}: left out")
     architecture = plan.spec.source.architecture
-    for name, fit in tools.cloud.instances.architectures(plan.instance_types).items():
+    types = dict.fromkeys([*plan.instance_types, *plan.fleet_types])
+    for name, fit in tools.cloud.instances.architectures(tuple(types)).items():
         if architecture not in fit:
             yield (
                 f"instance type {name} is for {', '.join(sorted(fit))}, and the source image"

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from amikiln.errors import AmikilnError
 
@@ -57,7 +58,7 @@ class CommandFailed(AmikilnError):
 def run(
     argv: Sequence[str | Path],
     *,
-    input: bytes | None = None,
+    input: bytes | IO[bytes] | None = None,
     timeout_seconds: float | None = None,
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
@@ -66,7 +67,7 @@ def run(
 
     Args:
         argv: The program and its arguments; never a secret, for every user can read them.
-        input: What the program reads from stdin; nothing by default.
+        input: What the program reads from stdin, as bytes or as a file on disk; nothing by default.
         timeout_seconds: Kill the program after this long.
         env: The whole environment; by default this process's.
         cwd: The directory to run in.
@@ -76,11 +77,12 @@ def run(
         CommandFailed: It exited with another code than 0, or ran out of time.
     """
     program = _program(argv)
-    source = {"stdin": subprocess.DEVNULL} if input is None else {}
+    source: dict[str, object] = {"input": input}
+    if not isinstance(input, bytes):
+        source = {"stdin": subprocess.DEVNULL if input is None else input}
     try:
         done = subprocess.run(  # type: ignore[call-overload]
             [str(word) for word in argv],
-            input=input,
             capture_output=True,
             timeout=timeout_seconds,
             env=env,

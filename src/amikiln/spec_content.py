@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from amikiln.spec_types import (
     CacheSource,
@@ -75,6 +76,13 @@ class Warm(Table):
     secrets: tuple[SecretName, ...] = Field(default=(), strict=False)
     """Names alone: the values are given to the run over stdin or another file descriptor."""
     attempts: int = Field(default=3, ge=1, le=10)
+
+    @field_validator("context")
+    @classmethod
+    def without_a_login(cls, context: str) -> str:
+        if re.match(r"https?://[^/]*@", context):
+            raise ValueError("holds a login, and would stay in the image: use a credential helper")
+        return context
 
     @model_validator(mode="after")
     def one_kind_of_build(self) -> Warm:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -27,6 +27,7 @@ from amikiln.model import GroupTurnover, Image, Outcome, Plan, Published, Run, V
 from amikiln.plan import plan
 from amikiln.preflight import preflight
 from amikiln.publish import publish
+from amikiln.recipe.own import OwnFiles
 from amikiln.rollout import turn_over
 from amikiln.spec import Spec
 from amikiln.sweep import sweep
@@ -62,7 +63,7 @@ def new_run(image_name: str) -> Run:
 
 def cycle(
     spec: Spec,
-    own_steps: Mapping[str, bytes],
+    own: OwnFiles,
     run: Run,
     tools: Toolbox,
     verdict_file: Path,
@@ -73,7 +74,7 @@ def cycle(
 
     Args:
         spec: What is wanted.
-        own_steps: The user's steps of the recipe.
+        own: What lies beside the spec.
         run: This run.
         tools: Where and how.
         verdict_file: Where the verdict is kept as JSON.
@@ -84,7 +85,7 @@ def cycle(
     """
     times = Timings()
     with _stage("plan", PreflightError, tools, times):
-        planned = plan(spec, own_steps, tools)
+        planned = plan(spec, own, tools)
         tools.report.line(f"inputs {planned.digest[:12]}, source {planned.source.id}")
         preflight(planned, run, tools)
     with (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -39,7 +40,14 @@ class TemporaryMachine:
 
 
 def start(
-    tools: Toolbox, plan: Plan, run: Run, undo: Undo, *, purpose: str, image_id: str
+    tools: Toolbox,
+    plan: Plan,
+    run: Run,
+    undo: Undo,
+    *,
+    purpose: str,
+    image_id: str,
+    like_the_fleets: bool = False,
 ) -> TemporaryMachine:
     """Boot an image with keys and a security group of its own, and log in.
 
@@ -50,6 +58,8 @@ def start(
         undo: Takes back all that is made here.
         purpose: A word for names and tags, as "bake".
         image_id: What to boot.
+        like_the_fleets: With the instance types and metadata options of the fleet's machines, and
+            still without their role and their agent: it can take no job.
 
     Raises:
         MachineEnded: It ended before one could log in.
@@ -78,7 +88,7 @@ def start(
 
     wanted = Launch(
         image_id=image_id,
-        type=plan.instance_types[0],
+        type="",
         subnet_id=network.subnet_ids[0],
         security_group_id=group_id,
         key_name=name,
@@ -87,9 +97,11 @@ def start(
         volume=volume_mapping(spec.volume),
         tags=tags,
         token="",
+        metadata_hop_limit=spec.fleet.metadata_hop_limit if like_the_fleets else 1,
     )
     undo.add(f"instance {name}", lambda: _end_instances(tools, name))
-    instance_id = _launch_where_there_is_room(wanted, plan, tools)
+    types = plan.fleet_types if like_the_fleets else plan.instance_types
+    instance_id = _launch_where_there_is_room(wanted, types, plan.network.subnet_ids, tools)
 
     address, guest = _log_in(tools, spec, instance_id, keys)
     undo.add(f"ssh connection to {instance_id}", guest.leave)
@@ -106,10 +118,12 @@ def _delete_groups(tools: Toolbox, name: str) -> None:
         tools.cloud.instances.delete_group(group_id)
 
 
-def _launch_where_there_is_room(wanted: Launch, plan: Plan, tools: Toolbox) -> str:
+def _launch_where_there_is_room(
+    wanted: Launch, types: Sequence[str], subnet_ids: Sequence[str], tools: Toolbox
+) -> str:
     refusals = []
-    for type_ in plan.instance_types:
-        for subnet_id in plan.network.subnet_ids:
+    for type_ in types:
+        for subnet_id in subnet_ids:
             # A token belongs to its call's arguments: each type and zone needs one of its own.
             token = hashlib.sha256(f"{wanted.key_name} {type_} {subnet_id}".encode()).hexdigest()
             launch = replace(wanted, type=type_, subnet_id=subnet_id, token=token)
@@ -122,8 +136,8 @@ def _launch_where_there_is_room(wanted: Launch, plan: Plan, tools: Toolbox) -> s
             tools.report.line(f"instance {instance_id} ({type_}) launched from {wanted.image_id}")
             return instance_id
     raise MachineEnded(
-        "no capacity for any of instance.types in any zone:\n" + "\n".join(refusals),
-        hint="add more types to instance.types, or try again later",
+        "no capacity for any of the instance types in any zone:\n" + "\n".join(refusals),
+        hint="add more types to instance.types or fleet.instance_types, or try again later",
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from amikiln.aws.session import Cloud
 from amikiln.guest import Connect, SshGuest
@@ -18,3 +19,13 @@ class Toolbox:
     report: Reporter
     waiter: Waiter
     connect: Connect = SshGuest
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The warm build's secrets by their ids; they go nowhere but into the machine's memory."""
+
+    def masked(self, text: str) -> str:
+        """Return a text without the secrets' values: a build may print what it was given."""
+        for value in self.secrets.values():
+            for part in value.splitlines():
+                if part.strip():
+                    text = text.replace(part.strip(), "***")
+        return text

@@ -21,6 +21,7 @@ case "$*" in
 "buildx version")
     [ -e /state/no-buildx ] || echo "github.com/docker/buildx v${BUILDX_VERSION:-0.13.1} 0abc"
     [ ! -e /state/no-buildx ] ;;
+"info --format"*) echo '{"driver":"overlay2","data_root":"/var/lib/docker"}' ;;
 "buildx rm"*) rm -f /state/container ;;
 "buildx create"*) touch /state/container; echo "home $HOME in $PWD" >>"$CALLS" ;;
 "inspect buildx_buildkit_"*) [ -e /state/container ] ;;
@@ -263,6 +264,7 @@ def test_the_manifest_tells_what_was_planned_and_what_is_there(docker: RootFolde
     assert manifest["docker"] == {"Version": "26.1.5"}
     assert manifest["buildx"] == "v0.13.1"
     assert manifest["buildkit"] == "v0.26.3"
+    assert manifest["docker_store"]["driver"] == "overlay2"
     assert manifest["kernel"]
 
 

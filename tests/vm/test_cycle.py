@@ -16,6 +16,7 @@ from amikiln import keys, recipe, spec_file
 from amikiln.aws.session import connect
 from amikiln.guest import Login, SshGuest
 from amikiln.plan import plan
+from amikiln.recipe import own
 from amikiln.report import PlainReporter
 from amikiln.toolbox import Toolbox
 from vm.local_cloud import IMAGE_DIRECTORY, LocalCloud, read_until
@@ -162,7 +163,11 @@ def test_every_step_can_run_again_and_keeps_the_builder(
     for name, value in local_cloud.variables.items():
         monkeypatch.setenv(name, value)
     spec = spec_file.load(IMAGE_DIRECTORY, local=True)
-    planned = plan(spec, {}, Toolbox(connect(spec.region), PlainReporter(), local_cloud.waiter))
+    planned = plan(
+        spec,
+        own.read(IMAGE_DIRECTORY),
+        Toolbox(connect(spec.region), PlainReporter(), local_cloud.waiter),
+    )
     assert planned.digest == done["cycle"]["plan"]["digest"]
     container = f"docker inspect --format '{{{{.Id}}}}' {CONTAINER}"
     before = ask(guest, container)

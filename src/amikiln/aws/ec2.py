@@ -61,6 +61,7 @@ class Launch:
     volume: Mapping[str, Any]
     tags: Mapping[str, str]
     token: str
+    metadata_hop_limit: int
 
 
 class NoCapacity(Exception):
@@ -94,7 +95,11 @@ class Instances:
                 UserData=launch.user_data,
                 ClientToken=launch.token,
                 InstanceInitiatedShutdownBehavior="terminate",
-                MetadataOptions={"HttpTokens": "required", "HttpEndpoint": "enabled"},
+                MetadataOptions={
+                    "HttpTokens": "required",
+                    "HttpEndpoint": "enabled",
+                    "HttpPutResponseHopLimit": launch.metadata_hop_limit,
+                },
                 BlockDeviceMappings=[block_device(launch.root_device, launch.volume)],
                 TagSpecifications=tag_specifications(("instance", "volume"), launch.tags),
             )

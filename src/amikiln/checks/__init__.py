@@ -11,31 +11,49 @@ import tarfile
 from amikiln.checks.builder import builder_answers, builder_configured, builder_up
 from amikiln.checks.content import images_present, manifest_as_planned
 from amikiln.checks.finding import Check, Subject
-from amikiln.checks.system import boot_finished
+from amikiln.checks.own import own_check
+from amikiln.checks.system import boot_finished, docker_as_baked, room_on_disk
+from amikiln.checks.warmth import builds_are_warm
 from amikiln.guest import GuestCommandFailed
-from amikiln.model import CheckResult, Outcome
+from amikiln.model import CheckResult, Outcome, Plan
 
-__all__ = ["ALL", "Check", "Subject", "carry_out"]
+__all__ = ["ALL", "Check", "Subject", "carry_out", "name_of", "of"]
 
 ALL: tuple[Check, ...] = (
     boot_finished,
+    docker_as_baked,
+    room_on_disk,
     builder_up,
     builder_answers,
     builder_configured,
     manifest_as_planned,
     images_present,
+    # Last, for it may change what the others look at.
+    builds_are_warm,
 )
+"""In the order in which they are carried out."""
+
+
+def of(plan: Plan) -> tuple[Check, ...]:
+    """Return the checks for a plan: all of ours, and those that lie beside its spec."""
+    own = tuple(own_check(name, script) for name, script in plan.own_checks.items())
+    return (*ALL[:-1], *own, ALL[-1])
+
+
+def name_of(check: Check) -> str:
+    """Return a check's name as users read it."""
+    return check.__name__.replace("_", "-")
 
 
 def carry_out(check: Check, subject: Subject) -> CheckResult:
     """Run one check; what keeps it from an answer makes it unknown."""
-    name = check.__name__.replace("_", "-")
+    name = name_of(check)
     try:
         outcome, evidence, hint = check(subject)
     except GuestCommandFailed as error:
         outcome, evidence = Outcome.UNKNOWN, f"{error.what}: {error.tail.strip()}"
         hint = "run the command on the machine by hand"
-    except (ValueError, KeyError, tarfile.TarError) as error:
+    except (ValueError, KeyError, TypeError, tarfile.TarError) as error:
         outcome, evidence = Outcome.UNKNOWN, f"the answer cannot be read: {error}"
         hint = "look at it on the machine by hand"
     return CheckResult(name, outcome, evidence, hint)

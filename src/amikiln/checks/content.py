@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 
 from amikiln import recipe
@@ -11,16 +10,13 @@ from amikiln.model import Outcome, canonical_json
 
 
 def manifest_as_planned(subject: Subject) -> Finding:
-    """The image says of itself what was planned."""
-    text = subject.ask("cat /etc/amikiln/manifest.json")
-    found, wanted = json.loads(text).get("planned"), recipe.manifest_of(subject.plan)
-    if found == wanted:
-        return (
-            Outcome.PASS,
-            f"/etc/amikiln/manifest.json names the inputs {subject.plan.digest}",
-            "",
-        )
-    return compared([canonical_json(found)], [canonical_json(wanted)], "manifest")
+    """The image says of itself what was planned, and was tagged with the planned digest."""
+    found, wanted = subject.manifest().get("planned"), recipe.manifest_of(subject.plan)
+    if found != wanted:
+        return compared([canonical_json(found)], [canonical_json(wanted)], "manifest")
+    if subject.image_digest != subject.plan.digest:
+        return compared([subject.image_digest], [subject.plan.digest], "digest on the image's tag")
+    return Outcome.PASS, f"/etc/amikiln/manifest.json names the inputs {subject.plan.digest}", ""
 
 
 def images_present(subject: Subject) -> Finding:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from amikiln.guest import Guest
 from amikiln.model import Outcome, Plan
@@ -18,10 +20,12 @@ class Subject:
     Attributes:
         guest: The machine.
         plan: What the candidate was to become.
+        image_digest: The digest of its inputs that it was tagged with at the bake.
     """
 
     guest: Guest
     plan: Plan
+    image_digest: str
 
     def ask(self, command: str, timeout_seconds: float = COMMAND_SECONDS) -> str:
         """Run a shell command as root and return what it wrote to stdout, stripped.
@@ -30,6 +34,18 @@ class Subject:
             GuestCommandFailed: It exited with another code than 0.
         """
         return self.guest.run(command, timeout_seconds=timeout_seconds).strip()
+
+    def manifest(self) -> Mapping[str, Any]:
+        """Return what the image says of itself.
+
+        Raises:
+            GuestCommandFailed: It says nothing.
+            ValueError: It cannot be read.
+        """
+        found = json.loads(self.ask("cat /etc/amikiln/manifest.json"))
+        if not isinstance(found, dict):
+            raise ValueError("the manifest is no JSON object")
+        return found
 
 
 Finding = tuple[Outcome, str, str]

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from amikiln.checks.finding import Finding, Subject
+import shlex
+
+from amikiln.checks.finding import Finding, Subject, compared
 from amikiln.model import Outcome
+
+GIB_IN_KIB = 1024**2
+DOCKER_FACTS = "docker info --format '{{.Driver}} {{.DockerRootDir}}'"
 
 
 def boot_finished(subject: Subject) -> Finding:
@@ -17,4 +22,40 @@ def boot_finished(subject: Subject) -> Finding:
         Outcome.FAIL,
         f"the system is {state}; failed units: {names or 'none'}",
         "`journalctl -u UNIT` on the machine says why",
+    )
+
+
+def docker_as_baked(subject: Subject) -> Finding:
+    """Docker is up, and looks where the bake left things: another place is an empty one."""
+    bound = subject.plan.spec.verify.builder_up_seconds
+    found = subject.ask(
+        f"timeout {bound} sh -c 'until docker info >/dev/null 2>&1; do sleep 1; done';"
+        f" {DOCKER_FACTS}",
+        timeout_seconds=bound + 60,
+    ).split()
+    baked = subject.manifest()["docker_store"]
+    return compared(
+        found, [baked["driver"], baked["data_root"]], "Docker's storage driver and data root"
+    )
+
+
+def room_on_disk(subject: Subject) -> Finding:
+    """There is more free than what lets the fleet's clean-up prune images and cache."""
+    root = shlex.quote(str(subject.manifest()["docker_store"]["data_root"]))
+    free_kib, free_inodes = (
+        int(subject.ask(f"df {option} --output={column} {root} | tail -n 1"))
+        for option, column in (("-k", "avail"), ("-i", "iavail"))
+    )
+    wanted = subject.plan.spec.verify
+    evidence = f"{free_kib / GIB_IN_KIB:.1f} GiB and {free_inodes} inodes are free"
+    if (
+        free_kib >= wanted.minimum_free_gib * GIB_IN_KIB
+        and free_inodes >= wanted.minimum_free_inodes
+    ):
+        return Outcome.PASS, evidence, ""
+    return (
+        Outcome.FAIL,
+        f"{evidence}; wanted: {wanted.minimum_free_gib} GiB and"
+        f" {wanted.minimum_free_inodes} inodes",
+        "raise volume.size_gib, or put less into the image",
     )

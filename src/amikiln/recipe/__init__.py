@@ -9,19 +9,14 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import re
 import shlex
 import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
-from pathlib import Path
 
-from amikiln.errors import SpecError
 from amikiln.model import Plan, canonical_json
-
-PLACES = {"after-docker": 15, "after-builder": 35, "after-images": 45, "before-seal": 85}
-"""Where a user's step can run, and the number that puts it there."""
+from amikiln.recipe import warm
 
 REMOTE_DIRECTORY = "/run/amikiln"
 """Where the recipe lies in the guest: a tmpfs, so nothing of it stays in the image."""
@@ -52,42 +47,12 @@ class Recipe:
 def shipped_files() -> dict[str, bytes]:
     """Return the recipe's own files, the same for every image."""
     root = resources.files(__package__)
-    files = {"lib.sh": (root / "lib.sh").read_bytes()}
-    for entry in (root / "steps").iterdir():
-        if entry.name.endswith(".sh"):
-            files[f"steps/{entry.name}"] = entry.read_bytes()
+    files = {}
+    for folder, prefix in ((root, ""), (root / "steps", "steps/")):
+        for entry in folder.iterdir():
+            if entry.name.endswith((".sh", ".awk")):
+                files[prefix + entry.name] = entry.read_bytes()
     return files
-
-
-def own_steps(directory: Path) -> dict[str, bytes]:
-    """Read the user's steps of an image, ``steps/PLACE-NAME.sh`` in its directory.
-
-    Args:
-        directory: The image's directory.
-
-    Returns:
-        Their content by the path that they get in the recipe, where the number is the place.
-
-    Raises:
-        SpecError: A file that is at no known place, or cannot be read.
-    """
-    found: dict[str, bytes] = {}
-    faults = []
-    for file in sorted((directory / "steps").glob("*")):
-        named = re.fullmatch(rf"({'|'.join(PLACES)})(-[a-z0-9-]+)?\.sh", file.name)
-        if named is None:
-            faults.append(
-                f"{file}: is at no known place; allowed: PLACE.sh and PLACE-NAME.sh, where PLACE"
-                f" is one of {', '.join(PLACES)}"
-            )
-            continue
-        try:
-            found[f"steps/{PLACES[named[1]]}-{file.name}"] = file.read_bytes()
-        except OSError as error:
-            faults.append(f"{file}: cannot be read: {error.strerror}")
-    if faults:
-        raise SpecError("\n".join(faults))
-    return found
 
 
 def digest_of(files: Mapping[str, bytes]) -> str:
@@ -104,6 +69,8 @@ def render(plan: Plan) -> Recipe:
     files["images.list"] = "".join(
         f"{image.by_digest} {image.reference}\n" for image in plan.images
     ).encode()
+    if plan.spec.warm is not None:
+        files |= warm.files(plan.spec.warm)
     files["plan.json"] = canonical_json(manifest_of(plan)).encode()
     return Recipe(files)
 
@@ -116,6 +83,7 @@ def manifest_of(plan: Plan) -> dict[str, object]:
         "source": plan.source.id,
         "buildkit": plan.buildkit.by_digest,
         "images": {image.reference: image.digest for image in plan.images},
+        "context": plan.context.identity if plan.context is not None else None,
     }
 
 
@@ -144,5 +112,8 @@ def _values(plan: Plan) -> str:
         "BUILDKIT_IMAGE": plan.buildkit.by_digest,
         "DOCKER_MINIMUM": plan.spec.docker.minimum_version,
         "BUILDX_MINIMUM": plan.spec.docker.minimum_buildx_version,
+        "CONTEXT": warm.CONTEXT_DIRECTORY,
+        "SECRETS": warm.SECRETS_DIRECTORY,
+        "WARM_ATTEMPTS": str(plan.spec.warm.attempts if plan.spec.warm is not None else 0),
     }
     return "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items())

@@ -29,6 +29,8 @@ done <images.list
     printf '{"planned":%s,' "$(cat plan.json)"
     printf '"baked_at":"%s","kernel":"%s",' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$(uname -r)"
     printf '"docker":%s,"buildx":"%s","buildkit":"%s",' "$docker" "$buildx" "$buildkit"
+    printf '"docker_store":%s,' "$(docker info --format \
+        '{"driver":{{json .Driver}},"data_root":{{json .DockerRootDir}}}')"
     printf '"images":{%s},' "$images"
     printf '"seconds":{%s},' "$(json_object %s <times.list)"
     printf '"packages":{%s}}\n' "$(installed_packages | json_object '\"%s\"')"

@@ -1,0 +1,131 @@
+"""How warm a build was: what BuildKit said of its steps, counted and weighed by time.
+
+Its progress as rawjson is a list of reports; each tells of some steps ("vertexes") what is known
+by then. https://pkg.go.dev/github.com/moby/buildkit/client#SolveStatus
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+NOT_OWN = re.compile(
+    r"\[internal\]|\[context |\[[^\]]*\] FROM |resolve image config|importing cache|exporting"
+    r"|sending |copy /|auth |docker-image://|git://|https?://|local://|load "
+)
+"""Names of what is no step of the build's own: pulls, exports, contexts, logins.
+
+BuildKit's Dockerfile front end names a RUN or COPY ``[STAGE 2/5] RUN ...``:
+https://github.com/moby/buildkit/blob/v0.26.3/frontend/dockerfile/dockerfile2llb/convert.go
+"""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a build, however often it was reported.
+
+    Attributes:
+        cached: Nothing of it was carried out.
+        seconds: How long it ran.
+    """
+
+    name: str
+    cached: bool
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Warmth:
+    """A build on a cold machine, against the same build at the bake.
+
+    Attributes:
+        hits: How many of its steps came out of the cache.
+        steps: How many it has.
+        time_share: Of the seconds that its steps took at the bake, how much the hits saved.
+        cold_seconds: What its steps took at the bake.
+        warm_seconds: What they took on the machine.
+        missed: The names of those that were carried out.
+    """
+
+    hits: int
+    steps: int
+    time_share: float
+    cold_seconds: float
+    warm_seconds: float
+    missed: tuple[str, ...]
+
+    @property
+    def hit_share(self) -> float:
+        return self.hits / self.steps if self.steps else 0.0
+
+
+def steps_of(rawjson: str) -> tuple[Step, ...]:
+    """Return a build's own steps, in the order in which they were first told of.
+
+    A step that was reported several times counts once, and so does one that was tried again:
+    it took as long as its longest run, and is cached only if it never ran.
+
+    Args:
+        rawjson: What ``--progress rawjson`` printed, lines of several builds one after another.
+
+    Raises:
+        ValueError: It cannot be read.
+    """
+    by_digest: dict[str, Step] = {}
+    for vertex in _vertexes(rawjson):
+        name, digest = str(vertex.get("name", "")), str(vertex["digest"])
+        if NOT_OWN.match(name) or "started" not in vertex:
+            continue
+        known = by_digest.get(digest)
+        if "completed" not in vertex:
+            # It is cached or not only once it has ended; one that never ends is no hit.
+            by_digest.setdefault(digest, Step(name, False, 0.0))
+        elif vertex.get("cached"):
+            if known is None or known.seconds == 0.0:
+                by_digest[digest] = Step(name, True, 0.0)
+        else:
+            seconds = max(_seconds(vertex), known.seconds if known else 0.0)
+            by_digest[digest] = Step(name, False, seconds)
+    return tuple(by_digest.values())
+
+
+def compare(cold: Iterable[Step], warm: Iterable[Step]) -> Warmth:
+    """Weigh a build's steps by what the same ones took when they were carried out.
+
+    Steps are matched by name: a digest covers the context's session, and is new in every build.
+
+    Args:
+        cold: The steps at the bake; none where it had no warm build.
+        warm: The steps on the machine.
+    """
+    seconds_cold: dict[str, float] = defaultdict(float)
+    for step in cold:
+        seconds_cold[step.name] += step.seconds
+    built = tuple(warm)
+    saved = sum({s.name: seconds_cold[s.name] for s in built if s.cached}.values())
+    lost = sum(max(s.seconds, seconds_cold[s.name]) for s in built if not s.cached)
+    hits = [step for step in built if step.cached]
+    return Warmth(
+        hits=len(hits),
+        steps=len(built),
+        time_share=saved / (saved + lost) if saved + lost else len(hits) / max(1, len(built)),
+        cold_seconds=round(sum(seconds_cold.values()), 2),
+        warm_seconds=round(sum(step.seconds for step in built), 2),
+        missed=tuple(step.name for step in built if not step.cached),
+    )
+
+
+def _vertexes(rawjson: str) -> Iterable[Mapping[str, Any]]:
+    for line in rawjson.splitlines():
+        if line.startswith('{"vertexes":'):
+            yield from json.loads(line)["vertexes"]
+
+
+def _seconds(vertex: Mapping[str, Any]) -> float:
+    took = datetime.fromisoformat(vertex["completed"]) - datetime.fromisoformat(vertex["started"])
+    return max(0.0, took.total_seconds())
