@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
 from typing import IO
 
 from amikiln import context, recipe
-from amikiln.errors import SpecError
 from amikiln.guest import Guest
 from amikiln.model import Plan
 from amikiln.recipe.warm import CONTEXT_DIRECTORY, SECRETS_DIRECTORY
-from amikiln.spec import Spec
 from amikiln.toolbox import Toolbox
 
 SEND_SECONDS = 1800
@@ -39,25 +36,6 @@ def send_build(plan: Plan, guest: Guest, tools: Toolbox) -> None:
             f" cat >{SECRETS_DIRECTORY}/{shlex.quote(name)}",
             input=value.encode(),
             timeout_seconds=SEND_SECONDS,
-        )
-
-
-def require_secrets(spec: Spec, given: Mapping[str, str]) -> None:
-    """Compare the secrets that a build names with those that were given.
-
-    Raises:
-        SpecError: Some are missing, or were not asked for.
-    """
-    wanted = set(spec.warm.secrets if spec.warm is not None else ())
-    faults = [f"the secret {name} is not given" for name in sorted(wanted - given.keys())]
-    faults += [
-        f"the secret {name} is given, and warm.secrets does not name it"
-        for name in sorted(given.keys() - wanted)
-    ]
-    if faults:
-        raise SpecError(
-            "\n".join(faults),
-            hint='write {"NAME": "value", ...} to a pipe, and name it with --secrets-fd',
         )
 
 

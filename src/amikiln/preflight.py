@@ -25,7 +25,7 @@ def preflight(plan: Plan, run: Run, tools: Toolbox) -> None:
         PreflightError: All faults at once, each in a line.
     """
     faults = [*_credentials(tools), *_instance_types(plan, tools), *_network(plan, tools)]
-    faults += [*_volume(plan, tools), *_name(plan.ami_name(run), tools)]
+    faults += [*_volume(plan, tools), *_name(plan.ami_name(run), tools), *_secrets(plan, tools)]
     if faults:
         raise PreflightError("\n".join(faults), hint="nothing was made; correct this and run again")
 
@@ -87,3 +87,12 @@ def _name(name: str, tools: Toolbox) -> Iterator[str]:
     taken = tools.cloud.images.named(name)
     if taken is not None:
         yield f"the AMI name {name} is taken by {taken.id}: choose another ami_name_prefix"
+
+
+def _secrets(plan: Plan, tools: Toolbox) -> Iterator[str]:
+    warm, given = plan.spec.warm, tools.secrets.keys()
+    wanted = set(warm.secrets if warm is not None else ())
+    for name in sorted(wanted - given):
+        yield f"the secret {name} is not given: write it as JSON to the file of --secrets-fd"
+    for name in sorted(given - wanted):
+        yield f"the secret {name} is given, and warm.secrets does not name it"

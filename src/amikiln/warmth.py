@@ -14,13 +14,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-NOT_OWN = re.compile(
-    r"\[internal\]|\[context |\[[^\]]*\] FROM |resolve image config|importing cache|exporting"
-    r"|sending |copy /|auth |docker-image://|git://|https?://|local://|load "
-)
-"""Names of what is no step of the build's own: pulls, exports, contexts, logins.
+OWN = re.compile(r"\[([^\]]* )?\d+/\d+\] (?!FROM )")
+"""The names of a build's own steps: ``[STAGE 2/5] RUN ...``, with ``TARGET STAGE`` where a bake
+has several targets. All else is a pull, an export, a context or a login.
 
-BuildKit's Dockerfile front end names a RUN or COPY ``[STAGE 2/5] RUN ...``:
 https://github.com/moby/buildkit/blob/v0.26.3/frontend/dockerfile/dockerfile2llb/convert.go
 """
 
@@ -79,7 +76,7 @@ def steps_of(rawjson: str) -> tuple[Step, ...]:
     by_digest: dict[str, Step] = {}
     for vertex in _vertexes(rawjson):
         name, digest = str(vertex.get("name", "")), str(vertex["digest"])
-        if NOT_OWN.match(name) or "started" not in vertex:
+        if not OWN.match(name) or "started" not in vertex:
             continue
         known = by_digest.get(digest)
         if "completed" not in vertex:
