@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from amikiln import checks, keys
-from amikiln.guest import Login
+from amikiln.checks.own import own_check
+from amikiln.guest import GuestCommandFailed, Login
 from amikiln.model import Outcome
-from pretend_tools import PretendGuest, Script, failing, obey, plan
+from pretend_tools import PretendGuest, Script, failing, obey, plan, rawjson
 
 LOGIN = Login("127.0.1.2", "ec2-user", keys.Keys(Path("unused")))
 
@@ -74,9 +76,45 @@ def images_missing(script: Script) -> None:
     script.planned = {**script.planned, "images": {}}
 
 
+def another_data_root(script: Script) -> None:
+    script.docker_store = "overlay2 /mnt/ephemeral/docker"
+
+
+def another_storage_driver(script: Script) -> None:
+    script.docker_store = "overlayfs /var/lib/docker"
+
+
+def full_disk(script: Script) -> None:
+    script.free_kib = 5 * 1024**2 - 1
+
+
+def no_inodes(script: Script) -> None:
+    script.free_inodes = 249_999
+
+
+def one_step_missed(script: Script) -> None:
+    script.warm = rawjson(("[2/2] RUN make", None), ("[3/3] COPY . .", 0.1))
+
+
+def a_build_that_is_cached_from_elsewhere_and_slow(script: Script) -> None:
+    script.cold = rawjson(("[2/2] RUN make", 1.0))
+    script.warm = rawjson(("[2/2] RUN make", 0.5))
+
+
+def no_record_of_the_bakes_build(script: Script) -> None:
+    script.cold = ""
+
+
 @pytest.mark.parametrize(
     ("check", "spoil"),
     [
+        (checks.docker_as_baked, another_data_root),
+        (checks.docker_as_baked, another_storage_driver),
+        (checks.room_on_disk, full_disk),
+        (checks.room_on_disk, no_inodes),
+        (checks.builds_are_warm, one_step_missed),
+        (checks.builds_are_warm, a_build_that_is_cached_from_elsewhere_and_slow),
+        (checks.builds_are_warm, no_record_of_the_bakes_build),
         (checks.builder_up, other_policy),
         (checks.builder_up, other_network),
         (checks.builder_up, other_buildkit),
@@ -134,3 +172,64 @@ def test_an_answer_that_cannot_be_read_is_unknown(check: checks.Check) -> None:
 
     result = checks.carry_out(check, of_guest(Garbled(LOGIN, Script())))
     assert result.outcome is Outcome.UNKNOWN
+
+
+def test_warmth_is_told_in_steps_time_and_seconds(script: Script) -> None:
+    passed = checks.carry_out(checks.builds_are_warm, subject(script))
+    assert passed.evidence == (
+        "2 of 2 steps are hits, and 100% of their time; 0.0 s, and 30.5 s at the bake"
+    )
+    one_step_missed(script)
+    failed = checks.carry_out(checks.builds_are_warm, subject(script))
+    assert "1 of 2 steps are hits, and 98% of their time" in failed.evidence
+    assert failed.evidence.endswith("missed: [3/3] COPY . .")
+
+
+def test_a_spec_may_ask_for_less(script: Script) -> None:
+    one_step_missed(script)
+    lenient = of_guest(PretendGuest(LOGIN, script), verify={"minimum_hit_share": 0.5})
+    assert checks.carry_out(checks.builds_are_warm, lenient).outcome is Outcome.PASS
+
+
+def test_a_spec_without_a_warm_build_proves_nothing(script: Script) -> None:
+    unwarmed = of_guest(PretendGuest(LOGIN, script), warm=None)
+    result = checks.carry_out(checks.builds_are_warm, unwarmed)
+    assert result.outcome is Outcome.FAIL
+    assert "no [warm]" in result.evidence
+
+
+def test_a_build_without_steps_proves_nothing(script: Script) -> None:
+    script.warm = rawjson(("[internal] load build context", 1.0), ("[1/1] FROM base", 2.0))
+    result = checks.carry_out(checks.builds_are_warm, subject(script))
+    assert result.outcome is Outcome.UNKNOWN
+
+
+def test_a_tag_of_another_digest_is_no_plan_of_ours(script: Script) -> None:
+    relabelled = checks.Subject(PretendGuest(LOGIN, script), plan(), "e" * 64)
+    result = checks.carry_out(checks.manifest_as_planned, relabelled)
+    assert result.outcome is Outcome.FAIL
+    assert "e" * 64 in result.evidence
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "outcome"),
+    [(1, Outcome.FAIL), (2, Outcome.FAIL), (75, Outcome.UNKNOWN), (None, Outcome.UNKNOWN)],
+)
+def test_an_own_check_says_by_its_exit_code_what_it_found(
+    script: Script, exit_code: int | None, outcome: Outcome
+) -> None:
+    def refuse(command: str) -> None:
+        raise GuestCommandFailed(command, exit_code, "looking\nno /models here\n")
+
+    script.refuse = refuse
+    result = checks.carry_out(own_check("models-there", b"test -d /models\n"), subject(script))
+    assert (result.name, result.outcome) == ("own-models-there", outcome)
+    assert result.evidence == f"no /models here (exit code {exit_code})"
+    assert "checks/models-there.sh" in result.hint
+
+
+def test_an_own_check_is_a_script_over_stdin(script: Script) -> None:
+    planned = dataclasses.replace(plan(), own_checks={"models": b"echo 3 models\n"})
+    (own,) = set(checks.of(planned)) - set(checks.ALL)
+    assert checks.carry_out(own, subject(script)).outcome is Outcome.PASS
+    assert b"echo 3 models\n" in script.sent.values()

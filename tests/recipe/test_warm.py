@@ -1,0 +1,222 @@
+"""The warm build as a step of the recipe: what it runs, what it keeps, what a failure shows."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import pytest
+
+from recipe.root_folder import Ran, RootFolder
+
+OWNER = "builder-owner"
+ADD_OWNER = f"groupadd -f docker; id {OWNER} >/dev/null 2>&1 || useradd -m -G docker {OWNER}"
+CONTEXT = "mkdir -p /var/tmp/amikiln-context"
+SECRET = "hf_notARealToken0123456789abcdefgh"
+
+
+def report(**content: Any) -> str:
+    return json.dumps(content, separators=(",", ":"))
+
+
+def vertex(digest: str, name: str, **fields: Any) -> dict[str, Any]:
+    return {"digest": f"sha256:{digest}", "name": name, **fields}
+
+
+START, END = "2026-11-24T06:00:00Z", "2026-11-24T06:00:30Z"
+STATUS = {"id": "sha256:9", "vertex": "sha256:1", "name": "extracting"}
+
+
+def said(digest: str, text: str) -> dict[str, Any]:
+    return {
+        "vertex": f"sha256:{digest}",
+        "stream": 1,
+        "data": base64.b64encode(text.encode()).decode(),
+        "timestamp": END,
+    }
+
+
+WORKED = [
+    report(vertexes=[vertex("0", "[internal] load build definition", started=START)]),
+    report(vertexes=[vertex("1", '[1/2] RUN echo "a"', started=START)]),
+    report(logs=[said("1", "compiling\n")]),
+    report(
+        vertexes=[vertex("1", '[1/2] RUN echo "a"', started=START, completed=END)],
+        statuses=[STATUS],
+        logs=[said("1", "a token\n")],
+    ),
+    report(vertexes=[vertex("2", "[2/2] COPY . .", started=START, completed=END, cached=True)]),
+]
+FAILED = [
+    *WORKED[:2],
+    report(logs=[said("1", "all is well\n"), said("3", "cc: no such file: lua.c\n")]),
+    report(logs=[said("3", "make: *** [all] Error 1\n")]),
+    report(
+        vertexes=[vertex("3", "[2/2] RUN make", started=START, completed=END, error="exit code: 2")]
+    ),
+    "ERROR: target default: failed to solve: exit code: 2",
+]
+
+
+@pytest.fixture
+def warm(root: RootFolder) -> RootFolder:
+    root.plan_changes = {
+        "buildkit": {"builder": "baked", "owner": OWNER},
+        "warm": {
+            "context": "warm",
+            "bake_files": ["docker-bake.hcl", "ci.hcl"],
+            "targets": ["test", "docs"],
+            "build_args": {"FLAGS": "-O2 it's"},
+            "variables": {"COMMIT": "0a b"},
+            "cache_from": ["type=registry,ref=host/cache:main"],
+            "secrets": ["token"],
+            "attempts": 2,
+        },
+    }
+    root.stand_in("sleep")
+    return root
+
+
+def build(warm: RootFolder, *attempts: tuple[list[str], int], after: str = "") -> Ran:
+    """Run the step with a builder that answers each attempt with lines and an exit code."""
+    for number, (lines, _) in enumerate(attempts, 1):
+        warm.put(f"answers/{number}", "\n".join(lines) + "\n")
+    codes = " ".join(str(code) for _, code in attempts)
+    warm.stand_in(
+        "docker",
+        f"""
+printf '%s\\n' "$@" >/state/words
+echo "COMMIT=$COMMIT HOME=$HOME in $PWD as $(id -un)" >>"$CALLS"
+cat /run/amikiln-secrets/token >/state/secret
+echo begun >>/state/attempts
+attempt=$(wc -l </state/attempts)
+cat "/answers/$attempt" >&2
+set -- {codes}
+shift $((attempt - 1))
+exit "$1"
+""",
+    )
+    secret = f"mkdir -p /run/amikiln-secrets; printf %s {SECRET} >/run/amikiln-secrets/token"
+    before = f"{ADD_OWNER}; {CONTEXT}; {secret}; chmod 700 /run/amikiln-secrets"
+    (ran,) = warm.run("50-warm", before=before, after=after)
+    return ran
+
+
+def test_the_real_build_runs_on_the_baked_builder_as_its_owner(warm: RootFolder) -> None:
+    ran = build(warm, (WORKED, 0), after="cat /state/words")
+    assert ran.exit_code == 0, ran.said
+    assert warm.left.splitlines() == [
+        "buildx",
+        "bake",
+        "--builder",
+        "baked",
+        "--progress",
+        "rawjson",
+        "--file=docker-bake.hcl",
+        "--file=ci.hcl",
+        "--set=*.output=type=cacheonly",
+        "--set=*.cache-to=",
+        "--set=*.args.FLAGS=-O2 it's",
+        "--set=*.cache-from=type=registry,ref=host/cache:main",
+        "--set=*.secrets=id=token,src=/run/amikiln-secrets/token",
+        "test",
+        "docs",
+    ]
+    assert f"COMMIT=0a b HOME=/home/{OWNER} in /var/tmp/amikiln-context as {OWNER}" in ran.calls
+
+
+def test_progress_is_told_in_words_and_each_state_once(warm: RootFolder) -> None:
+    ran = build(warm, (WORKED, 0))
+    assert ran.said.splitlines() == [
+        'begun: [1/2] RUN echo \\"a\\"',
+        'done: [1/2] RUN echo \\"a\\"',
+        "cached: [2/2] COPY . .",
+        "the builder's cache holds the warm build",
+    ]
+
+
+def test_the_steps_are_kept_and_nothing_that_they_wrote(warm: RootFolder) -> None:
+    build(warm, (WORKED, 0), after="cat /etc/amikiln/warm.rawjson")
+    kept = [json.loads(line) for line in warm.left.splitlines()]
+    assert [set(line) for line in kept] == [{"vertexes"}] * 4
+    assert kept[2]["vertexes"][0]["completed"] == END
+
+
+def test_secrets_are_the_owners_during_the_build_and_gone_after_it(warm: RootFolder) -> None:
+    look = "cat /state/secret; echo; ls -d /run/amikiln-secrets 2>/dev/null || echo gone"
+    ran = build(warm, (WORKED, 0), after=look)
+    assert warm.left.splitlines() == [SECRET, "gone"]
+    assert SECRET not in ran.said + " ".join(ran.calls)
+
+
+def test_what_a_failing_step_wrote_is_shown_and_fails_the_bake(warm: RootFolder) -> None:
+    look = "ls -d /run/amikiln-secrets /etc/amikiln/warm.rawjson 2>/dev/null || true"
+    ran = build(warm, (FAILED, 1), (FAILED, 1), after=look)
+    assert ran.exit_code == 1
+    assert "failed: [2/2] RUN make\n" in ran.said
+    assert "cc: no such file: lua.c\nmake: *** [all] Error 1\n" in ran.said
+    assert "all is well" not in ran.said
+    assert "ERROR: target default: failed to solve" in ran.said
+    assert ran.said.endswith(
+        "error: the warm build failed 2 times; what its failing step wrote is above\n"
+    )
+    assert warm.left == ""
+
+
+def test_what_an_attempt_finished_counts_for_the_next_one(warm: RootFolder) -> None:
+    ran = build(warm, (FAILED, 1), (WORKED, 0), after="cat /etc/amikiln/warm.rawjson")
+    assert ran.exit_code == 0
+    assert "attempt 1 of 2 failed, the next one follows" in ran.said
+    assert "sleep 5" in ran.calls
+    names = [json.loads(line)["vertexes"][0]["name"] for line in warm.left.splitlines()]
+    assert "[2/2] RUN make" in names
+    assert "[2/2] COPY . ." in names
+
+
+def test_one_dockerfile_is_a_bake_file_with_one_target(warm: RootFolder) -> None:
+    warm.plan_changes["warm"] = {"context": "warm", "dockerfile": "docker/Dockerfile"}
+    look = "cat /recipe/warm-bake.json; tail -n 1 /state/words"
+    ran = build(warm, (WORKED, 0), after=look)
+    assert ran.exit_code == 0, ran.said
+    target = {"context": ".", "dockerfile": "docker/Dockerfile"}
+    assert warm.left == json.dumps({"target": {"default": target}}) + "default\n"
+
+
+def test_without_a_warm_build_the_step_says_so_and_keeps_no_record(warm: RootFolder) -> None:
+    warm.plan_changes["warm"] = None
+    (ran,) = warm.run("50-warm", after="ls /etc/amikiln")
+    assert (ran.exit_code, ran.said) == (
+        0,
+        "the spec has no [warm]: the builder's cache stays empty\n",
+    )
+    assert warm.left == ""
+
+
+def test_hostile_values_stay_values(warm: RootFolder) -> None:
+    hostile = "'; touch /state/owned; $(touch /state/owned) `touch /state/owned` \"\nnext"
+    warm.plan_changes["warm"] = {
+        "context": "warm",
+        "dockerfile": "Dockerfile",
+        "build_args": {"A": hostile},
+        "variables": {"COMMIT": hostile},
+    }
+    ran = build(warm, (WORKED, 0), after="cat /state/words; ls /state")
+    assert ran.exit_code == 0, ran.said
+    assert f"--set=*.args.A={hostile}\n" in warm.left
+    assert "owned\n" not in warm.left.partition("default\n")[2]
+
+
+def test_verify_builds_the_same_and_prints_its_steps(warm: RootFolder) -> None:
+    warm.put("answers/1", "\n".join(WORKED) + "\n")
+    warm.stand_in("docker", "cat /answers/1")
+    warm.run("50-warm", before=f"{ADD_OWNER}; {CONTEXT}", after="cd /recipe; sh -eu check-warm.sh")
+    assert [set(json.loads(line)) for line in warm.left.splitlines()] == [{"vertexes"}] * 4
+
+
+def test_a_build_that_fails_in_verify_shows_why_on_stderr(warm: RootFolder) -> None:
+    warm.put("answers/1", "\n".join(FAILED) + "\n")
+    warm.stand_in("docker", "cat /answers/1; exit 1")
+    look = "cd /recipe; sh -eu check-warm.sh 2>&1 || echo code $?"
+    warm.run("50-warm", before=f"{ADD_OWNER}; {CONTEXT}", after=look)
+    assert warm.left.endswith("make: *** [all] Error 1\ncode 1\n")
