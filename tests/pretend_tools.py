@@ -111,8 +111,8 @@ def rawjson(*steps: tuple[str, float | None]) -> str:
         steps: Name and seconds of each; None for one that came out of the cache.
     """
     lines = []
-    for number, (name, seconds) in enumerate(steps):
-        begun = {"digest": f"sha256:{number}", "name": name, "started": "2026-01-01T00:00:00Z"}
+    for name, seconds in steps:
+        begun = {"digest": f"sha256:{name}", "name": name, "started": "2026-01-01T00:00:00Z"}
         ended = {**begun, "completed": f"2026-01-01T00:00:{seconds or 0:09.6f}Z"}
         if seconds is None:
             ended["cached"] = True  # type: ignore[assignment]

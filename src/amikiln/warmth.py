@@ -27,10 +27,12 @@ class Step:
     """One step of a build, however often it was reported.
 
     Attributes:
+        digest: The same in every build, unless it is made from what a client sends.
         cached: Nothing of it was carried out.
         seconds: How long it ran.
     """
 
+    digest: str
     name: str
     cached: bool
     seconds: float
@@ -81,37 +83,44 @@ def steps_of(rawjson: str) -> tuple[Step, ...]:
         known = by_digest.get(digest)
         if "completed" not in vertex:
             # It is cached or not only once it has ended; one that never ends is no hit.
-            by_digest.setdefault(digest, Step(name, False, 0.0))
+            by_digest.setdefault(digest, Step(digest, name, False, 0.0))
         elif vertex.get("cached"):
             if known is None or known.seconds == 0.0:
-                by_digest[digest] = Step(name, True, 0.0)
+                by_digest[digest] = Step(digest, name, True, 0.0)
         else:
             seconds = max(_seconds(vertex), known.seconds if known else 0.0)
-            by_digest[digest] = Step(name, False, seconds)
+            by_digest[digest] = Step(digest, name, False, seconds)
     return tuple(by_digest.values())
 
 
 def compare(cold: Iterable[Step], warm: Iterable[Step]) -> Warmth:
     """Weigh a build's steps by what the same ones took when they were carried out.
 
-    Steps are matched by name: a digest covers the context's session, and is new in every build.
+    Steps are matched by digest, and by name where that covers the context: it is new each time.
 
     Args:
         cold: The steps at the bake; none where it had no warm build.
         warm: The steps on the machine.
     """
-    seconds_cold: dict[str, float] = defaultdict(float)
-    for step in cold:
-        seconds_cold[step.name] += step.seconds
+    at_bake = tuple(cold)
+    by_digest = {step.digest: step.seconds for step in at_bake}
+    by_name: dict[str, float] = defaultdict(float)
+    for step in at_bake:
+        by_name[step.name] += step.seconds
     built = tuple(warm)
-    saved = sum({s.name: seconds_cold[s.name] for s in built if s.cached}.values())
-    lost = sum(max(s.seconds, seconds_cold[s.name]) for s in built if not s.cached)
-    hits = [step for step in built if step.cached]
+    saved = lost = 0.0
+    for step in built:
+        seconds = by_digest.get(step.digest, by_name[step.name])
+        if step.cached:
+            saved += seconds
+        else:
+            lost += max(step.seconds, seconds)
+    hits = sum(step.cached for step in built)
     return Warmth(
-        hits=len(hits),
+        hits=hits,
         steps=len(built),
-        time_share=saved / (saved + lost) if saved + lost else len(hits) / max(1, len(built)),
-        cold_seconds=round(sum(seconds_cold.values()), 2),
+        time_share=saved / (saved + lost) if saved + lost else hits / max(1, len(built)),
+        cold_seconds=round(sum(by_name.values()), 2),
         warm_seconds=round(sum(step.seconds for step in built), 2),
         missed=tuple(step.name for step in built if not step.cached),
     )

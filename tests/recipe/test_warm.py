@@ -17,7 +17,7 @@ SECRET = "hf_notARealToken0123456789abcdefgh"
 
 
 def report(**content: Any) -> str:
-    return json.dumps(content, separators=(",", ":"))
+    return json.dumps(content, separators=(",", ":")).replace("&", "\\u0026")
 
 
 def vertex(digest: str, name: str, **fields: Any) -> dict[str, Any]:
@@ -39,10 +39,10 @@ def said(digest: str, text: str) -> dict[str, Any]:
 
 WORKED = [
     report(vertexes=[vertex("0", "[internal] load build definition", started=START)]),
-    report(vertexes=[vertex("1", '[1/2] RUN echo "a"', started=START)]),
+    report(vertexes=[vertex("1", '[1/2] RUN echo "a" && b', started=START)]),
     report(logs=[said("1", "compiling\n")]),
     report(
-        vertexes=[vertex("1", '[1/2] RUN echo "a"', started=START, completed=END)],
+        vertexes=[vertex("1", '[1/2] RUN echo "a" && b', started=START, completed=END)],
         statuses=[STATUS],
         logs=[said("1", "a token\n")],
     ),
@@ -78,9 +78,24 @@ def warm(root: RootFolder) -> RootFolder:
     return root
 
 
-def build(warm: RootFolder, *attempts: tuple[list[str], int], after: str = "") -> Ran:
+def spread(line: str) -> str:
+    """Return a report as buildx 0.13 prints it: with all of Go's indentation and escapes."""
+    return (
+        json.dumps(json.loads(line), indent=2).replace("&", "\\u0026")
+        if line.startswith("{")
+        else line
+    )
+
+
+def build(
+    warm: RootFolder,
+    *attempts: tuple[list[str], int],
+    after: str = "",
+    old_buildx: bool = False,
+) -> Ran:
     """Run the step with a builder that answers each attempt with lines and an exit code."""
     for number, (lines, _) in enumerate(attempts, 1):
+        lines = [spread(line) for line in lines] if old_buildx else lines
         warm.put(f"answers/{number}", "\n".join(lines) + "\n")
     codes = " ".join(str(code) for _, code in attempts)
     warm.stand_in(
@@ -126,18 +141,20 @@ def test_the_real_build_runs_on_the_baked_builder_as_its_owner(warm: RootFolder)
     assert f"COMMIT=0a b HOME=/home/{OWNER} in /var/tmp/amikiln-context as {OWNER}" in ran.calls
 
 
-def test_progress_is_told_in_words_and_each_state_once(warm: RootFolder) -> None:
-    ran = build(warm, (WORKED, 0))
+@pytest.mark.parametrize("old_buildx", [True, False])
+def test_progress_is_told_in_words_and_each_state_once(warm: RootFolder, old_buildx: bool) -> None:
+    ran = build(warm, (WORKED, 0), old_buildx=old_buildx)
     assert ran.said.splitlines() == [
-        'begun: [1/2] RUN echo \\"a\\"',
-        'done: [1/2] RUN echo \\"a\\"',
+        'begun: [1/2] RUN echo "a" && b',
+        'done: [1/2] RUN echo "a" && b',
         "cached: [2/2] COPY . .",
         "the builder's cache holds the warm build",
     ]
 
 
-def test_the_steps_are_kept_and_nothing_that_they_wrote(warm: RootFolder) -> None:
-    build(warm, (WORKED, 0), after="cat /etc/amikiln/warm.rawjson")
+@pytest.mark.parametrize("old_buildx", [True, False])
+def test_the_steps_are_kept_and_nothing_that_they_wrote(warm: RootFolder, old_buildx: bool) -> None:
+    build(warm, (WORKED, 0), after="cat /etc/amikiln/warm.rawjson", old_buildx=old_buildx)
     kept = [json.loads(line) for line in warm.left.splitlines()]
     assert [set(line) for line in kept] == [{"vertexes"}] * 4
     assert kept[2]["vertexes"][0]["completed"] == END

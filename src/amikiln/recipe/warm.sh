@@ -19,7 +19,7 @@ warm_build() ( # FILE
         code=0
         as_owner env -C "$CONTEXT" "$@" 2>&1 || code=$?
         echo "$code" >warm.exit-code
-    } | tee "$file" | awk -f warm-progress.awk
+    } | awk -f warm-lines.awk | tee "$file" | awk -f warm-progress.awk
     [ "$(cat warm.exit-code)" = 0 ] || {
         failed_steps_said "$file"
         return 1
