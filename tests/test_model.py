@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
+import math
+from datetime import UTC, datetime
 
 import pytest
 
+from amikiln import __version__
 from amikiln.model import (
     CheckResult,
     FleetMachine,
+    Forced,
     GroupTurnover,
     Outcome,
     PinnedImage,
     Verdict,
 )
+from amikiln.verdict_file import from_json as verdict_of
 
 PASS, FAIL, UNKNOWN = Outcome.PASS, Outcome.FAIL, Outcome.UNKNOWN
 
@@ -46,10 +52,49 @@ def test_a_verdicts_hash_changes_with_anything_in_it() -> None:
         dataclasses.replace(base, image_id="ami-2"),
         dataclasses.replace(base, digest="e" * 64),
         dataclasses.replace(base, run_id="run-2"),
+        dataclasses.replace(base, verified_at="2026-11-24T06:00:00+00:00"),
+        dataclasses.replace(base, amikiln_version="0.0.1"),
+        dataclasses.replace(
+            base, checks=(dataclasses.replace(base.checks[0], figures={"seconds": 1}),)
+        ),
         verdict(FAIL),
     ]
-    assert len({one.sha256 for one in [base, *changed]}) == 5
-    assert json.loads(base.to_json())["outcome"] == "pass"
+    assert len({one.sha256 for one in [base, *changed]}) == len(changed) + 1
+    written = json.loads(base.to_json())
+    assert (written["outcome"], written["amikiln_version"]) == ("pass", __version__)
+    assert datetime.fromisoformat(written["verified_at"]).tzinfo == UTC
+
+
+def test_a_verdicts_hash_is_what_sha256sum_prints_of_its_file() -> None:
+    text = verdict(PASS).to_json()
+    assert text.endswith("}\n")
+    assert text.count("\n") == 1
+    assert hashlib.sha256(text.encode()).hexdigest() == verdict_of(text).sha256
+
+
+def test_a_whole_figure_is_written_as_one_kind_of_number() -> None:
+    whole = CheckResult("check", PASS, "seen", figures={"seconds": 5})
+    assert whole == CheckResult("check", PASS, "seen", figures={"seconds": 5.0})
+    assert isinstance(whole.figures["seconds"], float)
+
+
+@pytest.mark.parametrize("figure", [math.nan, math.inf, -math.inf])
+def test_a_figure_that_json_cannot_hold_is_refused(figure: float) -> None:
+    with pytest.raises(ValueError, match="check gave a figure that is no number"):
+        CheckResult("check", PASS, "seen", figures={"seconds": figure})
+
+
+@pytest.mark.parametrize("reason", ["x", "x" * 255, "  Ünïcode: the old one has a hole  "])
+def test_a_reason_is_one_line_without_spaces_around_it(reason: str) -> None:
+    assert Forced("ami-1", reason).reason == reason.strip()
+
+
+@pytest.mark.parametrize(
+    "reason", ["", "   ", "\n", "x" * 256, "two\nlines", "a\ttab", "red \x1b[31m", "a\u202eb"]
+)
+def test_what_is_no_reason_is_refused(reason: str) -> None:
+    with pytest.raises(ValueError, match="1 to 255 printable characters"):
+        Forced("ami-1", reason)
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
+from pydantic import ConfigDict
+
+from amikiln import __version__
 from amikiln.context import Context
 from amikiln.spec import Spec
 
@@ -19,6 +24,13 @@ TAG_EXPIRES = "amikiln:expires"
 TAG_KEPT = "amikiln:kept"
 TAG_VERDICT = "amikiln:verdict"
 TAG_VERDICT_HASH = "amikiln:verdict-sha256"
+TAG_FORCED = "amikiln:forced"
+"""Why somebody published an image without proof."""
+
+LONGEST_REASON = 255
+
+READ_STRICTLY = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
+"""How records are read back from files, and described in a schema."""
 
 
 @dataclass(frozen=True)
@@ -121,21 +133,51 @@ class Outcome(StrEnum):
 class CheckResult:
     """One check of a machine that was booted from a candidate."""
 
+    __pydantic_config__ = READ_STRICTLY
+
     name: str
+    """The check's, in lower case with dashes."""
     outcome: Outcome
+    """Unknown: it could not be carried out, or its answer could not be read."""
     evidence: str
+    """What was seen, in words."""
     hint: str = ""
+    """What to do next; empty where there is nothing to do."""
+    figures: Mapping[str, float] = field(default_factory=dict, hash=False)
+    """What was measured, as finite numbers; the unit is in the name, as in cold_seconds."""
+
+    def __post_init__(self) -> None:
+        # Always a float: 5 and 5.0 are equal, and would be written, and hashed, as two.
+        figures = {name: float(value) for name, value in self.figures.items()}
+        if not all(math.isfinite(value) for value in figures.values()):
+            raise ValueError(f"check {self.name} gave a figure that is no number: {figures}")
+        object.__setattr__(self, "figures", figures)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 @dataclass(frozen=True)
 class Verdict:
     """What verify found out about one image."""
 
+    __pydantic_config__ = READ_STRICTLY
+
     image_id: str
+    """The AMI that was booted and looked at."""
     digest: str
+    """SHA-256 over all inputs of its bake, as tagged on the AMI."""
     region: str
+    """The AWS region of the AMI."""
     run_id: str
+    """The run that verified it."""
     checks: tuple[CheckResult, ...]
+    """All checks, in the order in which they were carried out."""
+    verified_at: str = field(default_factory=_now)
+    """When, in UTC, as ISO 8601 writes it."""
+    amikiln_version: str = __version__
+    """The version of amikiln that verified it."""
 
     @property
     def outcome(self) -> Outcome:
@@ -146,12 +188,36 @@ class Verdict:
         return Outcome.FAIL if Outcome.FAIL in found else Outcome.UNKNOWN
 
     def to_json(self) -> str:
-        """Return the form that is kept; its SHA-256 is tagged on the image."""
-        return canonical_json({**asdict(self), "outcome": self.outcome})
+        """Return the form that is kept: one line. Its SHA-256 is tagged on the image."""
+        return canonical_json({**asdict(self), "outcome": self.outcome}) + "\n"
 
     @property
     def sha256(self) -> str:
+        """The kept file's hash, as ``sha256sum`` prints it."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Forced:
+    """Somebody's word that an image is to be published without proof.
+
+    Attributes:
+        image_id: The AMI that is meant.
+        reason: One line of 1 to 255 printable characters; it is tagged on the image.
+
+    Raises:
+        ValueError: The reason is none.
+    """
+
+    image_id: str
+    reason: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "reason", self.reason.strip())
+        # The longest value of a tag is 256:
+        # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Tags.html
+        if not 1 <= len(self.reason) <= LONGEST_REASON or not self.reason.isprintable():
+            raise ValueError(f"not a reason: write 1 to {LONGEST_REASON} printable characters")
 
 
 @dataclass(frozen=True)
@@ -162,6 +228,8 @@ class Published:
     version: int
     image_id: str
     previous_image_id: str | None
+    forced: str | None = None
+    """The reason, where it was published without proof."""
 
 
 @dataclass(frozen=True)

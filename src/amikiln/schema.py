@@ -1,4 +1,4 @@
-"""The spec's JSON Schema, so that editors complete and check image.toml."""
+"""JSON Schemas: of image.toml, so that editors complete it; of a verdict, for who reads one."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import copy
 import json
 from typing import Any
 
+from amikiln import verdict_file
+from amikiln.model import Outcome
 from amikiln.spec import Spec
 
 
@@ -22,6 +24,24 @@ def text() -> str:
         },
     }
     schema["properties"]["local"] = local
+    return json.dumps(schema, indent=2) + "\n"
+
+
+def verdict_text() -> str:
+    """Return the schema of a verdict's file; every field is there, whatever its value."""
+    schema = verdict_file.ADAPTER.json_schema()
+    schema["title"] = "amikiln verdict"
+    schema["properties"]["outcome"] = {
+        "description": "Pass: there are checks, and all passed. Fail: one failed. Else unknown.",
+        "enum": [outcome.value for outcome in Outcome],
+        "type": "string",
+    }
+    schema["properties"]["verified_at"]["format"] = "date-time"
+    for table in (schema, *schema["$defs"].values()):
+        if "properties" in table:
+            table["required"] = list(table["properties"])
+            for part in table["properties"].values():
+                part.pop("default", None)
     return json.dumps(schema, indent=2) + "\n"
 
 
