@@ -31,6 +31,7 @@ class Bench:
     """A cloud, pretended guests, and the tools that lead to them."""
 
     def __init__(self, cloud: Any, folder: Path) -> None:
+        self.cloud = cloud
         self.session = cloud.session("us-east-1")
         self.hypervisor = cloud.hypervisor
         self.ec2 = self.session.client("ec2")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from amikiln import steps
+from amikiln import stages
 from amikiln.model import Plan
 from amikiln.plan import plan as real_plan
 from amikiln.spec import Spec
@@ -35,5 +35,5 @@ def bench(cloud: CloudFixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         obey(bench.script, planned)
         return planned
 
-    monkeypatch.setattr(steps, "plan", plan_and_obey)
+    monkeypatch.setattr(stages, "plan", plan_and_obey)
     return bench

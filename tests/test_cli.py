@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -10,7 +12,10 @@ from typing import Any
 
 import pytest
 
-from amikiln import cli
+from amikiln import cli, cli_verbs, steps
+from amikiln.model import TAG_VERDICT_HASH
+from bench import POINTER, Bench
+from pretend_tools import spec
 
 IMAGE = Path(__file__).parent.parent / "images" / "cpu-build"
 
@@ -144,3 +149,115 @@ def test_status_of_an_empty_account_is_data_on_stdout(
     assert done.returncode == 0
     assert "/buildkite/cpu-build-ami/us-east-1 = nothing yet" in done.stdout
     assert done.stderr == ""
+
+
+def test_publish_takes_a_verdict_or_a_reason_and_nothing_half(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    either = "give either --verdict FILE or --force --reason TEXT"
+    verdict = ("--verdict", tmp_path / "verdict.json")
+    for words, fault in (
+        ((), either),
+        (("--force",), "--force without --reason"),
+        (("--reason", "urgent"), "--reason without --force"),
+        ((*verdict, "--reason", "urgent"), "--reason without --force"),
+        ((*verdict, "--force", "--reason", "urgent"), either),
+        (("--force", "--reason", "  "), "--reason: not a reason"),
+        (("--force", "--reason", "two\nlines"), "--reason: not a reason"),
+        (("--force", "--reason", "x" * 256), "--reason: not a reason"),
+    ):
+        done = amikiln(environment, "publish", IMAGE, "ami-1", *words)
+        assert (done.returncode, done.stdout) == (2, ""), words
+        error, hint = done.stderr.splitlines()
+        assert error.startswith(f"error: {fault}")
+        assert hint.startswith("hint: ")
+
+
+def test_a_verdict_that_is_missing_or_none_publishes_nothing(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    file = tmp_path / "verdict.json"
+    for text, fault in ((None, "cannot read"), ("", "is not a verdict"), ("{}", "not a verdict")):
+        if text is not None:
+            file.write_text(text)
+        done = amikiln(environment, "publish", IMAGE, "ami-1", "--verdict", file)
+        assert (done.returncode, done.stdout) == (6, "")
+        error, _ = done.stderr.splitlines()
+        assert fault in error
+
+
+@pytest.fixture
+def account(environment: dict[str, str], bench: Bench) -> dict[str, str]:
+    """Return an environment whose commands reach the bench's account."""
+    return environment | {
+        "AWS_ENDPOINT_URL": bench.cloud.endpoint,
+        "AWS_ACCESS_KEY_ID": "x",
+        "AWS_SECRET_ACCESS_KEY": "y",
+    }
+
+
+def test_a_kept_verdict_publishes_its_image_until_somebody_edits_it(
+    account: dict[str, str], bench: Bench
+) -> None:
+    image, file = bench.cycle().image, bench.folder / "verdict.json"
+    bench.ssm.delete_parameter(Name=POINTER)
+    (tag,) = (
+        tag["Value"]
+        for tag in bench.ec2.describe_images(ImageIds=[image.id])["Images"][0]["Tags"]
+        if tag["Key"] == TAG_VERDICT_HASH
+    )
+    assert hashlib.sha256(file.read_bytes()).hexdigest() == tag
+
+    edited = bench.folder / "edited.json"
+    edited.write_text(file.read_text().replace("running", "runnin"))
+    refused = amikiln(account, "publish", IMAGE, image.id, "--verdict", edited)
+    assert (refused.returncode, refused.stdout) == (6, "")
+    assert "do not carry this verdict: amikiln:verdict-sha256" in refused.stderr
+    assert bench.pointer() is None
+
+    done = amikiln(account, "publish", IMAGE, image.id, "--verdict", file, "--json")
+    assert done.returncode == 0, done.stderr
+    published = json.loads(done.stdout)
+    assert (published["image_id"], published["forced"]) == (image.id, None)
+    assert bench.pointer() == image.id
+
+
+def test_an_image_is_forced_with_a_reason_that_status_shows(
+    account: dict[str, str], bench: Bench
+) -> None:
+    image = steps.bake_alone(spec(), bench.own, steps.new_run("cpu-build"), bench.tools).image
+    done = amikiln(account, "publish", IMAGE, image.id, "--force", "--reason", "the old leaks")
+    assert done.returncode == 0, done.stderr
+    assert "the old leaks" in done.stdout
+    assert f"{image.id} is published WITHOUT PROOF: the old leaks" in done.stderr
+    assert bench.pointer() == image.id
+    assert "WITHOUT PROOF: the old leaks" in amikiln(account, "status", IMAGE).stdout
+    shown = json.loads(amikiln(account, "status", IMAGE, "--json").stdout)
+    assert [line["forced"] for line in shown["images"]] == ["the old leaks"]
+
+
+def test_bake_and_run_print_what_they_did(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AMIKILN_STATE", str(bench.folder / "runs"))
+    monkeypatch.setattr(cli_verbs, "prepared", lambda *given: (spec(), bench.tools))
+
+    def printed(*words: str) -> Any:
+        cli.app([words[0], str(bench.folder), *words[1:], "--json"], standalone_mode=False)
+        return json.loads(capsys.readouterr().out)
+
+    baked = printed("bake")["image"]["id"]
+    assert bench.pointer() is None
+    first = printed("run")["cycle"]
+    assert (first["image"]["id"], first["skipped"]) == (baked, [])
+    second = printed("run")["cycle"]
+    assert (second["image"]["id"], second["skipped"]) == (baked, ["bake", "verify", "publish"])
+    third = printed("run", "--rebake")["cycle"]
+    assert third["image"]["id"] != baked
+    assert bench.pointer() == third["image"]["id"]
+
+
+@pytest.mark.parametrize("name", ["schema", "verdict-schema"])
+def test_schemas_are_printed(environment: dict[str, str], name: str) -> None:
+    done = amikiln(environment, "export", name)
+    assert json.loads(done.stdout)["type"] == "object"

@@ -42,7 +42,7 @@ def test_a_machine_that_ends_is_replaced_by_one_with_the_new_image(bench: Bench)
     first = bench.cycle()
     make_group(bench, f"resolve:ssm:{POINTER}")
     (old,) = machines(bench)
-    second = bench.cycle()
+    second = bench.cycle(rebake=True)
     (group,) = second.turnover
     assert [machine.id for machine in group.outdated] == [old]
     assert group.outdated[0].image_id == first.image.id
@@ -86,7 +86,7 @@ def test_machines_at_work_are_waited_for_and_not_ended(bench: Bench) -> None:
     bench.cycle()
     make_group(bench, f"resolve:ssm:{POINTER}")
     before = machines(bench)
-    second = bench.cycle()
+    second = bench.cycle(rebake=True)
     with pytest.raises(DeadlinePassed, match=f"cpu-build to run {second.image.id}"):
         turn_over(spec(), second.image.id, bench.tools, wait_seconds=0.5)
     assert machines(bench) == before

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import Any
 
 import pytest
 
-from amikiln import steps
+from amikiln import lease, stages, steps
 from amikiln.bake import bake as real_bake
 from amikiln.errors import (
     AmikilnError,
@@ -15,10 +16,11 @@ from amikiln.errors import (
     Interrupted,
     LeaseError,
     PreflightError,
+    PublishError,
     VerifyError,
 )
-from amikiln.model import TAG_IMAGE, TAG_RUN, TAG_VERDICT, TAG_VERDICT_HASH
-from bench import NOTHING, Bench
+from amikiln.model import TAG_IMAGE, TAG_RUN, TAG_VERDICT, TAG_VERDICT_HASH, Forced
+from bench import NOTHING, POINTER, Bench
 from pretend_tools import failing, spec
 
 
@@ -54,7 +56,7 @@ def test_the_recipe_runs_in_order_before_the_machine_stops(bench: Bench) -> None
 
 
 def test_a_second_cycle_replaces_the_pointer_and_keeps_the_first_image(bench: Bench) -> None:
-    first, second = bench.cycle(), bench.cycle()
+    first, second = bench.cycle(), bench.cycle(rebake=True)
     assert second.published.previous_image_id == first.image.id
     assert second.published.version == 2
     assert sorted(bench.holdings()["images"]) == sorted([first.image.id, second.image.id])
@@ -64,7 +66,7 @@ def test_an_image_that_fails_a_check_is_not_published(bench: Bench) -> None:
     first = bench.cycle()
     bench.script.owner_builder = "default"
     with pytest.raises(VerifyError, match=r"builder-answers: .*default") as caught:
-        bench.cycle()
+        bench.cycle(rebake=True)
     assert caught.value.exit_code == 5
     assert bench.pointer() == first.image.id
     assert json.loads((bench.folder / "verdict.json").read_text())["outcome"] == "fail"
@@ -86,6 +88,135 @@ def test_an_unproven_image_goes_with_the_next_run(bench: Bench) -> None:
     done = bench.cycle()
     assert left != []
     assert bench.holdings()["images"] == [done.image.id]
+
+
+def test_unchanged_inputs_are_not_baked_proven_and_published_again(bench: Bench) -> None:
+    first = bench.cycle()
+    assert (first.skipped, first.because) == ((), "")
+    asked = len(bench.script.asked)
+    second = bench.cycle()
+    assert (second.image, second.verdict) == (first.image, None)
+    assert second.published == dataclasses.replace(first.published, previous_image_id=None)
+    assert second.skipped == ("bake", "verify", "publish")
+    assert list(second.seconds) == ["plan", "sweep", "turn over"]
+    plainly = f"inputs unchanged: {first.image.id} of 0.0 h ago is proven and published"
+    assert second.because == f"{plainly}; --rebake bakes anyway"
+    assert second.because in bench.report.said
+    assert len(bench.script.asked) == asked, "no machine was asked anything"
+    steps.record(second, bench.folder / "result.json")
+    kept = json.loads((bench.folder / "result.json").read_text())
+    assert (kept["skipped"], kept["verdict"]) == (["bake", "verify", "publish"], None)
+
+
+def test_a_proven_image_that_the_pointer_does_not_name_is_verified_again(bench: Bench) -> None:
+    first = bench.cycle()
+    bench.ssm.put_parameter(Name=POINTER, Value="ami-0aaaaaaaaaaaaaaaa", Overwrite=True)
+    second = bench.cycle()
+    assert second.image == first.image
+    assert second.verdict is not None
+    assert first.verdict is not None
+    assert second.verdict.run_id == second.run.id != first.verdict.run_id
+    assert bench.pointer() == first.image.id
+    assert second.published.previous_image_id == "ami-0aaaaaaaaaaaaaaaa"
+    assert second.skipped == ("bake",)
+    assert list(second.seconds) == ["plan", "sweep", "verify", "publish", "turn over"]
+    assert "the pointer does not name it: verified again" in second.because
+
+
+def test_a_proven_image_that_fails_the_second_time_is_baked_anew(bench: Bench) -> None:
+    first = bench.cycle()
+    bench.ssm.delete_parameter(Name=POINTER)
+    bench.script.owner_builder = "default"
+    with pytest.raises(VerifyError):
+        bench.cycle()
+    assert bench.pointer() is None
+    bench.script.owner_builder = "baked-vllm-builder"
+    second = bench.cycle()
+    assert (second.skipped, bench.pointer()) == ((), second.image.id)
+    assert second.image.id != first.image.id
+
+
+def test_other_inputs_are_baked(bench: Bench) -> None:
+    first = bench.cycle()
+    second = bench.cycle(spec(deprecate_days=9))
+    assert (second.skipped, bench.pointer()) == ((), second.image.id)
+    assert second.image.id != first.image.id
+
+
+def test_an_image_that_is_too_old_is_baked_anew(bench: Bench) -> None:
+    wanted = spec(max_age_hours=0)
+    first, second = bench.cycle(wanted), bench.cycle(wanted)
+    assert first.plan.digest == second.plan.digest
+    assert second.skipped == ()
+    assert second.image.id != first.image.id
+
+
+def test_a_forced_image_is_baked_anew(bench: Bench) -> None:
+    bench.script.owner_builder = "default"
+    with pytest.raises(VerifyError):
+        bench.cycle()
+    (forced,) = bench.holdings()["images"]
+    run, word = steps.new_run("cpu-build"), Forced(forced, "urgent")
+    published = steps.publish_alone(spec(), forced, word, run, bench.tools)
+    assert (bench.pointer(), published.forced) == (forced, "urgent")
+    bench.script.owner_builder = "baked-vllm-builder"
+    done = bench.cycle()
+    assert (done.skipped, bench.pointer()) == ((), done.image.id)
+    assert done.image.id != forced
+
+
+def test_an_image_baked_alone_is_unjudged_until_the_next_cycle_takes_it_up(bench: Bench) -> None:
+    run = steps.new_run("cpu-build")
+    baked = steps.bake_alone(spec(), bench.own, run, bench.tools)
+    assert bench.holdings() == NOTHING | {
+        "images": [baked.image.id],
+        "snapshots": list(baked.image.snapshot_ids),
+    }
+    image = bench.ec2.describe_images(ImageIds=[baked.image.id])["Images"][0]
+    tags = {tag["Key"]: tag["Value"] for tag in image["Tags"]}
+    assert (tags[TAG_RUN], TAG_VERDICT in tags) == (run.id, False)
+    assert list(baked.seconds) == ["plan", "sweep", "bake"]
+    assert bench.pointer() is None
+    done = bench.cycle()
+    assert (done.image, done.skipped) == (baked.image, ())
+    assert bench.pointer() == baked.image.id
+
+
+def test_a_rebake_takes_up_nothing(bench: Bench) -> None:
+    unjudged = steps.bake_alone(spec(), bench.own, steps.new_run("cpu-build"), bench.tools).image
+    first = bench.cycle(rebake=True)
+    second = bench.cycle(rebake=True)
+    assert (first.skipped, second.skipped) == ((), ())
+    assert len({unjudged.id, first.image.id, second.image.id}) == 3
+    assert bench.pointer() == second.image.id
+
+
+def test_a_bake_alone_fails_as_a_bake_and_leaves_nothing(bench: Bench) -> None:
+    bench.script.refuse = failing("30-builder")
+    with pytest.raises(BakeError):
+        steps.bake_alone(spec(), bench.own, steps.new_run("cpu-build"), bench.tools)
+    assert bench.holdings() == NOTHING
+
+
+def test_nothing_is_baked_or_published_while_another_run_works(bench: Bench) -> None:
+    done = bench.cycle()
+    assert done.verdict is not None
+    bench.ssm.delete_parameter(Name=POINTER)
+    wanted, tools, other = spec(), bench.tools, steps.new_run("cpu-build")
+    with lease.held(tools.cloud.parameters, wanted.lease_path, other, 60, bench.report):
+        for proof in (done.verdict, Forced(done.image.id, "urgent")):
+            with pytest.raises(LeaseError, match=other.id):
+                steps.publish_alone(wanted, done.image.id, proof, steps.new_run("cpu-build"), tools)
+        with pytest.raises(LeaseError, match=other.id):
+            steps.bake_alone(wanted, bench.own, steps.new_run("cpu-build"), tools)
+    assert bench.pointer() is None
+    assert bench.holdings()["images"] == [done.image.id]
+
+
+def test_what_publish_refuses_alone_is_an_error_of_publish(bench: Bench) -> None:
+    run, word = steps.new_run("cpu-build"), Forced("ami-0aaaaaaaaaaaaaaaa", "urgent")
+    with pytest.raises(PublishError, match="no image ami-0aaaaaaaaaaaaaaaa in us-east-1"):
+        steps.publish_alone(spec(), "ami-0aaaaaaaaaaaaaaaa", word, run, bench.tools)
 
 
 def test_a_failing_step_is_shown_and_nothing_stays(bench: Bench) -> None:
@@ -131,7 +262,7 @@ def test_two_runs_at_once_one_works_and_the_other_leaves(
         refused.append(caught.value)
         return real_bake(*args, **options)
 
-    monkeypatch.setattr(steps, "bake", bake_beside_another_run)
+    monkeypatch.setattr(stages, "bake", bake_beside_another_run)
     done = bench.cycle()
     assert done.run.id in refused[0].what
     assert bench.pointer() == done.image.id

@@ -15,7 +15,9 @@ from amikiln.toolbox import Toolbox
 from amikiln.undo import Undo
 
 
-def bake(plan: Plan, run: Run, tools: Toolbox, *, keep_on_error: bool = False) -> Image:
+def bake(
+    plan: Plan, run: Run, tools: Toolbox, *, keep_on_error: bool = False, rebake: bool = False
+) -> Image:
     """Make an image of what the plan says, or take the one that an earlier run finished.
 
     Args:
@@ -23,6 +25,7 @@ def bake(plan: Plan, run: Run, tools: Toolbox, *, keep_on_error: bool = False) -
         run: Whose tags the image carries.
         tools: Where to make it.
         keep_on_error: Leave a machine whose recipe failed for somebody to look at.
+        rebake: Take up no image of an earlier run.
 
     Returns:
         The available image; everything else that was made for it is gone again.
@@ -30,7 +33,7 @@ def bake(plan: Plan, run: Run, tools: Toolbox, *, keep_on_error: bool = False) -
     Raises:
         BakeError: A step of the recipe failed, or no image came out. Nothing is left of it.
     """
-    if finished := _finished_by_another_run(plan, tools):
+    if not rebake and (finished := _finished_by_another_run(plan, tools)):
         return _image(finished, plan, tools)
     with Undo(tools.report) as undo:
         machine = temporary.start(tools, plan, run, undo, purpose="bake", image_id=plan.source.id)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from amikiln.aws.images import ImageRecord
 from amikiln.model import (
     TAG_DIGEST,
+    TAG_FORCED,
     TAG_IMAGE,
     TAG_RUN,
     TAG_VERDICT,
@@ -31,6 +32,8 @@ class ImageLine:
     digest: str
     deprecated_from: str | None
     published: bool
+    forced: str | None
+    """Why somebody published it without proof; None: nobody did."""
 
 
 @dataclass(frozen=True)
@@ -78,4 +81,5 @@ def _line(image: ImageRecord, published: str | None) -> ImageLine:
         digest=image.tags.get(TAG_DIGEST, ""),
         deprecated_from=image.deprecated_from,
         published=image.id == published,
+        forced=image.tags.get(TAG_FORCED),
     )

@@ -1,58 +1,60 @@
-"""The whole cycle, and what goes with every stage of it: a title, a clock, errors in its name."""
+"""The whole cycle, and its parts that are verbs of their own: what runs, in which order."""
 
 from __future__ import annotations
 
 import json
 import secrets
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from amikiln import lease
-from amikiln.aws.errors import AwsFailure, explain
-from amikiln.bake import bake
-from amikiln.errors import (
-    AmikilnError,
-    BakeError,
-    LeaseError,
-    PreflightError,
-    PublishError,
-    RolloutError,
-    VerifyError,
-)
-from amikiln.model import GroupTurnover, Image, Outcome, Plan, Published, Run, Verdict
-from amikiln.plan import plan
-from amikiln.preflight import preflight
-from amikiln.publish import publish
+from amikiln.model import Forced, GroupTurnover, Image, Plan, Published, Run, Verdict
 from amikiln.recipe.own import OwnFiles
-from amikiln.rollout import turn_over
 from amikiln.spec import Spec
-from amikiln.sweep import sweep
+from amikiln.stages import Stages, keep, why_skipped
 from amikiln.toolbox import Toolbox
-from amikiln.verify import verify
 
-
-@dataclass
-class Timings:
-    """Seconds per stage, in the order in which they ran."""
-
-    seconds: dict[str, float] = field(default_factory=dict)
+STAGES_OF_AN_IMAGE = ("bake", "verify", "publish")
+"""What a cycle may skip."""
 
 
 @dataclass(frozen=True)
 class Cycle:
-    """What one run did."""
+    """What one run did.
+
+    Attributes:
+        run: The run.
+        plan: What it was to do.
+        image: The image that is published now.
+        verdict: What this run found out about the image; None: verify was skipped.
+        published: The pointer.
+        turnover: The groups that follow it.
+        seconds: How long each stage took that ran, in their order.
+        skipped: The stages that did not.
+        because: Why they did not; empty where none was skipped.
+    """
 
     run: Run
     plan: Plan
     image: Image
-    verdict: Verdict
+    verdict: Verdict | None
     published: Published
     turnover: tuple[GroupTurnover, ...]
-    seconds: dict[str, float]
+    seconds: Mapping[str, float]
+    skipped: tuple[str, ...]
+    because: str
+
+
+@dataclass(frozen=True)
+class Baked:
+    """What a run did that only baked."""
+
+    run: Run
+    digest: str
+    """The inputs'."""
+    image: Image
+    seconds: Mapping[str, float]
 
 
 def new_run(image_name: str) -> Run:
@@ -69,6 +71,7 @@ def cycle(
     verdict_file: Path,
     *,
     keep_on_error: bool = False,
+    rebake: bool = False,
 ) -> Cycle:
     """Plan, bake, verify, publish, turn over: from a spec to the image that new machines use.
 
@@ -79,81 +82,76 @@ def cycle(
         tools: Where and how.
         verdict_file: Where the verdict is kept as JSON.
         keep_on_error: Leave a machine whose recipe failed for somebody to look at.
+        rebake: Bake even if there is a young image of the same inputs.
 
     Raises:
         AmikilnError: The stage's own kind of it, which carries the exit code.
     """
-    times = Timings()
-    with _stage("plan", PreflightError, tools, times):
-        planned = plan(spec, own, tools)
-        tools.report.line(f"inputs {planned.digest[:12]}, source {planned.source.id}")
-        preflight(planned, run, tools)
-    with (
-        _named_by_aws(LeaseError, tools),
-        lease.held(
-            tools.cloud.parameters,
-            spec.lease_path,
-            run,
-            spec.deadlines.lease_seconds,
-            tools.report,
-        ) as held,
-    ):
-        with _stage("sweep", PreflightError, tools, times):
-            sweep(run, planned, tools)
-        with _stage("bake", BakeError, tools, times):
-            image = bake(planned, run, tools, keep_on_error=keep_on_error)
-        with _stage("verify", VerifyError, tools, times):
-            verdict = verify(image, planned, run, tools)
-            _keep(verdict_file, verdict.to_json())
-            _require_pass(verdict, verdict_file)
-        with _stage("publish", PublishError, tools, times):
-            published = publish(verdict, image, planned, held, tools)
-        with _stage("turn over", RolloutError, tools, times):
-            turnover = turn_over(spec, image.id, tools)
-    return Cycle(run, planned, image, verdict, published, turnover, times.seconds)
+    stages = Stages(run, tools)
+    plan = stages.plan(spec, own)
+    with stages.lease(spec) as held:
+        stages.sweep(plan)
+        proven = None if rebake else stages.proven(plan)
+        verdict, published = None, proven.published if proven else None
+        image = proven.image if proven else stages.bake(plan, keep_on_error, rebake)
+        if published is None:
+            verdict = stages.verify(image, plan, verdict_file)
+            published = stages.publish(verdict, image, spec, held)
+        turnover = stages.turn_over(image, spec)
+    skipped = tuple(stage for stage in STAGES_OF_AN_IMAGE if stage not in stages.seconds)
+    because = why_skipped(proven) if proven else ""
+    return Cycle(run, plan, image, verdict, published, turnover, stages.seconds, skipped, because)
+
+
+def bake_alone(
+    spec: Spec,
+    own: OwnFiles,
+    run: Run,
+    tools: Toolbox,
+    *,
+    keep_on_error: bool = False,
+) -> Baked:
+    """Plan and bake: the image stays unjudged, and the next cycle takes it up.
+
+    Args:
+        spec: What is wanted.
+        own: What lies beside the spec.
+        run: This run.
+        tools: Where and how.
+        keep_on_error: Leave a machine whose recipe failed for somebody to look at.
+
+    Raises:
+        AmikilnError: The stage's own kind of it.
+    """
+    stages = Stages(run, tools)
+    plan = stages.plan(spec, own)
+    with stages.lease(spec):
+        stages.sweep(plan)
+        image = stages.bake(plan, keep_on_error)
+    return Baked(run, plan.digest, image, stages.seconds)
+
+
+def publish_alone(
+    spec: Spec, image_id: str, proof: Verdict | Forced, run: Run, tools: Toolbox
+) -> Published:
+    """Publish an image that is there already.
+
+    Args:
+        spec: Whose image it is; names the pointer.
+        image_id: The AMI.
+        proof: Its passing verdict, or somebody's word instead.
+        run: This run.
+        tools: Where.
+
+    Raises:
+        AmikilnError: The stage's own kind of it.
+    """
+    stages = Stages(run, tools)
+    with stages.lease(spec) as held:
+        return stages.publish(proof, stages.named(image_id, spec), spec, held)
 
 
 def record(done: Cycle, file: Path) -> None:
     """Keep what a run did, as history to read; no decision is ever read from it."""
     summary = asdict(done) | {"plan": {"digest": done.plan.digest, "source": done.plan.source.id}}
-    _keep(file, json.dumps(summary, indent=2))
-
-
-def _require_pass(verdict: Verdict, verdict_file: Path) -> None:
-    if verdict.outcome is not Outcome.PASS:
-        open_checks = [check for check in verdict.checks if check.outcome is not Outcome.PASS]
-        raise VerifyError(
-            f"{verdict.image_id} did not prove itself: "
-            + "; ".join(f"{check.name}: {check.evidence}" for check in open_checks),
-            hint=f"the whole verdict is in {verdict_file}; the pointer was not moved",
-        )
-
-
-def _keep(file: Path, text: str) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(text + "\n", encoding="utf-8")
-
-
-@contextmanager
-def _stage(title: str, kind: type[AmikilnError], tools: Toolbox, times: Timings) -> Iterator[None]:
-    tools.report.group(title)
-    began = time.monotonic()
-    try:
-        with _named_by_aws(kind, tools):
-            yield
-    finally:
-        times.seconds[title] = round(time.monotonic() - began, 1)
-
-
-@contextmanager
-def _named_by_aws(kind: type[AmikilnError], tools: Toolbox) -> Iterator[None]:
-    """Give errors that know no stage the stage's kind, and with it its exit code."""
-    try:
-        yield
-    except AwsFailure as error:
-        what, hint = explain(error)
-        raise kind(f"{what} (region {tools.cloud.region})", hint=hint) from error
-    except AmikilnError as error:
-        if error.exit_code != AmikilnError.exit_code:
-            raise
-        raise kind(error.what, hint=error.hint) from error
+    keep(file, json.dumps(summary, indent=2) + "\n")

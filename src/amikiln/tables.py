@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel
 from rich.console import Console
 from rich.table import Table
 
-from amikiln.model import GroupTurnover, Plan
+from amikiln.model import GroupTurnover, Plan, Published
 from amikiln.recipe import render
 from amikiln.status import Status, machines_of
-from amikiln.steps import Cycle
+from amikiln.steps import Baked, Cycle
 
 # A file or a pipe gets whole lines, however long: ids that are cut off are of no use.
 WIDTH_WITHOUT_TERMINAL = 200
@@ -56,20 +57,35 @@ def print_cycle(done: Cycle, controller_seconds: float) -> None:
     """Print what a run did, and where its time went."""
     table = _table("run", done.run.id)
     table.add_row("image", f"{done.image.id} ({done.image.name})")
-    passed = ", ".join(check.name for check in done.verdict.checks)
-    table.add_row("verdict", f"{done.verdict.outcome}: {passed}")
-    published = done.published
-    table.add_row(
-        "pointer",
-        f"{published.parameter} = {published.image_id} (version {published.version}; "
-        f"before: {published.previous_image_id or 'nothing'})",
-    )
+    if done.skipped:
+        table.add_row("skipped", f"{', '.join(done.skipped)}: {done.because}")
+    if done.verdict is not None:
+        passed = ", ".join(check.name for check in done.verdict.checks)
+        table.add_row("verdict", f"{done.verdict.outcome}: {passed}")
+    table.add_row("pointer", _pointer(done.published))
     for group, machine in machines_of(done.turnover):
         table.add_row("machine", _machine(group, machine.id, machine.image_id, machine.state))
-    table.add_row(
-        "seconds", ", ".join(f"{stage} {took:.1f}" for stage, took in done.seconds.items())
-    )
+    table.add_row("seconds", _stages(done.seconds))
     table.add_row("controller", f"{controller_seconds:.1f} s of its own, not waiting")
+    _console().print(table)
+
+
+def print_baked(done: Baked) -> None:
+    """Print the image that a run baked and nobody has judged yet."""
+    table = _table("run", done.run.id)
+    table.add_row("image", f"{done.image.id} ({done.image.name})")
+    table.add_row("inputs", done.digest)
+    table.add_row("verdict", "none yet")
+    table.add_row("seconds", _stages(done.seconds))
+    _console().print(table)
+
+
+def print_published(published: Published) -> None:
+    """Print the pointer after publishing."""
+    table = _table("image", published.image_id)
+    table.add_row("pointer", _pointer(published))
+    if published.forced is not None:
+        table.add_row("WITHOUT PROOF", published.forced)
     _console().print(table)
 
 
@@ -105,6 +121,10 @@ def print_status(found: Status) -> None:
             _minute(image.deprecated_from or ""),
         )
     console.print(table)
+    for image in found.images:
+        if image.forced is not None:
+            text = f"{image.id} was published WITHOUT PROOF: {image.forced}"
+            console.print(text, soft_wrap=True)
     if found.groups:
         print_groups(found.groups)
 
@@ -112,6 +132,16 @@ def print_status(found: Status) -> None:
 def _minute(moment: str) -> str:
     """Return a time of AWS's as people read it: ``2026-11-24 06:00``."""
     return moment[:16].replace("T", " ")
+
+
+def _pointer(published: Published) -> str:
+    before = published.previous_image_id or "nothing"
+    now = f"{published.parameter} = {published.image_id} (version {published.version}"
+    return f"{now}; before: {before})"
+
+
+def _stages(seconds: Mapping[str, float]) -> str:
+    return ", ".join(f"{stage} {took:.1f}" for stage, took in seconds.items())
 
 
 def _table(*title: str) -> Table:

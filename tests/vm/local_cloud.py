@@ -52,9 +52,13 @@ class LocalCloud:
         return done
 
     def start_run(self, *options: str) -> subprocess.Popen[str]:
-        argv = [sys.executable, "-m", "amikiln", "run", str(IMAGE_DIRECTORY), "--local", *options]
+        argv = [sys.executable, "-m", "amikiln", "run", str(IMAGE_DIRECTORY), "--local"]
         return subprocess.Popen(
-            argv, env=self.environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [*argv, "--rebake", *options],
+            env=self.environment,
+            stderr=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
 
     def of_runs(self, image: str) -> dict[str, set[str]]:

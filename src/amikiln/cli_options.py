@@ -1,0 +1,66 @@
+"""What the verbs of the command line share: options, and a spec and tools made ready by them."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from amikiln import spec_file
+from amikiln.aws import session
+from amikiln.errors import SpecError
+from amikiln.localcloud import client, environment
+from amikiln.localcloud.home import CloudHome
+from amikiln.report import reporter_for_stderr
+from amikiln.spec import Spec
+from amikiln.toolbox import Toolbox
+from amikiln.wait import Waiter
+
+STARTED = time.monotonic()
+NO_CHANGES: list[str] = []
+UNITS = {"s": 1, "m": 60, "h": 3600}
+
+ImageDirectory = Annotated[Path, typer.Argument(help="The image's directory, as images/cpu-build")]
+Local = Annotated[
+    bool, typer.Option("--local", help="Use the local cloud; start it if it is not up")
+]
+Changes = Annotated[
+    list[str],
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the spec for this run"),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON")]
+KeepOnError = Annotated[
+    bool, typer.Option("--keep-on-error", help="Leave a machine whose recipe failed running")
+]
+
+
+def prepared(image: Path, local: bool, changes: Sequence[str] = ()) -> tuple[Spec, Toolbox]:
+    """Return an image's spec, and the tools to work on it with.
+
+    Args:
+        image: The image's directory.
+        local: Use the local cloud, and start it if it is not up.
+        changes: Values of the spec for this run alone, as ``table.key=value``.
+    """
+    report = reporter_for_stderr(STARTED)
+    waiter = Waiter(report)
+    spec = spec_file.load(image, local=local, changes=changes)
+    if local:
+        home = CloudHome.default()
+        with waiter.span("the local cloud"):
+            client.up(home, report)
+        environment.enter(home, os.environ)
+    return spec, Toolbox(session.connect(spec.region), report, waiter)
+
+
+def seconds_of(text: str) -> int:
+    """Return the seconds of a time as people write it: ``90s``, ``10m``, ``2h``."""
+    found = re.fullmatch(r"(\d+)([smh])", text)
+    if found is None:
+        raise SpecError(f"--wait {text}: not a time", hint="write it as 90s, 10m or 2h")
+    return int(found[1]) * UNITS[found[2]]

@@ -1,0 +1,178 @@
+"""The command line's verbs for images: what each takes, does and prints."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from amikiln import places, steps, tables, verdict_file
+from amikiln.cli_options import (
+    NO_CHANGES,
+    STARTED,
+    Changes,
+    ImageDirectory,
+    Json,
+    KeepOnError,
+    Local,
+    prepared,
+    seconds_of,
+)
+from amikiln.errors import AmikilnError, SpecError
+from amikiln.model import Forced, Verdict
+from amikiln.plan import plan as make_plan
+from amikiln.recipe import own
+from amikiln.rollout import turn_over
+from amikiln.status import status as read_status
+
+
+def plan(
+    image: ImageDirectory,
+    local: Local = False,
+    changes: Changes = NO_CHANGES,
+    as_json: Json = False,
+) -> None:
+    """Show what a run would do, with everything resolved. Writes nothing."""
+    spec, tools = prepared(image, local, changes)
+    planned = make_plan(spec, own.read(image), tools)
+    if as_json:
+        tables.print_json(planned)
+    else:
+        tables.print_plan(planned)
+
+
+def run(
+    image: ImageDirectory,
+    local: Local = False,
+    changes: Changes = NO_CHANGES,
+    as_json: Json = False,
+    verdict: Annotated[
+        Path | None, typer.Option(help="Keep the verdict in this file", dir_okay=False)
+    ] = None,
+    keep_on_error: KeepOnError = False,
+    rebake: Annotated[
+        bool,
+        typer.Option("--rebake", help="Bake even if there is a young image of the same inputs"),
+    ] = False,
+) -> None:
+    """Bake an image, prove it, publish it, and see the fleet follow."""
+    spec, tools = prepared(image, local, changes)
+    this_run = steps.new_run(spec.name)
+    folder = places.state_directory() / "runs" / this_run.id
+    done = steps.cycle(
+        spec,
+        own.read(image),
+        this_run,
+        tools,
+        verdict or folder / "verdict.json",
+        keep_on_error=keep_on_error,
+        rebake=rebake,
+    )
+    controller_seconds = time.monotonic() - STARTED - tools.waiter.waited_seconds()
+    steps.record(done, folder / "result.json")
+    if as_json:
+        tables.print_json({"cycle": done, "controller_seconds": round(controller_seconds, 2)})
+    else:
+        tables.print_cycle(done, controller_seconds)
+
+
+def bake(
+    image: ImageDirectory,
+    local: Local = False,
+    changes: Changes = NO_CHANGES,
+    as_json: Json = False,
+    keep_on_error: KeepOnError = False,
+) -> None:
+    """Bake an image and leave it unjudged; `run` or `verify` takes it up."""
+    spec, tools = prepared(image, local, changes)
+    this_run = steps.new_run(spec.name)
+    done = steps.bake_alone(spec, own.read(image), this_run, tools, keep_on_error=keep_on_error)
+    if as_json:
+        tables.print_json(done)
+    else:
+        tables.print_baked(done)
+
+
+def publish(
+    image: ImageDirectory,
+    ami: Annotated[str, typer.Argument(help="The image's id, as ami-0123456789abcdef0")],
+    local: Local = False,
+    as_json: Json = False,
+    verdict: Annotated[
+        Path | None, typer.Option(help="The image's passing verdict", dir_okay=False)
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Publish without proof; needs --reason")
+    ] = False,
+    reason: Annotated[
+        str | None,
+        typer.Option(help="Why without proof: kept on the image, and shown by `status`"),
+    ] = None,
+) -> None:
+    """Let the pointer name an image that is proven already, or is forced."""
+    proof = _proof(ami, verdict, force, reason)
+    spec, tools = prepared(image, local)
+    published = steps.publish_alone(spec, ami, proof, steps.new_run(spec.name), tools)
+    if as_json:
+        tables.print_json(published)
+    else:
+        tables.print_published(published)
+
+
+def rollout(
+    image: ImageDirectory,
+    local: Local = False,
+    as_json: Json = False,
+    wait: Annotated[
+        str, typer.Option(help="Wait until all machines run the published image, as 90s, 10m, 2h")
+    ] = "0s",
+) -> None:
+    """Show which machines run the published image, and wait for the others to end their jobs."""
+    wait_seconds = seconds_of(wait)
+    spec, tools = prepared(image, local)
+    pointer = tools.cloud.parameters.get(spec.pointer)
+    if pointer is None:
+        raise AmikilnError(f"{spec.pointer} names no image yet", hint="`amikiln run` publishes one")
+    groups = turn_over(spec, pointer.value, tools, wait_seconds=wait_seconds)
+    if as_json:
+        tables.print_json(groups)
+    else:
+        tables.print_groups(groups)
+
+
+def status(image: ImageDirectory, local: Local = False, as_json: Json = False) -> None:
+    """Show the pointer, the images and the machines."""
+    spec, tools = prepared(image, local)
+    found = read_status(spec, tools)
+    if as_json:
+        tables.print_json(found)
+    else:
+        tables.print_status(found)
+
+
+def _proof(ami: str, verdict: Path | None, force: bool, reason: str | None) -> Verdict | Forced:
+    """Return what is to allow the publishing: a verdict, or a reason, never both."""
+    if force != (reason is not None):
+        given, missing = ("--force", "--reason") if force else ("--reason", "--force")
+        raise SpecError(
+            f"{given} without {missing}", hint='to publish without proof: --force --reason "WHY"'
+        )
+    if (verdict is None) != force:
+        raise SpecError(
+            "give either --verdict FILE or --force --reason TEXT",
+            hint="`amikiln verify` and `amikiln run` write the file",
+        )
+    if verdict is not None:
+        return verdict_file.load(verdict)
+    try:
+        return Forced(ami, reason or "")
+    except ValueError as error:
+        raise SpecError(
+            f"--reason: {error}", hint="say in one line why no proof is needed"
+        ) from error
+
+
+ALL = (plan, run, bake, publish, rollout, status)
+"""In the order in which --help lists them."""

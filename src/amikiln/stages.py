@@ -1,0 +1,156 @@
+"""What goes with every stage of a run: a title, a clock, errors in its name."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from amikiln import candidates
+from amikiln.aws.errors import AwsFailure, explain
+from amikiln.bake import bake
+from amikiln.candidates import Proven
+from amikiln.errors import (
+    AmikilnError,
+    BakeError,
+    LeaseError,
+    PreflightError,
+    PublishError,
+    RolloutError,
+    VerifyError,
+)
+from amikiln.lease import Lease, held
+from amikiln.model import Forced, GroupTurnover, Image, Outcome, Plan, Published, Run, Verdict
+from amikiln.plan import plan
+from amikiln.preflight import preflight
+from amikiln.publish import publish
+from amikiln.recipe.own import OwnFiles
+from amikiln.rollout import turn_over
+from amikiln.spec import Spec
+from amikiln.sweep import sweep
+from amikiln.toolbox import Toolbox
+from amikiln.verify import verify
+
+SECONDS_PER_HOUR = 3600
+
+
+class Stages:
+    """One run's stages, each with its title, its clock, and errors in its name.
+
+    Attributes:
+        seconds: How long each stage took that ran, in their order.
+    """
+
+    def __init__(self, run: Run, tools: Toolbox) -> None:
+        self.seconds: dict[str, float] = {}
+        self._run = run
+        self._tools = tools
+
+    def plan(self, spec: Spec, own: OwnFiles) -> Plan:
+        """Resolve the spec, and check everything that can be checked before anything is made."""
+        with self._stage("plan", PreflightError):
+            planned = plan(spec, own, self._tools)
+            self._tools.report.line(f"inputs {planned.digest[:12]}, source {planned.source.id}")
+            preflight(planned, self._run, self._tools)
+            return planned
+
+    @contextmanager
+    def lease(self, spec: Spec) -> Iterator[Lease]:
+        """Hold the image's lease during the block."""
+        parameters, term = self._tools.cloud.parameters, spec.deadlines.lease_seconds
+        with (
+            _named_by_aws(LeaseError, self._tools),
+            held(parameters, spec.lease_path, self._run, term, self._tools.report) as lease,
+        ):
+            yield lease
+
+    def sweep(self, plan: Plan) -> None:
+        """Remove what dead runs left."""
+        with self._stage("sweep", PreflightError):
+            sweep(self._run, plan, self._tools)
+
+    def proven(self, plan: Plan) -> Proven | None:
+        """Look for an image that makes the bake needless, and tell of it."""
+        with _named_by_aws(PreflightError, self._tools):
+            found = candidates.proven(plan, self._tools)
+        if found is not None:
+            self._tools.report.line(why_skipped(found))
+        return found
+
+    def named(self, image_id: str, spec: Spec) -> Image:
+        """Look up an image of the spec that is to be published."""
+        with _named_by_aws(PublishError, self._tools):
+            return candidates.image_of(candidates.named(image_id, spec, self._tools), self._tools)
+
+    def bake(self, plan: Plan, keep_on_error: bool = False, rebake: bool = False) -> Image:
+        """Make the image, or take up an unjudged one of the same inputs."""
+        with self._stage("bake", BakeError):
+            return bake(plan, self._run, self._tools, keep_on_error=keep_on_error, rebake=rebake)
+
+    def verify(self, image: Image, plan: Plan, verdict_file: Path) -> Verdict:
+        """Judge the image and keep the verdict, whatever it is; return it if it is a pass."""
+        with self._stage("verify", VerifyError):
+            verdict = verify(image, plan, self._run, self._tools)
+            keep(verdict_file, verdict.to_json())
+            _require_pass(verdict, verdict_file)
+            return verdict
+
+    def publish(self, proof: Verdict | Forced, image: Image, spec: Spec, lease: Lease) -> Published:
+        """Let the pointer name the image."""
+        with self._stage("publish", PublishError):
+            return publish(proof, image, spec, lease, self._tools)
+
+    def turn_over(self, image: Image, spec: Spec) -> tuple[GroupTurnover, ...]:
+        """See that the groups follow the pointer."""
+        with self._stage("turn over", RolloutError):
+            return turn_over(spec, image.id, self._tools)
+
+    @contextmanager
+    def _stage(self, title: str, kind: type[AmikilnError]) -> Iterator[None]:
+        self._tools.report.group(title)
+        began = time.monotonic()
+        try:
+            with _named_by_aws(kind, self._tools):
+                yield
+        finally:
+            self.seconds[title] = round(time.monotonic() - began, 1)
+
+
+def why_skipped(proven: Proven) -> str:
+    """Return in one line why a bake, and perhaps what follows it, is needless."""
+    hours = proven.age.total_seconds() / SECONDS_PER_HOUR
+    known = f"inputs unchanged: {proven.image.id} of {hours:.1f} h ago is proven"
+    if proven.published is not None:
+        return f"{known} and published; --rebake bakes anyway"
+    return f"{known}, but the pointer does not name it: verified again; --rebake bakes anyway"
+
+
+def _require_pass(verdict: Verdict, verdict_file: Path) -> None:
+    if verdict.outcome is not Outcome.PASS:
+        open_checks = [check for check in verdict.checks if check.outcome is not Outcome.PASS]
+        raise VerifyError(
+            f"{verdict.image_id} did not prove itself: "
+            + "; ".join(f"{check.name}: {check.evidence}" for check in open_checks),
+            hint=f"the whole verdict is in {verdict_file}; the pointer was not moved",
+        )
+
+
+def keep(file: Path, text: str) -> None:
+    """Write a file of history, and the directories it is in."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def _named_by_aws(kind: type[AmikilnError], tools: Toolbox) -> Iterator[None]:
+    """Give errors that know no stage the stage's kind, and with it its exit code."""
+    try:
+        yield
+    except AwsFailure as error:
+        what, hint = explain(error)
+        raise kind(f"{what} (region {tools.cloud.region})", hint=hint) from error
+    except AmikilnError as error:
+        if error.exit_code != AmikilnError.exit_code:
+            raise
+        raise kind(error.what, hint=error.hint) from error
