@@ -58,8 +58,9 @@ class Bench:
         return PretendGuest(login, self.script)
 
     def cycle(self, wanted: Spec | None = None, **options: Any) -> steps.Cycle:
-        run, verdict_file = steps.new_run("cpu-build"), self.folder / "verdict.json"
-        return steps.cycle(wanted or spec(), self.own, run, self.tools, verdict_file, **options)
+        wanted = wanted or spec()
+        run, verdict_file = steps.new_run(wanted.name), self.folder / "verdict.json"
+        return steps.cycle(wanted, self.own, run, self.tools, verdict_file, **options)
 
     def holdings(self) -> dict[str, list[str]]:
         """Return everything in the account that a run could have left."""

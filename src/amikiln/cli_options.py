@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from amikiln import spec_file
+from amikiln import secrets_input, spec_file
 from amikiln.aws import session
 from amikiln.errors import SpecError
 from amikiln.localcloud import client, environment
@@ -34,28 +34,43 @@ Changes = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the spec for this run"),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON")]
+SecretsFd = Annotated[
+    int | None,
+    typer.Option(
+        "--secrets-fd",
+        metavar="NUMBER",
+        help="Read the warm build's secrets from this file descriptor: a JSON object",
+    ),
+]
 KeepOnError = Annotated[
     bool, typer.Option("--keep-on-error", help="Leave a machine whose recipe failed running")
 ]
 
 
-def prepared(image: Path, local: bool, changes: Sequence[str] = ()) -> tuple[Spec, Toolbox]:
+def prepared(
+    image: Path,
+    local: bool,
+    changes: Sequence[str] = (),
+    secrets_fd: int | None = None,
+) -> tuple[Spec, Toolbox]:
     """Return an image's spec, and the tools to work on it with.
 
     Args:
         image: The image's directory.
         local: Use the local cloud, and start it if it is not up.
         changes: Values of the spec for this run alone, as ``table.key=value``.
+        secrets_fd: A file descriptor with the warm build's secrets.
     """
     report = reporter_for_stderr(STARTED)
     waiter = Waiter(report)
     spec = spec_file.load(image, local=local, changes=changes)
+    secrets = secrets_input.read(secrets_fd) if secrets_fd is not None else {}
     if local:
         home = CloudHome.default()
         with waiter.span("the local cloud"):
             client.up(home, report)
         environment.enter(home, os.environ)
-    return spec, Toolbox(session.connect(spec.region), report, waiter)
+    return spec, Toolbox(session.connect(spec.region), report, waiter, secrets=secrets)
 
 
 def seconds_of(text: str) -> int:

@@ -17,6 +17,7 @@ from amikiln.cli_options import (
     Json,
     KeepOnError,
     Local,
+    SecretsFd,
     prepared,
     seconds_of,
 )
@@ -25,6 +26,7 @@ from amikiln.model import Forced, Verdict
 from amikiln.plan import plan as make_plan
 from amikiln.recipe import own
 from amikiln.rollout import turn_over
+from amikiln.stages import require_pass
 from amikiln.status import status as read_status
 
 
@@ -52,13 +54,14 @@ def run(
         Path | None, typer.Option(help="Keep the verdict in this file", dir_okay=False)
     ] = None,
     keep_on_error: KeepOnError = False,
+    secrets_fd: SecretsFd = None,
     rebake: Annotated[
         bool,
         typer.Option("--rebake", help="Bake even if there is a young image of the same inputs"),
     ] = False,
 ) -> None:
     """Bake an image, prove it, publish it, and see the fleet follow."""
-    spec, tools = prepared(image, local, changes)
+    spec, tools = prepared(image, local, changes, secrets_fd)
     this_run = steps.new_run(spec.name)
     folder = places.state_directory() / "runs" / this_run.id
     done = steps.cycle(
@@ -84,15 +87,39 @@ def bake(
     changes: Changes = NO_CHANGES,
     as_json: Json = False,
     keep_on_error: KeepOnError = False,
+    secrets_fd: SecretsFd = None,
 ) -> None:
     """Bake an image and leave it unjudged; `run` or `verify` takes it up."""
-    spec, tools = prepared(image, local, changes)
+    spec, tools = prepared(image, local, changes, secrets_fd)
     this_run = steps.new_run(spec.name)
     done = steps.bake_alone(spec, own.read(image), this_run, tools, keep_on_error=keep_on_error)
     if as_json:
         tables.print_json(done)
     else:
         tables.print_baked(done)
+
+
+def verify(
+    image: ImageDirectory,
+    ami: Annotated[str, typer.Argument(help="The image's id, as ami-0123456789abcdef0")],
+    local: Local = False,
+    changes: Changes = NO_CHANGES,
+    as_json: Json = False,
+    verdict: Annotated[
+        Path | None, typer.Option(help="Keep the verdict in this file", dir_okay=False)
+    ] = None,
+    secrets_fd: SecretsFd = None,
+) -> None:
+    """Boot a machine from an image, and see whether builds on it are warm and nothing is secret."""
+    spec, tools = prepared(image, local, changes, secrets_fd)
+    this_run = steps.new_run(spec.name)
+    file = verdict or places.state_directory() / "runs" / this_run.id / "verdict.json"
+    found = steps.verify_alone(spec, own.read(image), ami, this_run, tools, file)
+    if as_json:
+        print(found.to_json(), end="")
+    else:
+        tables.print_verdict(found, file)
+    require_pass(found, file)
 
 
 def publish(
@@ -174,5 +201,5 @@ def _proof(ami: str, verdict: Path | None, force: bool, reason: str | None) -> V
         ) from error
 
 
-ALL = (plan, run, bake, publish, rollout, status)
+ALL = (plan, run, bake, verify, publish, rollout, status)
 """In the order in which --help lists them."""

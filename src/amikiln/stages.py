@@ -78,9 +78,9 @@ class Stages:
             self._tools.report.line(why_skipped(found))
         return found
 
-    def named(self, image_id: str, spec: Spec) -> Image:
-        """Look up an image of the spec that is to be published."""
-        with _named_by_aws(PublishError, self._tools):
+    def named(self, image_id: str, spec: Spec, kind: type[AmikilnError]) -> Image:
+        """Look up an image of the spec; what is wrong with it is an error of the given kind."""
+        with _named_by_aws(kind, self._tools):
             return candidates.image_of(candidates.named(image_id, spec, self._tools), self._tools)
 
     def bake(self, plan: Plan, keep_on_error: bool = False, rebake: bool = False) -> Image:
@@ -89,11 +89,10 @@ class Stages:
             return bake(plan, self._run, self._tools, keep_on_error=keep_on_error, rebake=rebake)
 
     def verify(self, image: Image, plan: Plan, verdict_file: Path) -> Verdict:
-        """Judge the image and keep the verdict, whatever it is; return it if it is a pass."""
+        """Judge the image, and keep the verdict, whatever it is."""
         with self._stage("verify", VerifyError):
             verdict = verify(image, plan, self._run, self._tools)
             keep(verdict_file, verdict.to_json())
-            _require_pass(verdict, verdict_file)
             return verdict
 
     def publish(self, proof: Verdict | Forced, image: Image, spec: Spec, lease: Lease) -> Published:
@@ -126,7 +125,16 @@ def why_skipped(proven: Proven) -> str:
     return f"{known}, but the pointer does not name it: verified again; --rebake bakes anyway"
 
 
-def _require_pass(verdict: Verdict, verdict_file: Path) -> None:
+def require_pass(verdict: Verdict, verdict_file: Path) -> None:
+    """Go on only with an image that has proven itself.
+
+    Args:
+        verdict: What was found out.
+        verdict_file: Where it is kept, to be named.
+
+    Raises:
+        VerifyError: Some check failed, or could not tell.
+    """
     if verdict.outcome is not Outcome.PASS:
         open_checks = [check for check in verdict.checks if check.outcome is not Outcome.PASS]
         raise VerifyError(

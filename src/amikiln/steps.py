@@ -9,10 +9,11 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from amikiln.errors import PublishError, VerifyError
 from amikiln.model import Forced, GroupTurnover, Image, Plan, Published, Run, Verdict
 from amikiln.recipe.own import OwnFiles
 from amikiln.spec import Spec
-from amikiln.stages import Stages, keep, why_skipped
+from amikiln.stages import Stages, keep, require_pass, why_skipped
 from amikiln.toolbox import Toolbox
 
 STAGES_OF_AN_IMAGE = ("bake", "verify", "publish")
@@ -96,6 +97,7 @@ def cycle(
         image = proven.image if proven else stages.bake(plan, keep_on_error, rebake)
         if published is None:
             verdict = stages.verify(image, plan, verdict_file)
+            require_pass(verdict, verdict_file)
             published = stages.publish(verdict, image, spec, held)
         turnover = stages.turn_over(image, spec)
     skipped = tuple(stage for stage in STAGES_OF_AN_IMAGE if stage not in stages.seconds)
@@ -131,6 +133,32 @@ def bake_alone(
     return Baked(run, plan.digest, image, stages.seconds)
 
 
+def verify_alone(
+    spec: Spec, own: OwnFiles, image_id: str, run: Run, tools: Toolbox, verdict_file: Path
+) -> Verdict:
+    """Judge an image that is there already, whatever its tags mean by now.
+
+    Args:
+        spec: Whose image it is, and what it has to prove.
+        own: What lies beside the spec.
+        image_id: The AMI.
+        run: This run.
+        tools: Where and how.
+        verdict_file: Where the verdict is kept as JSON.
+
+    Returns:
+        The verdict, pass or not.
+
+    Raises:
+        AmikilnError: The stage's own kind of it.
+    """
+    stages = Stages(run, tools)
+    plan = stages.plan(spec, own)
+    with stages.lease(spec):
+        image = stages.named(image_id, spec, VerifyError)
+        return stages.verify(image, plan, verdict_file)
+
+
 def publish_alone(
     spec: Spec, image_id: str, proof: Verdict | Forced, run: Run, tools: Toolbox
 ) -> Published:
@@ -148,7 +176,7 @@ def publish_alone(
     """
     stages = Stages(run, tools)
     with stages.lease(spec) as held:
-        return stages.publish(proof, stages.named(image_id, spec), spec, held)
+        return stages.publish(proof, stages.named(image_id, spec, PublishError), spec, held)
 
 
 def record(done: Cycle, file: Path) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 from rich.console import Console
 from rich.table import Table
 
-from amikiln.model import GroupTurnover, Plan, Published
+from amikiln.model import GroupTurnover, Plan, Published, Verdict
 from amikiln.recipe import render
 from amikiln.status import Status, machines_of
 from amikiln.steps import Baked, Cycle
@@ -78,6 +79,18 @@ def print_baked(done: Baked) -> None:
     table.add_row("verdict", "none yet")
     table.add_row("seconds", _stages(done.seconds))
     _console().print(table)
+
+
+def print_verdict(verdict: Verdict, file: Path) -> None:
+    """Print what each check found, and where the verdict is kept."""
+    table = Table("check", "found", "evidence")
+    table.columns[2].overflow = "fold"
+    for check in verdict.checks:
+        evidence = f"{check.evidence}\n{check.hint}" if check.hint else check.evidence
+        table.add_row(check.name, check.outcome, evidence)
+    console = _console()
+    console.print(table)
+    console.print(f"{verdict.image_id}: {verdict.outcome} ({file})")
 
 
 def print_published(published: Published) -> None:
