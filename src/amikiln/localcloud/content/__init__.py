@@ -7,13 +7,14 @@ from pathlib import Path
 
 from amikiln import proc
 from amikiln.errors import LocalCloudError
-from amikiln.localcloud.content import gotools, images
+from amikiln.localcloud.content import gotools, images, tree
 from amikiln.localcloud.registry import NAME, manifest_digest
 from amikiln.report import Reporter
 
 BUILDKIT = "moby/buildkit"
 STAND_IN = "q9t5s3a7/vllm-ci-postmerge-repo"
 STAND_IN_TAG = "latest"
+C_TOOLCHAIN = "debian/c-toolchain"
 PUSH_SECONDS = 600
 
 
@@ -31,7 +32,7 @@ class Served:
 
 
 def serve(address: str, cache: Path, report: Reporter) -> None:
-    """Make and push what the registry lacks: BuildKit, and a first CI image to pull.
+    """Make and push what the registry lacks: BuildKit, a first CI image to pull, a C compiler to build with.
 
     Args:
         address: The registry's ``host:port`` on loopback.
@@ -46,6 +47,8 @@ def serve(address: str, cache: Path, report: Reporter) -> None:
         _push(images.buildkit(cache, report), address, BUILDKIT, version)
     if manifest_digest(address, STAND_IN, STAND_IN_TAG) is None:
         put_stand_in(1, address, cache, report)
+    if manifest_digest(address, C_TOOLCHAIN, tree.SUITE) is None:
+        _push(images.c_toolchain(cache, report), address, C_TOOLCHAIN, tree.SUITE)
 
 
 def put_stand_in(generation: int, address: str, cache: Path, report: Reporter) -> Served:

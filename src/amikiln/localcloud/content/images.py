@@ -9,13 +9,14 @@ from pathlib import Path
 
 from amikiln import proc
 from amikiln.errors import LocalCloudError
-from amikiln.localcloud.content import gotools, oci, tree
+from amikiln.localcloud.content import gotools, oci, toolchain, tree
 from amikiln.localcloud.content.kept import kept, key_of
 from amikiln.report import Reporter
 
 PUBLIC_LOOK_SECONDS = 15
 PUBLIC_COPY_SECONDS = 900
 LONGEST_REASON = 200
+_SOURCES = ("images.py", "oci.py", "toolchain.py", "tree.py")
 
 BUILDKIT_PACKAGES = (
     "busybox-static",
@@ -97,6 +98,24 @@ def stand_in(generation: int, cache: Path, report: Reporter) -> LocalImage:
     return LocalImage(_make(kept_at, make, f"stand-in {tag}"), tag)
 
 
+def c_toolchain(cache: Path, report: Reporter) -> LocalImage:
+    """Return an image with a C compiler and the source of Lua, for a real build to start from.
+
+    Making it takes about 30 s, and happens once.
+
+    Raises:
+        LocalCloudError: It cannot be made.
+    """
+
+    def make(directory: Path) -> None:
+        with report.status("making the C compiler's image from Debian packages"):
+            config = oci.ImageConfig(command=("/bin/sh",), environment={"PATH": PATH_INSIDE})
+            oci.write_layout(directory, tree.SUITE, [toolchain.files()], config)
+
+    kept_at = cache / f"image-c-toolchain-{_key(*toolchain.PACKAGES, toolchain.SOURCE)}"
+    return LocalImage(_make(kept_at, make, "C compiler"), tree.SUITE)
+
+
 def copy_public(source: str, directory: Path, tag: str, report: Reporter) -> str | None:
     """Copy an image from a public registry into an OCI layout, if that can be reached.
 
@@ -159,6 +178,6 @@ def _short(failure: proc.CommandFailed) -> str:
 def _key(*packages: str) -> str:
     """Return a key of what the images are made from, this package's own source included."""
     here = Path(__file__).parent
-    source = [(here / name).read_text() for name in ("images.py", "oci.py", "tree.py")]
+    source = [(here / name).read_text() for name in _SOURCES]
     module = [(gotools.MODULE / name).read_text() for name in gotools.MODULE_FILES]
     return key_of(tree.SUITE, *packages, *source, *module)

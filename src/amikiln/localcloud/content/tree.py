@@ -6,6 +6,7 @@ import io
 import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from amikiln import proc
 
@@ -25,6 +26,22 @@ LEFT_OUT = (
 """What the image does not need: manuals, and apt's own files, which differ with every run."""
 
 CERTIFICATES = "usr/share/ca-certificates/mozilla/"
+
+FETCH_SOURCE = """
+set -eu
+export APT_CONFIG="$MMDEBSTRAP_APT_CONFIG"
+for list in "$1/etc/apt/sources.list" "$1"/etc/apt/sources.list.d/*.list; do
+    if [ -e "$list" ]; then sed -i -n 'p; s/^deb /deb-src /p' "$list"; fi
+done
+for list in "$1"/etc/apt/sources.list.d/*.sources; do
+    if [ -e "$list" ]; then sed -i 's/^Types: deb *$/Types: deb deb-src/' "$list"; fi
+done
+apt-get update >&2
+mkdir -p "$1/usr/src"
+cd "$1/usr/src"
+apt-get source --download-only --tar-only PACKAGE >&2
+"""
+"""mmdebstrap's hook for a source package: from the mirror that it chose, checked by apt."""
 
 
 @dataclass(frozen=True)
@@ -78,21 +95,27 @@ FRAME: Tree = {
 """What a runnable image needs around its packages, as Debian lays it out."""
 
 
-def from_packages(packages: Sequence[str]) -> Tree:
+def from_packages(packages: Sequence[str], source: str | None = None) -> Tree:
     """Return the files of Debian packages and of what these depend on, unpacked, not configured.
 
     Works without root too: mmdebstrap uses user namespaces then.
+
+    Args:
+        packages: Their names.
+        source: A source package, whose authors' own archive is put into usr/src.
 
     Raises:
         proc.CommandFailed: The packages could not be had.
         proc.CommandMissing: mmdebstrap is not installed.
     """
+    hook = FETCH_SOURCE.replace("PACKAGE", source) if source is not None else None
     made = proc.run(
         [
             "mmdebstrap",
             "--quiet",
             "--variant=extract",
             f"--include={','.join(packages)}",
+            *([] if hook is None else [f"--extract-hook={hook}"]),
             SUITE,
             "-",
         ],
@@ -112,6 +135,15 @@ def with_certificates(tree: Tree) -> Tree:
         "etc/ssl": directory(),
         "etc/ssl/certs": directory(),
         "etc/ssl/certs/ca-certificates.crt": text(bundle.decode()),
+    }
+
+
+def without(tree: Tree, patterns: Sequence[str]) -> Tree:
+    """Return the tree without the paths that match a pattern, in which ``*`` matches ``/`` too."""
+    return {
+        path: node
+        for path, node in tree.items()
+        if not any(fnmatchcase(path, pattern) for pattern in patterns)
     }
 
 
