@@ -43,8 +43,8 @@ def room_on_disk(subject: Subject) -> Finding:
     """There is more free than what lets the fleet's clean-up prune images and cache."""
     root = shlex.quote(str(subject.manifest()["docker_store"]["data_root"]))
     free_kib, free_inodes = (
-        int(subject.ask(f"df {option} --output={column} {root} | tail -n 1"))
-        for option, column in (("-k", "avail"), ("-i", "iavail"))
+        int(subject.ask(f"df -k --output={column} {root} | tail -n 1"))
+        for column in ("avail", "iavail")
     )
     wanted = subject.plan.spec.verify
     evidence = f"{free_kib / GIB_IN_KIB:.1f} GiB and {free_inodes} inodes are free"

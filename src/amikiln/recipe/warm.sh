@@ -19,12 +19,20 @@ warm_build() ( # FILE
         code=0
         as_owner env -C "$CONTEXT" "$@" 2>&1 || code=$?
         echo "$code" >warm.exit-code
-    } | awk -f warm-lines.awk | tee "$file" | awk -f warm-progress.awk
+    } | awk_at_once -f warm-lines.awk | tee "$file" | awk_at_once -f warm-progress.awk
     [ "$(cat warm.exit-code)" = 0 ] || {
         failed_steps_said "$file"
         return 1
     }
 )
+
+# mawk waits for a full buffer of input unless it is told not to; others do not know the option.
+awk_at_once() {
+    case $(awk -W version 2>&1 </dev/null) in
+    mawk*) awk -W interactive "$@" ;;
+    *) awk "$@" ;;
+    esac
+}
 
 # Prints the last lines that the failed steps of a build wrote.
 failed_steps_said() { # FILE
