@@ -122,6 +122,8 @@ def rawjson(*steps: tuple[str, float | None]) -> str:
 
 COLD = rawjson(("[1/2] FROM base", 9.0), ("[2/2] RUN make", 30.0), ("[3/3] COPY . .", 0.5))
 WARM = rawjson(("[1/2] FROM base", 0.1), ("[2/2] RUN make", None), ("[3/3] COPY . .", None))
+SCAN = {"scanner": "kingfisher 2.14.0", "files": 9, "open": 0, "allowed": []}
+
 DOCKER_STORE = {"driver": "overlay2", "data_root": "/var/lib/docker"}
 
 
@@ -135,6 +137,7 @@ class Script:
     """
 
     asked: list[str] = field(default_factory=list)
+    short_list: str = "done\n"
     planned: dict[str, object] = field(default_factory=dict)
     toml: bytes = b""
     builder: list[str] = field(default_factory=list)
@@ -171,7 +174,7 @@ class PretendGuest:
         self._ask(command)
         if input is not None:
             self.script.sent[command] = input if isinstance(input, bytes) else input.read()
-        manifest = {"planned": self.script.planned, "docker_store": DOCKER_STORE}
+        manifest = {"planned": self.script.planned, "docker_store": DOCKER_STORE, "scan": SCAN}
         for word, answer in {
             "is-system-running": "running\n",
             "RestartPolicy": " ".join(self.script.builder) + "\n",
@@ -179,6 +182,7 @@ class PretendGuest:
             f"Nodes:\nName: node0\nStatus: running\n{self.script.worker_rules}",
             "docker cp": "",
             "manifest.json": json.dumps(manifest | self.script.manifest),
+            "short-list.sh": self.script.short_list,
             "docker info": self.script.docker_store,
             "output=avail": f"{self.script.free_kib}\n",
             "output=iavail": f"{self.script.free_inodes}\n",

@@ -10,6 +10,7 @@ import pytest
 
 from amikiln import checks, keys
 from amikiln.checks.own import own_check
+from amikiln.checks.secrets import no_secrets
 from amikiln.guest import GuestCommandFailed, Login
 from amikiln.model import Outcome
 from pretend_tools import PretendGuest, Script, failing, obey, plan, rawjson
@@ -233,3 +234,36 @@ def test_an_own_check_is_a_script_over_stdin(script: Script) -> None:
     (own,) = set(checks.of(planned)) - set(checks.ALL)
     assert checks.carry_out(own, subject(script)).outcome is Outcome.PASS
     assert b"echo 3 models\n" in script.sent.values()
+
+
+def found_by_the_short_list(script: Script) -> None:
+    script.short_list = "open\tregistry-login\t/root/.docker/config.json\ndone\n"
+
+
+def left_open_by_the_scan(script: Script) -> None:
+    script.manifest = {"scan": {"open": 2}}
+
+
+@pytest.mark.parametrize("spoil", [found_by_the_short_list, left_open_by_the_scan])
+def test_a_secret_fails(spoil: Callable[[Script], None], script: Script) -> None:
+    spoil(script)
+    result = checks.carry_out(no_secrets, subject(script))
+    assert (result.outcome, bool(result.hint)) == (Outcome.FAIL, True)
+
+
+def test_an_image_that_was_never_scanned_is_unknown(script: Script) -> None:
+    script.manifest = {"scan": None}
+    result = checks.carry_out(no_secrets, subject(script))
+    assert result.outcome is Outcome.UNKNOWN
+
+
+def test_a_short_list_that_broke_off_is_unknown(script: Script) -> None:
+    script.short_list = ""
+    result = checks.carry_out(no_secrets, subject(script))
+    assert result.outcome is Outcome.UNKNOWN
+
+
+def test_what_the_spec_allows_passes(script: Script) -> None:
+    script.short_list = "allowed\tprivate-key\t/opt/key\ta key that opens nothing\ndone\n"
+    result = checks.carry_out(no_secrets, subject(script))
+    assert result.outcome is Outcome.PASS

@@ -19,7 +19,7 @@ def test_steps_run_in_the_order_of_their_numbers() -> None:
     numbers = [int(step.removeprefix("steps/").split("-")[0]) for step in steps]
     assert numbers == sorted(numbers)
     assert len(numbers) == len(set(numbers))
-    assert steps[-1] == "steps/95-seal.sh"
+    assert steps[-1] == "steps/97-scan.sh"
 
 
 def test_every_step_reads_the_library_and_says_in_its_head_what_it_does() -> None:

@@ -38,7 +38,8 @@ def bake(
     with Undo(tools.report) as undo:
         machine = temporary.start(tools, plan, run, undo, purpose="bake", image_id=plan.source.id)
         try:
-            _apply(recipe.render(plan), machine.guest, plan, tools)
+            rendered = recipe.with_scanner(recipe.render(plan), plan)
+            _apply(rendered, machine.guest, plan, tools)
         except AmikilnError:
             if keep_on_error:
                 temporary.keep(machine, plan, tools, undo)

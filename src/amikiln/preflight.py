@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+from amikiln import scanner
 from amikiln.errors import PreflightError
 from amikiln.model import Plan, Run
 from amikiln.toolbox import Toolbox
@@ -25,7 +26,12 @@ def preflight(plan: Plan, run: Run, tools: Toolbox) -> None:
         PreflightError: All faults at once, each in a line.
     """
     faults = [*_credentials(tools), *_instance_types(plan, tools), *_network(plan, tools)]
-    faults += [*_volume(plan, tools), *_name(plan.ami_name(run), tools), *_secrets(plan, tools)]
+    faults += [
+        *_scanner(plan),
+        *_volume(plan, tools),
+        *_name(plan.ami_name(run), tools),
+        *_secrets(plan, tools),
+    ]
     if faults:
         raise PreflightError("\n".join(faults), hint="nothing was made; correct this and run again")
 
@@ -71,6 +77,11 @@ def _network(plan: Plan, tools: Toolbox) -> Iterator[str]:
     group_id = plan.network.security_group_id
     if group_id is not None and not tools.cloud.instances.group_exists(group_id):
         yield f"there is no security group {group_id} in {plan.spec.region}"
+
+
+def _scanner(plan: Plan) -> Iterator[str]:
+    if fault := scanner.missing(plan.spec.source.architecture):
+        yield f"{fault}: {scanner.HINT}"
 
 
 def _volume(plan: Plan, tools: Toolbox) -> Iterator[str]:

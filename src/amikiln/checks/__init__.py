@@ -12,6 +12,7 @@ from amikiln.checks.builder import builder_answers, builder_configured, builder_
 from amikiln.checks.content import images_present, manifest_as_planned
 from amikiln.checks.finding import Check, Subject
 from amikiln.checks.own import own_check
+from amikiln.checks.secrets import no_secrets
 from amikiln.checks.system import boot_finished, docker_as_baked, room_on_disk
 from amikiln.checks.warmth import builds_are_warm
 from amikiln.guest import GuestCommandFailed
@@ -28,6 +29,7 @@ ALL: tuple[Check, ...] = (
     builder_configured,
     manifest_as_planned,
     images_present,
+    no_secrets,
     # Last, for it may change what the others look at.
     builds_are_warm,
 )

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 
+from amikiln import scanner
 from amikiln.model import Plan, canonical_json
 from amikiln.recipe import warm
 
@@ -39,7 +40,7 @@ class Recipe:
             for path, content in sorted(self.files.items()):
                 entry = tarfile.TarInfo(path)
                 entry.size = len(content)
-                entry.mode = 0o644
+                entry.mode = 0o755 if path == scanner.PROGRAM else 0o644
                 tar.addfile(entry, io.BytesIO(content))
         return buffer.getvalue()
 
@@ -50,7 +51,7 @@ def shipped_files() -> dict[str, bytes]:
     files = {}
     for folder, prefix in ((root, ""), (root / "steps", "steps/")):
         for entry in folder.iterdir():
-            if entry.name.endswith((".sh", ".awk")):
+            if entry.name.endswith((".sh", ".awk", ".yml")):
                 files[prefix + entry.name] = entry.read_bytes()
     return files
 
@@ -71,8 +72,19 @@ def render(plan: Plan) -> Recipe:
     ).encode()
     if plan.spec.warm is not None:
         files |= warm.files(plan.spec.warm)
+    files["secrets.allow"] = scanner.allowed(plan.spec.secrets).encode()
     files["plan.json"] = canonical_json(manifest_of(plan)).encode()
     return Recipe(files)
+
+
+def with_scanner(rendered: Recipe, plan: Plan) -> Recipe:
+    """Return a recipe together with the program that looks for secrets: what a bake needs.
+
+    Raises:
+        PreflightError: There is none for the image's architecture.
+    """
+    own_rules = rendered.files[scanner.RULES]
+    return Recipe({**rendered.files, **scanner.files(own_rules, plan.spec.source.architecture)})
 
 
 def manifest_of(plan: Plan) -> dict[str, object]:

@@ -1,0 +1,41 @@
+"""No secret is in the image: the bake's scan left nothing open, and the short list is empty."""
+
+from __future__ import annotations
+
+import shlex
+
+from amikiln import recipe
+from amikiln.checks.finding import Finding, Subject
+from amikiln.model import Outcome
+
+
+def no_secrets(subject: Subject) -> Finding:
+    """The bake's scan found nothing that is not allowed, and neither does the short list now."""
+    scan = subject.manifest()["scan"]
+    if scan["open"] != 0:
+        return (
+            Outcome.FAIL,
+            f"the bake's scan left {scan['open']} findings open",
+            "the bake's 97-scan step names them",
+        )
+    directory = shlex.quote(recipe.REMOTE_DIRECTORY)
+    # The last line shows that the list was gone through to its end.
+    answer = subject.ask(
+        f"cd {directory} && sh short-list.sh / booted >short.list &&"
+        " awk -f findings.awk listing=1 secrets.allow listing=0 short.list && echo done"
+    ).splitlines()
+    if not answer or answer.pop() != "done":
+        raise ValueError("the short list was not gone through to its end")
+    found = [line.split("\t") for line in answer]
+    if faults := [f'{kind} in "{path}"' for state, kind, path, *_ in found if state != "allowed"]:
+        return (
+            Outcome.FAIL,
+            ", ".join(faults),
+            "remove them in a step of your own, or allow them in [[secrets.allow]] with a reason",
+        )
+    return (
+        Outcome.PASS,
+        f"{scan['scanner']} saw {scan['files']} files in the bake,"
+        f" {len(scan['allowed'])} findings allowed; the short list is empty",
+        "",
+    )
