@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from amikiln import cli, cli_verbs, steps
+from amikiln.errors import VerifyError
 from amikiln.model import TAG_VERDICT_HASH
 from bench import POINTER, Bench
 from pretend_tools import spec
@@ -261,3 +262,32 @@ def test_bake_and_run_print_what_they_did(
 def test_schemas_are_printed(environment: dict[str, str], name: str) -> None:
     done = amikiln(environment, "export", name)
     assert json.loads(done.stdout)["type"] == "object"
+
+
+@pytest.mark.parametrize(
+    ("flipped", "fault"),
+    [
+        (("check",), "outcome is fail, and its checks make it pass"),
+        (("outcome",), "outcome is pass, and its checks make it fail"),
+        (("check", "outcome"), "do not carry this verdict"),
+    ],
+)
+def test_a_failing_verdict_that_somebody_turned_publishes_nothing(
+    account: dict[str, str], bench: Bench, flipped: tuple[str, ...], fault: str
+) -> None:
+    bench.script.owner_builder = "default"
+    with pytest.raises(VerifyError):
+        bench.cycle()
+    (image,) = bench.holdings()["images"]
+    file = bench.folder / "verdict.json"
+    written = json.loads(file.read_text())
+    untouched = amikiln(account, "publish", IMAGE, image, "--verdict", file)
+    assert "its verdict is fail" in untouched.stderr
+    for check in written["checks"]:
+        check["outcome"] = "pass" if "check" in flipped else check["outcome"]
+    written["outcome"] = "pass" if "outcome" in flipped else written["outcome"]
+    file.write_text(json.dumps(written))
+    refused = amikiln(account, "publish", IMAGE, image, "--verdict", file)
+    assert (untouched.returncode, refused.returncode) == (6, 6)
+    assert fault in refused.stderr
+    assert bench.pointer() is None

@@ -32,7 +32,7 @@ class Served:
 
 
 def serve(address: str, cache: Path, report: Reporter) -> None:
-    """Make and push what the registry lacks: BuildKit, a first CI image to pull, a C compiler to build with.
+    """Make and push what the registry lacks: BuildKit, a first CI image, a C compiler.
 
     Args:
         address: The registry's ``host:port`` on loopback.
