@@ -124,6 +124,7 @@ COLD = rawjson(("[1/2] FROM base", 9.0), ("[2/2] RUN make", 30.0), ("[3/3] COPY 
 WARM = rawjson(("[1/2] FROM base", 0.1), ("[2/2] RUN make", None), ("[3/3] COPY . .", None))
 SCAN = {"scanner": "kingfisher 2.14.0", "files": 9, "open": 0, "allowed": []}
 
+STORE = {"records": 17, "bytes": 400_000_000}
 DOCKER_STORE = {"driver": "overlay2", "data_root": "/var/lib/docker"}
 
 
@@ -147,6 +148,8 @@ class Script:
     warm: str = WARM
     manifest: dict[str, object] = field(default_factory=dict)
     docker_store: str = "overlay2 /var/lib/docker"
+    store: str = json.dumps(STORE) + "\n"
+    pruners: str = ""
     free_kib: int = 50 * 1024**2
     free_inodes: int = 10_000_000
     sent: dict[str, bytes] = field(default_factory=dict)
@@ -174,13 +177,20 @@ class PretendGuest:
         self._ask(command)
         if input is not None:
             self.script.sent[command] = input if isinstance(input, bytes) else input.read()
-        manifest = {"planned": self.script.planned, "docker_store": DOCKER_STORE, "scan": SCAN}
+        manifest = {
+            "planned": self.script.planned,
+            "docker_store": DOCKER_STORE,
+            "store": STORE,
+            "scan": SCAN,
+        }
         for word, answer in {
             "is-system-running": "running\n",
             "RestartPolicy": " ".join(self.script.builder) + "\n",
             "buildx inspect": f"Name: {self.script.owner_builder}\nDriver: docker-container\n"
             f"Nodes:\nName: node0\nStatus: running\n{self.script.worker_rules}",
             "docker cp": "",
+            "builder_store": self.script.store,
+            "pruners.sh": self.script.pruners + "done\n",
             "manifest.json": json.dumps(manifest | self.script.manifest),
             "short-list.sh": self.script.short_list,
             "docker info": self.script.docker_store,

@@ -8,11 +8,17 @@ from __future__ import annotations
 
 import tarfile
 
-from amikiln.checks.builder import builder_answers, builder_configured, builder_up
+from amikiln.checks.builder import (
+    builder_answers,
+    builder_configured,
+    builder_up,
+    nothing_prunes,
+)
 from amikiln.checks.content import images_present, manifest_as_planned
 from amikiln.checks.finding import Check, Subject
 from amikiln.checks.own import own_check
 from amikiln.checks.secrets import no_secrets
+from amikiln.checks.store import store_kept
 from amikiln.checks.system import boot_finished, docker_as_baked, room_on_disk
 from amikiln.checks.warmth import builds_are_warm
 from amikiln.guest import GuestCommandFailed
@@ -27,6 +33,8 @@ ALL: tuple[Check, ...] = (
     builder_up,
     builder_answers,
     builder_configured,
+    nothing_prunes,
+    store_kept,
     manifest_as_planned,
     images_present,
     no_secrets,

@@ -49,8 +49,8 @@ def shipped_files() -> dict[str, bytes]:
     """Return the recipe's own files, the same for every image."""
     root = resources.files(__package__)
     files = {}
-    for folder, prefix in ((root, ""), (root / "steps", "steps/")):
-        for entry in folder.iterdir():
+    for prefix in ("", "steps/", "builders/"):
+        for entry in (root / prefix).iterdir():
             if entry.name.endswith((".sh", ".awk", ".yml")):
                 files[prefix + entry.name] = entry.read_bytes()
     return files
@@ -65,6 +65,8 @@ def digest_of(files: Mapping[str, bytes]) -> str:
 def render(plan: Plan) -> Recipe:
     """Return the recipe for one plan."""
     files = {**shipped_files(), **plan.own_steps}
+    builders = {path: files.pop(path) for path in list(files) if path.startswith("builders/")}
+    files["builder.sh"] = builders[f"builders/{plan.spec.buildkit.driver}.sh"]
     files["values.env"] = _values(plan).encode()
     files["buildkitd.toml"] = buildkitd_toml(plan).encode()
     files["images.list"] = "".join(
@@ -111,6 +113,14 @@ def buildkitd_toml(plan: Plan) -> str:
         f"  max-parallelism = {buildkit.max_parallelism}",
         f"  gc = {str(buildkit.gc).lower()}",
     ]
+    if buildkit.driver == "systemd":
+        # Steps count as the service's, but for the kernel's choice of what to kill; and it must
+        # not find Docker's containerd by itself, for that would be a second worker, with gc on.
+        lines += [
+            '  binary = "/opt/buildkit/runc"',
+            '  defaultCgroupParent = "system.slice/buildkit.service"',
+        ]
+        lines += ["", "[worker.containerd]", "  enabled = false"]
     for host in buildkit.plain_http_registries:
         lines += ["", f"[registry.{json.dumps(host)}]", "  http = true"]
     return "\n".join(lines) + "\n"

@@ -24,8 +24,6 @@ as_owner() {
     runuser -u "$BUILDER_OWNER" -- env -C "$(owner_home)" HOME="$(owner_home)" "$@"
 }
 
-builder_container() { printf 'buildx_buildkit_%s0' "$BUILDER"; }
-
 # Tells whether a version (1.2.3, with whatever a packager put behind) is at least another one.
 new_enough() {
     lowest=$(printf '%s\n%s\n' "$(printf '%s' "$1" | sed 's/[^0-9.].*//')" "$2" | sort -V | head -n 1)
@@ -61,4 +59,34 @@ installed_packages() {
     else
         rpm --query --all --queryformat '%{NAME} %{VERSION}-%{RELEASE}\n'
     fi
+}
+
+# The builder of the plan's driver: builders/DRIVER.sh, each of which defines
+#   make_builder             makes it, and lets it run; one of equal inputs keeps its cache
+#   stop_builder             stops it cleanly, and waits until it has ended
+#   builder_version          prints BuildKit's version
+#   builder_state_directory  prints where its state is on this disk; it may be stopped
+#   builder_control          runs buildctl against it with the given arguments
+# and may use what follows.
+# shellcheck disable=SC2034
+BUILDER_STOP_SECONDS=300
+builder_stamp() {
+    printf '%s\n' "$BUILDKIT_IMAGE" | cat - buildkitd.toml builder.sh | sha256sum | cut -d' ' -f1
+}
+builder_is_as_wanted() {
+    [ "$(cat /etc/amikiln/builder.sha256 2>/dev/null)" = "$(builder_stamp)" ]
+}
+builder_was_made() {
+    mkdir -p /etc/amikiln
+    builder_stamp >/etc/amikiln/builder.sha256
+}
+
+# shellcheck source=/dev/null
+. ./builder.sh
+
+# Prints how much the builder's cache holds, as JSON. BuildKit says -1 of a size it does not know.
+builder_store() {
+    builder_control du --format '{{range .}}{{.Size}}{{println}}{{end}}' >store.list
+    awk 'NF { records++; if ($1 > 0) bytes += $1 }
+        END { printf "{\"records\":%d,\"bytes\":%.0f}", records, bytes }' store.list
 }

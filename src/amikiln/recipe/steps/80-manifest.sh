@@ -17,7 +17,10 @@ json_object() { # FORMAT of a value
 mkdir -p /etc/amikiln
 docker=$(docker version --format '{{json .Server}}')
 buildx=$(docker buildx version | cut -d' ' -f2)
-buildkit=$(docker exec "$(builder_container)" buildkitd --version | cut -d' ' -f3)
+buildkit=$(builder_version)
+
+# No build may follow, for verify compares.
+store=$(builder_store)
 
 images=''
 while read -r _ reference; do
@@ -29,6 +32,7 @@ done <images.list
     printf '{"planned":%s,' "$(cat plan.json)"
     printf '"baked_at":"%s","kernel":"%s",' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$(uname -r)"
     printf '"docker":%s,"buildx":"%s","buildkit":"%s",' "$docker" "$buildx" "$buildkit"
+    printf '"store":%s,' "$store"
     printf '"docker_store":%s,' "$(docker info --format \
         '{"driver":{{json .Driver}},"data_root":{{json .DockerRootDir}}}')"
     printf '"images":{%s},' "$images"

@@ -40,7 +40,8 @@ docker_data=$(sed -n 's/.*"data-root"[[:space:]]*:[[:space:]]*"\([^"]*\)".*/\1/p
     "$here/root/etc/docker/daemon.json" 2>/dev/null || true)
 docker_data=${docker_data:-/var/lib/docker}
 docker_data=${docker_data#/}
-builder_state="$docker_data/volumes/$(builder_container)_state/_data"
+builder_state=$(builder_state_directory)
+builder_state=${builder_state#/}
 for store in overlay2 overlayfs fuse-overlayfs vfs btrfs rootfs; do hide "$docker_data/$store"; done
 for store in "$docker_data/containerd/daemon" var/lib/containerd; do
     for snapshots in "$here/root/$store"/io.containerd.snapshotter.v1.*; do
