@@ -54,6 +54,7 @@ def small(tmp_path: Path) -> Scanned:
         pytest.skip("not run: a throwaway root folder is mounted by root")
     folder = Scanned(tmp_path)
     folder.stand_in("sync")
+    folder.put("etc/amikiln/builder-state-directory", f"/{STATE}\n")
     folder.place_file("etc/passwd", "buildkite-agent:x:990:990::/var/lib/buildkite-agent:/bin/sh\n")
     return folder
 

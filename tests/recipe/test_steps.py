@@ -25,7 +25,10 @@ case "$*" in
 "buildx rm"*) rm -f /state/container ;;
 "buildx create"*) touch /state/container; echo "home $HOME in $PWD" >>"$CALLS" ;;
 "inspect buildx_buildkit_"*) [ -e /state/container ] ;;
+"inspect --format {{range .Mounts}}"*) echo /var/lib/docker/volumes/state/_data ;;
+"inspect --format {{.State.ExitCode}}"*) echo "${EXIT_CODE:-0}" ;;
 "inspect --format"*) echo "running, restart always, network host" ;;
+"exec "*" buildctl du "*) printf '4096\n-1\n8192\n\n' ;;
 "exec "*) echo "buildkitd github.com/moby/buildkit v0.26.3 0abc" ;;
 "image inspect"*) echo '{"id":"sha256:1","size":5}' ;;
 "pull "*)
@@ -145,7 +148,10 @@ def test_the_owner_is_made_once_and_may_talk_to_docker(docker: RootFolder) -> No
 
 def test_the_builder_is_made_once_by_its_owner_in_its_home(docker: RootFolder) -> None:
     first, second = docker.run(
-        "30-builder", before=ADD_OWNER, times=2, after="cat /etc/buildkit/buildkitd.toml"
+        "30-builder",
+        before=ADD_OWNER,
+        times=2,
+        after="cat /etc/buildkit/buildkitd.toml /etc/amikiln/builder-state-directory",
     )
     assert (first.exit_code, second.exit_code) == (0, 0), first.said + second.said
     (buildkit,) = pin(["moby/buildkit:v0.26.3"])
@@ -162,7 +168,8 @@ def test_the_builder_is_made_once_by_its_owner_in_its_home(docker: RootFolder) -
         assert option in create
     assert f"home /home/{OWNER} in /home/{OWNER}" in first.calls
     assert f"docker update --restart=always {CONTAINER}" in first.calls
-    assert docker.left == "[worker.oci]\n  max-parallelism = 16\n  gc = false\n"
+    assert docker.left.endswith("/var/lib/docker/volumes/state/_data\n")
+    assert docker.left.startswith("[worker.oci]\n  max-parallelism = 16\n  gc = false\n")
 
     assert "builder baked-vllm-builder is there already" in second.said
     assert not [call for call in second.calls if "buildx create" in call or "buildx rm" in call]
@@ -265,6 +272,7 @@ def test_the_manifest_tells_what_was_planned_and_what_is_there(docker: RootFolde
     assert manifest["buildx"] == "v0.13.1"
     assert manifest["buildkit"] == "v0.26.3"
     assert manifest["docker_store"]["driver"] == "overlay2"
+    assert manifest["store"] == {"records": 3, "bytes": 12288}
     assert manifest["kernel"]
 
 
@@ -275,10 +283,19 @@ def test_the_builder_stops_before_docker_and_the_disks_are_synced_last(docker: R
     (ran,) = docker.run("90-settle")
     assert ran.exit_code == 0
     assert ran.calls == [
-        f"docker stop --time 60 {CONTAINER}",
+        f"docker stop --time 300 {CONTAINER}",
+        f"docker inspect --format {{{{.State.ExitCode}}}} {CONTAINER}",
         "systemctl stop docker.socket docker.service",
         "sync ",
     ]
+
+
+def test_a_builder_that_had_to_be_killed_fails_the_bake(docker: RootFolder) -> None:
+    docker.variables = {"EXIT_CODE": "137"}
+    (ran,) = docker.run("90-settle")
+    assert ran.exit_code == 1
+    assert "its databases may be damaged" in ran.said
+    assert "sync " not in ran.calls
 
 
 # -- 95-seal
