@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -16,7 +18,7 @@ from amikiln.localcloud.machines import SnapshotFiles
 from amikiln.localcloud.qemu import QemuHypervisor
 from amikiln.report import PlainReporter
 from vm.guests import GuestRegistry
-from vm.local_cloud import LocalCloud, read_until
+from vm.local_cloud import IMAGE_DIRECTORY, LocalCloud, read_until
 
 
 @pytest.fixture(scope="session")
@@ -62,6 +64,14 @@ def local_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud
     cloud = LocalCloud(tmp_path_factory.mktemp("state"))
     yield cloud
     cloud.amikiln("cloud", "down")
+
+
+@pytest.fixture(scope="session")
+def proven_run(local_cloud: LocalCloud) -> dict[str, Any]:
+    """What ``amikiln run --json`` says of a whole run, whose image other tests use."""
+    done = local_cloud.amikiln("run", IMAGE_DIRECTORY, "--local", "--json")
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
 
 
 @pytest.fixture(scope="session")

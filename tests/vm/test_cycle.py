@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 
-from amikiln import keys, recipe, spec_file
+from amikiln import context, keys, recipe, spec_file
 from amikiln.aws.session import connect
 from amikiln.guest import Login, SshGuest
 from amikiln.plan import plan
 from amikiln.recipe import own
+from amikiln.recipe.warm import CONTEXT_DIRECTORY
 from amikiln.report import PlainReporter
 from amikiln.toolbox import Toolbox
 from vm.local_cloud import IMAGE_DIRECTORY, LocalCloud, read_until
@@ -30,12 +31,8 @@ BOOT_SECONDS = 300
 
 
 @pytest.fixture(scope="module")
-def done(local_cloud: LocalCloud) -> dict[str, Any]:
-    """What ``amikiln run --json`` says of its one whole run here."""
-    found: dict[str, Any] = json.loads(
-        local_cloud.amikiln("run", IMAGE_DIRECTORY, "--local", "--json").stdout
-    )
-    return found
+def done(proven_run: dict[str, Any]) -> dict[str, Any]:
+    return proven_run
 
 
 @pytest.fixture(scope="module")
@@ -175,6 +172,10 @@ def test_every_step_can_run_again_and_keeps_the_builder(
     rendered = recipe.render(planned)
     unpack = "mkdir -p /run/again && tar -x -C /run/again"
     guest.run(unpack, input=rendered.archive(), timeout_seconds=60)
+    assert planned.context is not None
+    with context.packed(planned.context) as archive:
+        there = CONTEXT_DIRECTORY
+        guest.run(f"mkdir -p {there} && tar -x -C {there}", input=archive, timeout_seconds=60)
     said: list[str] = []
     for step in rendered.steps:
         if step < "steps/90":
