@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from amikiln import checks, keys
+from amikiln import checks, keys, recipe
 from amikiln.checks.own import own_check
 from amikiln.checks.secrets import no_secrets
 from amikiln.guest import GuestCommandFailed, Login
 from amikiln.model import Outcome
-from pretend_tools import PretendGuest, Script, failing, obey, plan, rawjson
+from pretend_tools import STORE, PretendGuest, Script, failing, obey, plan, rawjson
 
 LOGIN = Login("127.0.1.2", "ec2-user", keys.Keys(Path("unused")))
 
@@ -85,6 +86,22 @@ def another_storage_driver(script: Script) -> None:
     script.docker_store = "overlayfs /var/lib/docker"
 
 
+def smaller_store(script: Script) -> None:
+    script.store = json.dumps({**STORE, "bytes": STORE["bytes"] - 1}) + "\n"
+
+
+def fewer_records(script: Script) -> None:
+    script.store = json.dumps({**STORE, "records": 3}) + "\n"
+
+
+def database_set_aside(script: Script) -> None:
+    script.store += "/var/lib/buildkit/cache.db.0abc.bak\n"
+
+
+def something_prunes(script: Script) -> None:
+    script.pruners = "docker-gc.timer\t/usr/local/bin/docker-gc\n"
+
+
 def full_disk(script: Script) -> None:
     script.free_kib = 5 * 1024**2 - 1
 
@@ -109,6 +126,10 @@ def no_record_of_the_bakes_build(script: Script) -> None:
 @pytest.mark.parametrize(
     ("check", "spoil"),
     [
+        (checks.store_kept, smaller_store),
+        (checks.store_kept, fewer_records),
+        (checks.store_kept, database_set_aside),
+        (checks.nothing_prunes, something_prunes),
         (checks.docker_as_baked, another_data_root),
         (checks.docker_as_baked, another_storage_driver),
         (checks.room_on_disk, full_disk),
@@ -267,3 +288,69 @@ def test_what_the_spec_allows_passes(script: Script) -> None:
     script.short_list = "allowed\tprivate-key\t/opt/key\ta key that opens nothing\ndone\n"
     result = checks.carry_out(no_secrets, subject(script))
     assert result.outcome is Outcome.PASS
+
+
+def test_a_store_that_grew_is_kept(script: Script) -> None:
+    script.store = json.dumps({"records": 18, "bytes": STORE["bytes"] + 1}) + "\n"
+    assert checks.carry_out(checks.store_kept, subject(script)).outcome is Outcome.PASS
+
+
+def test_the_low_disk_clean_up_is_named_and_no_fault(script: Script) -> None:
+    script.pruners = "docker-low-disk-gc.timer\t/usr/local/bin/docker-low-disk-gc\n"
+    result = checks.carry_out(checks.nothing_prunes, subject(script))
+    assert result.outcome is Outcome.PASS
+    assert "docker-low-disk-gc.timer" in result.evidence
+
+
+SERVICE_SAID = """ActiveState=active
+UnitFileState=enabled
+Nice=10
+CPUWeight=25
+OOMScoreAdjust=-500
+LimitNOFILE=1048576
+"""
+
+
+@pytest.mark.parametrize(
+    ("said", "outcome"),
+    [
+        (SERVICE_SAID + "image={}\n", Outcome.PASS),
+        (SERVICE_SAID, Outcome.FAIL),
+        (SERVICE_SAID + "image=moby/buildkit@sha256:0abc\n", Outcome.FAIL),
+        (SERVICE_SAID.replace("=active", "=failed") + "image={}\n", Outcome.FAIL),
+        (SERVICE_SAID.replace("=enabled", "=disabled") + "image={}\n", Outcome.FAIL),
+        (SERVICE_SAID.replace("=25", "=100") + "image={}\n", Outcome.FAIL),
+        ("", Outcome.FAIL),
+    ],
+)
+def test_the_service_is_up_as_it_was_baked(said: str, outcome: Outcome) -> None:
+    class Served(PretendGuest):
+        def run(self, command: str, **options: object) -> str:  # type: ignore[override]
+            return said.format(planned.buildkit.by_digest)
+
+    planned = plan(buildkit={"builder": "baked", "driver": "systemd"})
+    result = checks.carry_out(
+        checks.builder_up, checks.Subject(Served(LOGIN, Script()), planned, planned.digest)
+    )
+    assert result.outcome is outcome
+
+
+def test_the_services_builder_is_a_remote_one(script: Script) -> None:
+    served = of_guest(
+        PretendGuest(LOGIN, script), buildkit={"builder": "baked-vllm-builder", "driver": "systemd"}
+    )
+    failed = checks.carry_out(checks.builder_answers, served)
+    assert "wanted: baked-vllm-builder remote running gc off" in failed.evidence
+
+
+def test_the_services_configuration_is_the_planned_one() -> None:
+    class Served(PretendGuest):
+        def run(self, command: str, **options: object) -> str:  # type: ignore[override]
+            return recipe.buildkitd_toml(planned)
+
+    planned = plan(buildkit={"builder": "baked", "driver": "systemd"})
+    served = checks.Subject(Served(LOGIN, Script()), planned, planned.digest)
+    assert checks.carry_out(checks.builder_configured, served).outcome is Outcome.PASS
+    other = plan(buildkit={"builder": "baked", "driver": "systemd", "max_parallelism": 2})
+    differs = checks.Subject(Served(LOGIN, Script()), other, other.digest)
+    assert checks.carry_out(checks.builder_configured, differs).outcome is Outcome.FAIL
