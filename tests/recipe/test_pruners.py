@@ -1,0 +1,48 @@
+"""What runs by itself and prunes is found: timers, cron files, and the scripts that they start."""
+
+from __future__ import annotations
+
+import pytest
+
+from recipe.root_folder import RootFolder
+
+SYSTEMCTL = r"""
+case "$*" in
+"list-units --type=timer"*) printf 'docker-gc.timer loaded active\nfstrim.timer loaded active\n' ;;
+*--property=Unit*docker-gc.timer) echo docker-gc.service ;;
+*--property=Unit*) echo other.service ;;
+*docker-gc.service) echo '{ path=/opt/docker-gc ; argv[]=/opt/docker-gc --all ; status=0/0 }' ;;
+*) echo '{ path=/usr/sbin/fstrim ; argv[]=/usr/sbin/fstrim --all }' ;;
+esac
+"""
+
+
+def pruners(root: RootFolder) -> list[list[str]]:
+    root.stand_in("systemctl", SYSTEMCTL)
+    hide = "rm -rf /etc/cron.d/* /etc/cron.daily/*; cp -R /extra/. / 2>/dev/null || true"
+    root.run("20-owner", before=f"groupadd -f docker; {hide}", after="sh -eu /recipe/pruners.sh")
+    return [line.split("\t") for line in root.left.splitlines()]
+
+
+def test_a_quiet_machine_has_none(root: RootFolder) -> None:
+    root.put("opt/docker-gc", "#!/bin/sh\ndocker system df\n# docker image prune\n", 0o755)
+    assert pruners(root) == []
+
+
+def test_a_timers_script_that_prunes_is_found(root: RootFolder) -> None:
+    script = "#!/bin/bash\ndocker image prune --all --force --filter until=4h\n"
+    root.put("opt/docker-gc", script, 0o755)
+    assert pruners(root) == [["docker-gc.timer", "/opt/docker-gc"]]
+
+
+@pytest.mark.parametrize(
+    ("line", "file"),
+    [
+        ("0 * * * * root docker buildx prune --all -f", "/etc/cron.d/clean"),
+        ("0 * * * * root /opt/clean --now", "/opt/clean"),
+    ],
+)
+def test_cron_files_are_looked_through(root: RootFolder, line: str, file: str) -> None:
+    root.put("extra/etc/cron.d/clean", f"# cleans\n{line}\n")
+    root.put("opt/clean", "#!/bin/sh\nbuildctl prune\n", 0o755)
+    assert pruners(root) == [["/etc/cron.d/clean", file]]
