@@ -12,7 +12,7 @@ LARGEST_MB=256
 began=$(date +%s)
 here=$PWD/scan
 # Not more: in $here/root the whole file system may be seen.
-rm -rf "$here/rest"
+rm -rf "$here/rest" "$here/incomplete"
 mkdir -p "$here/root" "$here/rest"
 # A bind mount shows this file system and nothing that is mounted over it: no /proc, no /run.
 mount --bind "${SCAN_ROOT:-/}" "$here/root"
@@ -78,11 +78,15 @@ if [ "$emulated" = yes ] && [ -d "$here/root/var/lib/dpkg/info" ]; then
             sort >"$here/packaged"
         find . -xdev -type f -size "-$((LARGEST_MB + 1))M" -print0 | tr '\n\0' '\1\n' | sed 's#^\./##' |
             awk 'NR == FNR { packaged[$0]; next } !($0 in packaged)' "$here/packaged" - |
-            tr '\n\1' '\0\n' | tar --null --no-recursion -T - -cf - | tar -xf - -C "$here/rest"
+            tr '\n\1' '\0\n' >"$here/others"
+        { tar --null --no-recursion -T "$here/others" -cf - || touch "$here/incomplete"; } |
+            tar -xf - -C "$here/rest"
     )
+    [ ! -e "$here/incomplete" ] || die "not every file could be read: nothing is known about this image"
     unchanged=$(wc -l <"$here/packaged")
-    left_out="$left_out, $unchanged files that are as their packages' checksums say"
-    say "left out: $unchanged files that are as their packages' checksums say (this machine is emulated)"
+    left_out="$left_out, what base64 encodes, $unchanged files that are as their packages' checksums say"
+    say "left out: $unchanged files that are as their packages' checksums say, and what base64" \
+        "encodes: this machine is emulated"
     tree=
 fi
 
@@ -116,7 +120,7 @@ awk -v here="$here" '
 sh short-list.sh "$here/root" >>findings.list
 sort -u findings.list |
     awk -f findings.awk listing=1 secrets.allow listing=0 - >judged.list
-rm -rf "$here/rest"
+rm -rf "$here/rest" "$here/incomplete"
 
 # -- What came out of it, told and bound into the manifest.
 
