@@ -309,6 +309,11 @@ SECRETS = {
     "etc/ssh/ssh_host_ed25519_key": "PRIVATE",
     "var/lib/cloud/instance/user-data.txt": "#!/bin/sh",
     "var/log/journal/0123/system.journal": "sudo docker login",
+    "home/somebody/.python_history": "import secret",
+    "var/lib/apt/lists/mirror_Packages": "Package: bash",
+    "var/cache/apt/archives/bash.deb": "!<arch>",
+    "var/tmp/amikiln-context/Dockerfile": "FROM scratch",
+    "tmp/.hidden": "leftover",
 }
 STAYS = {
     "home/somebody/.docker/config.json": '{"credHelpers": {"host": "ecr-login"}}',
@@ -317,15 +322,28 @@ STAYS = {
 
 
 def test_nothing_of_the_run_stays_and_nothing_else_goes(docker: RootFolder) -> None:
-    for path, content in {**SECRETS, **STAYS, "etc/machine-id": "0123\n"}.items():
+    emptied = {"etc/machine-id": "0123\n", "var/log/cloud-init-output.log": "token=1\n"}
+    for path, content in {**SECRETS, **STAYS, **emptied}.items():
         docker.put(path, content)
     look = "".join(f"ls -d /{path} 2>/dev/null || true;" for path in (*SECRETS, *STAYS))
     first, second = docker.run(
         "95-seal",
         before=f"useradd -r -d /var/lib/{OWNER} {OWNER}",
         times=2,
-        after=f"{look} wc -c </etc/machine-id",
+        after=f"{look} cat " + " ".join(f"/{path}" for path in emptied),
     )
     assert (first.exit_code, second.exit_code) == (0, 0), first.said
-    assert docker.left.splitlines() == [*(f"/{path}" for path in STAYS), "0"]
-    assert "/root/.docker/config.json" in first.said
+    assert docker.left.splitlines() == [f"/{path}" for path in STAYS]
+    for said in (
+        "removed: /root/.docker/config.json: it held a registry login (1)",
+        "removed: histories in /home/somebody (2)",
+        "removed: ssh host keys",
+        "removed: cloud-init's state",
+        "removed: package lists",
+        "removed: temporary files",
+        "emptied: log files",
+        "emptied: /etc/machine-id",
+    ):
+        assert said in first.said
+    assert "removed: " not in second.said.replace("removed: dnf's caches, by dnf clean all", "")
+    assert "emptied: " not in second.said
