@@ -204,6 +204,7 @@ def test_warmth_is_told_in_steps_time_and_seconds(script: Script) -> None:
     one_step_missed(script)
     failed = checks.carry_out(checks.builds_are_warm, subject(script))
     assert "1 of 2 steps are hits, and 98% of their time" in failed.evidence
+    assert (failed.figures["hits"], failed.figures["cold_seconds"]) == (1.0, 30.5)
     assert failed.evidence.endswith("missed: [3/3] COPY . .")
 
 

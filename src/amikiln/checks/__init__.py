@@ -7,6 +7,7 @@ passed.
 from __future__ import annotations
 
 import tarfile
+from collections.abc import Mapping
 
 from amikiln.checks.builder import (
     builder_answers,
@@ -58,12 +59,16 @@ def name_of(check: Check) -> str:
 def carry_out(check: Check, subject: Subject) -> CheckResult:
     """Run one check; what keeps it from an answer makes it unknown."""
     name = name_of(check)
+    figures: Mapping[str, float] = {}
     try:
-        outcome, evidence, hint = check(subject)
+        found = check(subject)
+        outcome, evidence, hint = found[:3]
+        if len(found) == 4:
+            figures = found[3]
     except GuestCommandFailed as error:
         outcome, evidence = Outcome.UNKNOWN, f"{error.what}: {error.tail.strip()}"
         hint = "run the command on the machine by hand"
     except (ValueError, KeyError, TypeError, tarfile.TarError) as error:
         outcome, evidence = Outcome.UNKNOWN, f"the answer cannot be read: {error}"
         hint = "look at it on the machine by hand"
-    return CheckResult(name, outcome, evidence, hint)
+    return CheckResult(name, outcome, evidence, hint, figures)

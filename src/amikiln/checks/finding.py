@@ -48,8 +48,8 @@ class Subject:
         return found
 
 
-Finding = tuple[Outcome, str, str]
-"""Outcome, evidence, and a hint where there is need for one."""
+Finding = tuple[Outcome, str, str] | tuple[Outcome, str, str, Mapping[str, float]]
+"""Outcome, evidence, a hint where there is need for one, and figures where there are some."""
 
 Check = Callable[[Subject], Finding]
 

@@ -38,6 +38,13 @@ def _judged(found: Warmth, subject: Subject) -> Finding:
         f"{found.hits} of {found.steps} steps are hits, and {found.time_share:.0%} of their time;"
         f" {found.warm_seconds:.1f} s, and {found.cold_seconds:.1f} s at the bake"
     )
+    figures = {
+        "steps": found.steps,
+        "hits": found.hits,
+        "time_share": round(found.time_share, 4),
+        "cold_seconds": found.cold_seconds,
+        "warm_seconds": found.warm_seconds,
+    }
     faults = []
     if min(found.hit_share, found.time_share) < wanted.minimum_hit_share:
         faults.append(f"wanted: hits {wanted.minimum_hit_share:.0%}")
@@ -46,7 +53,7 @@ def _judged(found: Warmth, subject: Subject) -> Finding:
     if not found.cold_seconds:
         faults.append("the image has no record of a warm build that took any time")
     if not faults:
-        return Outcome.PASS, evidence, ""
+        return Outcome.PASS, evidence, "", figures
     missed = [f"missed: {name}" for name in found.missed[:SHOWN_STEPS]]
     if len(found.missed) > SHOWN_STEPS:
         missed.append(f"and {len(found.missed) - SHOWN_STEPS} more")
@@ -54,4 +61,5 @@ def _judged(found: Warmth, subject: Subject) -> Finding:
         Outcome.FAIL,
         "; ".join([evidence, *faults, *missed]),
         "was [warm] baked with the same context, arguments and builder as it is verified with?",
+        figures,
     )
