@@ -99,7 +99,7 @@ def database_set_aside(script: Script) -> None:
 
 
 def something_prunes(script: Script) -> None:
-    script.pruners = "docker-gc.timer\t/usr/local/bin/docker-gc\n"
+    script.pruners = "always\tdocker-gc.timer\t/usr/local/bin/docker-gc\n"
 
 
 def full_disk(script: Script) -> None:
@@ -297,30 +297,35 @@ def test_a_store_that_grew_is_kept(script: Script) -> None:
 
 
 def test_the_low_disk_clean_up_is_named_and_no_fault(script: Script) -> None:
-    script.pruners = "docker-low-disk-gc.timer\t/usr/local/bin/docker-low-disk-gc\n"
+    script.pruners = "low-disk\tdocker-low-disk-gc.timer\t/usr/local/bin/docker-low-disk-gc\n"
     result = checks.carry_out(checks.nothing_prunes, subject(script))
     assert result.outcome is Outcome.PASS
     assert "docker-low-disk-gc.timer" in result.evidence
 
 
-SERVICE_SAID = """ActiveState=active
-UnitFileState=enabled
-Nice=10
-CPUWeight=25
-OOMScoreAdjust=-500
-LimitNOFILE=1048576
+SERVICE_SAID = """state active
+at-boot enabled
+restart always
+program /opt/buildkit/bin/buildkitd
+nice 10
+oom -500
+files 1048576/1048576
+weight 25
+image {}
+programs as-baked
 """
 
 
 @pytest.mark.parametrize(
     ("said", "outcome"),
     [
-        (SERVICE_SAID + "image={}\n", Outcome.PASS),
-        (SERVICE_SAID, Outcome.FAIL),
-        (SERVICE_SAID + "image=moby/buildkit@sha256:0abc\n", Outcome.FAIL),
-        (SERVICE_SAID.replace("=active", "=failed") + "image={}\n", Outcome.FAIL),
-        (SERVICE_SAID.replace("=enabled", "=disabled") + "image={}\n", Outcome.FAIL),
-        (SERVICE_SAID.replace("=25", "=100") + "image={}\n", Outcome.FAIL),
+        (SERVICE_SAID, Outcome.PASS),
+        (SERVICE_SAID.replace("{}", "moby/buildkit@sha256:0abc"), Outcome.FAIL),
+        (SERVICE_SAID.replace("state active", "state failed"), Outcome.FAIL),
+        (SERVICE_SAID.replace("enabled", "disabled"), Outcome.FAIL),
+        (SERVICE_SAID.replace("weight 25", "weight 100"), Outcome.FAIL),
+        (SERVICE_SAID.replace("as-baked", "changed"), Outcome.FAIL),
+        (SERVICE_SAID.replace("/opt/buildkit", "/usr"), Outcome.FAIL),
         ("", Outcome.FAIL),
     ],
 )
@@ -344,14 +349,41 @@ def test_the_services_builder_is_a_remote_one(script: Script) -> None:
     assert "wanted: baked-vllm-builder remote running gc off" in failed.evidence
 
 
-def test_the_services_configuration_is_the_planned_one() -> None:
+START = "/opt/buildkit/bin/buildkitd --config /etc/buildkit/buildkitd.toml --group docker"
+
+
+@pytest.mark.parametrize(
+    ("facts", "changes", "outcome"),
+    [
+        (f"100 99 {START}", {}, Outcome.PASS),
+        (f"100 100 {START}", {}, Outcome.PASS),
+        (f"100 101 {START}", {}, Outcome.FAIL),
+        ("100 99 /opt/buildkit/bin/buildkitd --config /etc/other.toml", {}, Outcome.FAIL),
+        (f"100 99 {START}", {"max_parallelism": 2}, Outcome.FAIL),
+        ("", {}, Outcome.UNKNOWN),
+    ],
+)
+def test_the_services_configuration_is_the_one_it_started_with(
+    facts: str, changes: dict[str, object], outcome: Outcome
+) -> None:
     class Served(PretendGuest):
         def run(self, command: str, **options: object) -> str:  # type: ignore[override]
-            return recipe.buildkitd_toml(planned)
+            return facts if "MainPID" in command else recipe.buildkitd_toml(planned)
 
-    planned = plan(buildkit={"builder": "baked", "driver": "systemd"})
-    served = checks.Subject(Served(LOGIN, Script()), planned, planned.digest)
-    assert checks.carry_out(checks.builder_configured, served).outcome is Outcome.PASS
-    other = plan(buildkit={"builder": "baked", "driver": "systemd", "max_parallelism": 2})
-    differs = checks.Subject(Served(LOGIN, Script()), other, other.digest)
-    assert checks.carry_out(checks.builder_configured, differs).outcome is Outcome.FAIL
+    buildkit = {"builder": "baked", "driver": "systemd"}
+    planned = plan(buildkit=buildkit)
+    wanted = plan(buildkit=buildkit | changes)
+    served = checks.Subject(Served(LOGIN, Script()), wanted, wanted.digest)
+    assert checks.carry_out(checks.builder_configured, served).outcome is outcome
+
+
+def test_a_builder_of_roots_is_called_that(script: Script) -> None:
+    class Rooted(PretendGuest):
+        def run(self, command: str, **options: object) -> str:  # type: ignore[override]
+            if "/root/.docker/buildx/instances/baked-vllm-builder" in command:
+                return "roots\n"
+            return super().run(command, **options)  # type: ignore[arg-type]
+
+    script.owner_builder = "default"
+    result = checks.carry_out(checks.builder_answers, of_guest(Rooted(LOGIN, script)))
+    assert "root has one of this name" in result.evidence

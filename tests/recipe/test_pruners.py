@@ -20,7 +20,11 @@ esac
 def pruners(root: RootFolder) -> list[list[str]]:
     root.stand_in("systemctl", SYSTEMCTL)
     hide = "rm -rf /etc/cron.d/* /etc/cron.daily/*; cp -R /extra/. / 2>/dev/null || true"
-    root.run("20-owner", before=f"groupadd -f docker; {hide}", after="sh -eu /recipe/pruners.sh")
+    root.run(
+        "20-owner",
+        before=f"groupadd -f docker; {hide}",
+        after="cd /recipe; sh -eu pruners.sh || echo $?",
+    )
     return [line.split("\t") for line in root.left.splitlines()]
 
 
@@ -32,7 +36,28 @@ def test_a_quiet_machine_has_none(root: RootFolder) -> None:
 def test_a_timers_script_that_prunes_is_found(root: RootFolder) -> None:
     script = "#!/bin/bash\ndocker image prune --all --force --filter until=4h\n"
     root.put("opt/docker-gc", script, 0o755)
-    assert pruners(root) == [["docker-gc.timer", "/opt/docker-gc"]]
+    assert pruners(root) == [["always", "docker-gc.timer", "/opt/docker-gc"]]
+
+
+def test_what_looks_at_the_free_space_first_is_told_apart(root: RootFolder) -> None:
+    script = "#!/bin/bash\nif bk-check-disk-space.sh; then exit; fi\ndocker builder prune --all\n"
+    root.put("opt/docker-gc", script, 0o755)
+    assert pruners(root) == [["low-disk", "docker-gc.timer", "/opt/docker-gc"]]
+
+
+def test_networks_and_stopped_containers_are_not_what_is_baked(root: RootFolder) -> None:
+    script = "#!/bin/bash\ndocker network prune --force\ndocker container prune --force\n"
+    root.put("opt/docker-gc", script, 0o755)
+    assert pruners(root) == []
+
+
+@pytest.mark.parametrize("asked", ["list-units", "--property=Unit", "--property=ExecStart"])
+def test_a_systemd_that_does_not_answer_is_no_clean_machine(root: RootFolder, asked: str) -> None:
+    root.stand_in("systemctl", f'case "$*" in *{asked}*) exit 1 ;; esac\n{SYSTEMCTL}')
+    root.run(
+        "20-owner", before="groupadd -f docker", after="cd /recipe; sh -eu pruners.sh || echo $?"
+    )
+    assert root.left == "1\n"
 
 
 @pytest.mark.parametrize(
@@ -45,4 +70,4 @@ def test_a_timers_script_that_prunes_is_found(root: RootFolder) -> None:
 def test_cron_files_are_looked_through(root: RootFolder, line: str, file: str) -> None:
     root.put("extra/etc/cron.d/clean", f"# cleans\n{line}\n")
     root.put("opt/clean", "#!/bin/sh\nbuildctl prune\n", 0o755)
-    assert pruners(root) == [["/etc/cron.d/clean", file]]
+    assert pruners(root) == [["always", "/etc/cron.d/clean", file]]

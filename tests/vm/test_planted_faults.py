@@ -110,8 +110,10 @@ def test_a_builder_that_does_not_come_back_and_a_full_disk(
     machine.run(f"rm /var/full; docker update --restart=always {CONTAINER}")
     machine.run(f"docker start {CONTAINER}")
     found = not_passed(local_cloud, image_id, tmp_path / "verdict.json")
-    assert found.keys() == {"builder-up", "builder-answers", "builder-configured", "room-on-disk"}
+    assert found.keys() == {"builder-up", "builder-answers", "store-kept", "room-on-disk"}
     assert "no host" in found["builder-up"]
+    # Nobody can ask a builder that does not run.
+    assert found["store-kept"].startswith("unknown: ")
 
 
 def test_a_damaged_database(local_cloud: LocalCloud, machine: Planter, tmp_path: Path) -> None:

@@ -12,14 +12,15 @@ from amikiln.model import Outcome
 def store_kept(subject: Subject) -> Finding:
     """The cache is no smaller than at the bake, and no database was set aside.
 
-    BuildKit renames one that does not open to ``*.bak``, and starts with an empty one:
-    https://github.com/moby/buildkit/blob/v0.26.3/util/db/boltutil/db.go
+    BuildKit renames a cache.db that does not open to ``cache.db.ID.bak``, and starts empty:
+    https://github.com/moby/buildkit/blob/v0.26.3/solver/bboltcachestorage/storage.go
     """
     baked = subject.manifest()["store"]
     answer = subject.ask(
         f"cd {recipe.REMOTE_DIRECTORY} && sh -euc '. ./lib.sh;"
-        ' builder_store; printf "\\n"; state=$(builder_state_directory); test -d "$state";'
-        ' find "$state" -name "*.bak*" -path "*.db*"\''
+        ' builder_store; printf "\\n"; state=$(builder_state_directory);'
+        # Not deeper: below are the layers, whose files are nobody's business, and many.
+        ' test -e "$state/cache.db"; find "$state" -maxdepth 2 -name "*.db*.bak*"\''
     )
     first, *set_aside = answer.splitlines()
     now = json.loads(first)
