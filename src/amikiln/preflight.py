@@ -102,6 +102,8 @@ def _name(name: str, tools: Toolbox) -> Iterator[str]:
 
 def _secrets(plan: Plan, tools: Toolbox) -> Iterator[str]:
     warm, given = plan.spec.warm, tools.secrets.keys()
+    if warm is None:
+        tools.report.line("the spec has no [warm]: the image will not pass as a warm one")
     wanted = set(warm.secrets if warm is not None else ())
     for name in sorted(wanted - given):
         yield f"the secret {name} is not given: write it as JSON to the file of --secrets-fd"

@@ -41,13 +41,17 @@ def print_plan(plan: Plan) -> None:
     )
     table.add_row(
         "builder",
-        f"{spec.buildkit.builder} of {spec.buildkit.owner}, {plan.buildkit.by_digest},"
+        f"{spec.buildkit.builder} of {spec.buildkit.owner}, {spec.buildkit.driver},"
+        f" {plan.buildkit.by_digest},"
         f" max-parallelism {spec.buildkit.max_parallelism}, gc {str(spec.buildkit.gc).lower()}",
     )
     for image in plan.images:
         table.add_row("image", f"{image.reference} = {image.digest}")
     for step in render(plan).steps:
         table.add_row("step", step + (" (own)" if step in plan.own_steps else ""))
+    table.add_row("warm build", _warm_build(plan))
+    for name in plan.own_checks:
+        table.add_row("check", f"checks/{name}.sh (own)")
     table.add_row("AMI", f"{spec.ami_name_prefix}-..., deprecated {spec.deprecate_days} days later")
     table.add_row("pointer", f"{spec.pointer} ({spec.publish.data_type})")
     table.add_row("followed by", ", ".join(spec.fleet.auto_scaling_groups) or "no group")
@@ -140,6 +144,14 @@ def print_status(found: Status) -> None:
             console.print(text, soft_wrap=True)
     if found.groups:
         print_groups(found.groups)
+
+
+def _warm_build(plan: Plan) -> str:
+    warm, context = plan.spec.warm, plan.context
+    if warm is None or context is None:
+        return "NONE: no build will be warm, and nothing can be published"
+    files = ", ".join(warm.bake_files) or warm.dockerfile or "the context's own bake file"
+    return f"{', '.join(warm.targets)} of {files}, in {warm.context} = {context.identity}"
 
 
 def _minute(moment: str) -> str:

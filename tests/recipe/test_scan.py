@@ -113,6 +113,7 @@ def test_every_kind_is_found_by_file_and_kind(small: Scanned) -> None:
 
 def test_entropy_counts_only_where_people_put_things(small: Scanned) -> None:
     small.place_file("usr/share/tool.conf", f'api_key = "{ENTROPY}"\n')
+    small.place_file("opt/bin/tool", f'\x7fELF api_key = "{ENTROPY}"\n')
     (ran,), _ = small.scan()
     assert (ran.exit_code, findings(ran)) == (0, set()), ran.said
 
