@@ -25,6 +25,7 @@ def made(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
 
     monkeypatch.setattr(images, "buildkit", lambda cache, report: image("buildkit"))
     monkeypatch.setattr(images, "stand_in", lambda number, *rest: image(f"stand-in-{number}"))
+    monkeypatch.setattr(images, "c_toolchain", lambda cache, report: image("c-toolchain"))
     monkeypatch.setattr(images.LocalImage, "digest", property(lambda i: f"sha256:{i.tag}"))
     return calls
 
@@ -51,8 +52,9 @@ def test_what_is_missing_is_made_and_pushed_once(
 ) -> None:
     for _ in range(2):
         content.serve("host:1", tmp_path, notes)
-    assert made == ["buildkit", "stand-in-1"]
+    assert made == ["buildkit", "stand-in-1", "c-toolchain"]
     assert there == {
+        "debian/c-toolchain:trixie": "sha256:c-toolchain",
         "moby/buildkit:v0.26.3": "sha256:buildkit",
         "q9t5s3a7/vllm-ci-postmerge-repo:latest": "sha256:stand-in-1",
     }

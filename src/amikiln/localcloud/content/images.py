@@ -101,7 +101,7 @@ def stand_in(generation: int, cache: Path, report: Reporter) -> LocalImage:
 def c_toolchain(cache: Path, report: Reporter) -> LocalImage:
     """Return an image with a C compiler and the source of Lua, for a real build to start from.
 
-    Making it takes about 30 s, and happens once.
+    Making it takes 15 to 20 s on two cores, and happens once.
 
     Raises:
         LocalCloudError: It cannot be made.
