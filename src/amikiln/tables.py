@@ -67,6 +67,9 @@ def print_cycle(done: Cycle, controller_seconds: float) -> None:
     if done.verdict is not None:
         passed = ", ".join(check.name for check in done.verdict.checks)
         table.add_row("verdict", f"{done.verdict.outcome}: {passed}")
+        for check in done.verdict.checks:
+            if check.figures:
+                table.add_row(check.name, check.evidence)
     table.add_row("pointer", _pointer(done.published))
     for group, machine in machines_of(done.turnover):
         table.add_row("machine", _machine(group, machine.id, machine.image_id, machine.state))
