@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import IO
 
 from amikiln import inputs, recipe
-from amikiln.context import Context
 from amikiln.guest import GuestCommandFailed, Login
-from amikiln.model import Network, PinnedImage, Plan, SourceImage
+from amikiln.model import Context, Network, PinnedImage, Plan, SourceImage
 from amikiln.spec import Spec
 
 

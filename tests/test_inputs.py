@@ -7,8 +7,7 @@ import dataclasses
 import pytest
 
 from amikiln import inputs, recipe
-from amikiln.context import Context
-from amikiln.model import PinnedImage, Plan
+from amikiln.model import Context, PinnedImage, Plan
 from pretend_tools import plan
 
 GIT = {"warm": {"context": "https://example.org/a.git#main", "dockerfile": "Dockerfile"}}

@@ -30,7 +30,8 @@ def test_the_compiled_rules_go_along_and_are_made_once(
 ) -> None:
     monkeypatch.setenv("AMIKILN_CACHE", str(tmp_path))
     first = scanner.files(RULES, "x86_64")
-    (made,) = tmp_path.iterdir()
+    lock, made = sorted(tmp_path.iterdir())
+    assert lock.name == f".{made.name}.lock"
     monkeypatch.setattr(proc, "run", pytest.fail)
     assert scanner.files(RULES, "x86_64") == first
     assert {path.split("/")[0] for path in first} == {scanner.PROGRAM, scanner.CACHE_FOLDER}

@@ -26,6 +26,7 @@ NO_CHANGES: list[str] = []
 UNITS = {"s": 1, "m": 60, "h": 3600}
 
 ImageDirectory = Annotated[Path, typer.Argument(help="The image's directory, as images/cpu-build")]
+Ami = Annotated[str, typer.Argument(help="The image's id, as ami-0123456789abcdef0")]
 Local = Annotated[
     bool, typer.Option("--local", help="Use the local cloud; start it if it is not up")
 ]
@@ -34,6 +35,9 @@ Changes = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the spec for this run"),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON")]
+KeepVerdict = Annotated[
+    Path | None, typer.Option("--verdict", help="Keep the verdict in this file", dir_okay=False)
+]
 SecretsFd = Annotated[
     int | None,
     typer.Option(

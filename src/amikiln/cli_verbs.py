@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
@@ -12,10 +13,12 @@ from amikiln import places, steps, tables, verdict_file
 from amikiln.cli_options import (
     NO_CHANGES,
     STARTED,
+    Ami,
     Changes,
     ImageDirectory,
     Json,
     KeepOnError,
+    KeepVerdict,
     Local,
     SecretsFd,
     prepared,
@@ -29,6 +32,8 @@ from amikiln.rollout import turn_over
 from amikiln.stages import require_pass
 from amikiln.status import status as read_status
 
+Found = TypeVar("Found")
+
 
 def plan(
     image: ImageDirectory,
@@ -39,10 +44,7 @@ def plan(
     """Show what a run would do, with everything resolved. Writes nothing."""
     spec, tools = prepared(image, local, changes)
     planned = make_plan(spec, own.read(image), tools)
-    if as_json:
-        tables.print_json(planned)
-    else:
-        tables.print_plan(planned)
+    _show(planned, as_json, tables.print_plan)
 
 
 def run(
@@ -50,9 +52,7 @@ def run(
     local: Local = False,
     changes: Changes = NO_CHANGES,
     as_json: Json = False,
-    verdict: Annotated[
-        Path | None, typer.Option(help="Keep the verdict in this file", dir_okay=False)
-    ] = None,
+    verdict: KeepVerdict = None,
     keep_on_error: KeepOnError = False,
     secrets_fd: SecretsFd = None,
     rebake: Annotated[
@@ -93,21 +93,16 @@ def bake(
     spec, tools = prepared(image, local, changes, secrets_fd)
     this_run = steps.new_run(spec.name)
     done = steps.bake_alone(spec, own.read(image), this_run, tools, keep_on_error=keep_on_error)
-    if as_json:
-        tables.print_json(done)
-    else:
-        tables.print_baked(done)
+    _show(done, as_json, tables.print_baked)
 
 
 def verify(
     image: ImageDirectory,
-    ami: Annotated[str, typer.Argument(help="The image's id, as ami-0123456789abcdef0")],
+    ami: Ami,
     local: Local = False,
     changes: Changes = NO_CHANGES,
     as_json: Json = False,
-    verdict: Annotated[
-        Path | None, typer.Option(help="Keep the verdict in this file", dir_okay=False)
-    ] = None,
+    verdict: KeepVerdict = None,
     secrets_fd: SecretsFd = None,
 ) -> None:
     """Boot a machine from an image, and see whether builds on it are warm and nothing is secret."""
@@ -124,7 +119,7 @@ def verify(
 
 def publish(
     image: ImageDirectory,
-    ami: Annotated[str, typer.Argument(help="The image's id, as ami-0123456789abcdef0")],
+    ami: Ami,
     local: Local = False,
     as_json: Json = False,
     verdict: Annotated[
@@ -142,10 +137,7 @@ def publish(
     proof = _proof(ami, verdict, force, reason)
     spec, tools = prepared(image, local)
     published = steps.publish_alone(spec, ami, proof, steps.new_run(spec.name), tools)
-    if as_json:
-        tables.print_json(published)
-    else:
-        tables.print_published(published)
+    _show(published, as_json, tables.print_published)
 
 
 def rollout(
@@ -163,20 +155,21 @@ def rollout(
     if pointer is None:
         raise AmikilnError(f"{spec.pointer} names no image yet", hint="`amikiln run` publishes one")
     groups = turn_over(spec, pointer.value, tools, wait_seconds=wait_seconds)
-    if as_json:
-        tables.print_json(groups)
-    else:
-        tables.print_groups(groups)
+    _show(groups, as_json, tables.print_groups)
 
 
 def status(image: ImageDirectory, local: Local = False, as_json: Json = False) -> None:
     """Show the pointer, the images and the machines."""
     spec, tools = prepared(image, local)
     found = read_status(spec, tools)
+    _show(found, as_json, tables.print_status)
+
+
+def _show(found: Found, as_json: bool, print_table: Callable[[Found], None]) -> None:
     if as_json:
         tables.print_json(found)
     else:
-        tables.print_status(found)
+        print_table(found)
 
 
 def _proof(ami: str, verdict: Path | None, force: bool, reason: str | None) -> Verdict | Forced:

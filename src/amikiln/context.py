@@ -13,38 +13,20 @@ import re
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from amikiln import proc
 from amikiln.errors import PreflightError
+from amikiln.model import Context
 from amikiln.spec_content import Warm
 
 LOOKUP_SECONDS = 120
 FETCH_SECONDS = 1800
 COMMIT = re.compile(r"[0-9a-f]{40}")
 WITHOUT_PROMPT = {"GIT_TERMINAL_PROMPT": "0", "GIT_SSH_COMMAND": "ssh -o BatchMode=yes"}
-
-
-@dataclass(frozen=True)
-class Context:
-    """What the warm build is made from, with nothing left that can move.
-
-    Attributes:
-        identity: ``commit:`` and a git commit, or ``sha256:`` of the packed folder.
-        folder: The folder on this machine, or within the repository.
-        repository: The repository's URL; None for a folder on this machine.
-    """
-
-    identity: str
-    folder: Path
-    repository: str | None
-
-
-Resolve = Callable[[Warm, Path], Context]
 
 
 def resolve(warm: Warm, image_directory: Path) -> Context:
@@ -125,7 +107,7 @@ def _entries(folder: Path, without: str) -> Iterator[Path]:
 
 def _commit_of(repository: str, ref: str) -> str:
     wanted = [f"refs/tags/{ref}^{{}}", f"refs/heads/{ref}", f"refs/tags/{ref}", ref]
-    said = _git("ls-remote", "--", repository, ref, f"{ref}^{{}}", seconds=LOOKUP_SECONDS)
+    said = _git("ls-remote", "--", repository, ref, f"{ref}^{{}}")
     found = {name: commit for commit, _, name in (line.partition("\t") for line in said)}
     for name in wanted:
         if name in found:

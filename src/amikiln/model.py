@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 from pydantic import ConfigDict
 
 from amikiln import __version__
-from amikiln.context import Context
 from amikiln.spec import Spec
 
 TAG_IMAGE = "amikiln:image"
@@ -81,6 +81,21 @@ class PinnedImage:
     def by_digest(self) -> str:
         """The reference that no push can change."""
         return f"{self.reference.rpartition(':')[0]}@{self.digest}"
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the warm build is made from, with nothing left that can move.
+
+    Attributes:
+        identity: ``commit:`` and a git commit, or ``sha256:`` of the packed folder.
+        folder: The folder on this machine, or within the repository.
+        repository: The repository's URL; None for a folder on this machine.
+    """
+
+    identity: str
+    folder: Path
+    repository: str | None
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import platform
 import tempfile
 from importlib import metadata
@@ -14,6 +12,7 @@ import kingfisher
 
 from amikiln import places, proc
 from amikiln.errors import PreflightError
+from amikiln.kept import kept, key_of
 from amikiln.spec_content import AllowedSecret, Secrets
 
 PROGRAM = "kingfisher"
@@ -98,29 +97,15 @@ def _escaped(text: str) -> str:
 
 def _compiled(program: Path, rules: bytes) -> Path:
     """Return the folder of the compiled rules; made once for each version and rule file."""
-    key = hashlib.sha256(version().encode() + b"\0" + rules).hexdigest()[:16]
-    folder = places.cache_directory() / f"scanner-rules-{key}"
-    if folder.is_dir():
-        return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".scanner-rules-") as making:
-        file, made = Path(making, RULES), Path(making, "made")
-        file.write_bytes(rules)
-        command: list[str | Path] = [
-            program,
-            "rules",
-            "compile-cache",
-            "--no-update-check",
-            "--quiet",
-        ]
-        proc.run(
-            [*command, "--rules-path", file, "--rule-cache-dir", made],
-            timeout_seconds=COMPILE_SECONDS,
-        )
-        try:
-            os.rename(made, folder)
-        except OSError:
-            # Another process was faster; what it made is the same.
-            if not folder.is_dir():
-                raise
-    return folder
+
+    def compile_into(folder: Path) -> None:
+        with tempfile.TemporaryDirectory(prefix="amikiln-rules-") as scratch:
+            file = Path(scratch, RULES)
+            file.write_bytes(rules)
+            command: list[str | Path] = [program, "rules", "compile-cache", "--no-update-check"]
+            command += ["--quiet", "--rules-path", file, "--rule-cache-dir", folder]
+            proc.run(command, timeout_seconds=COMPILE_SECONDS)
+
+    return kept(
+        places.cache_directory() / f"scanner-rules-{key_of(version(), rules)}", compile_into
+    )

@@ -58,11 +58,12 @@ def verify(image: Image, plan: Plan, run: Run, tools: Toolbox) -> Verdict:
 
 def _look(guest: Guest, image: Image, plan: Plan, tools: Toolbox) -> Iterator[CheckResult]:
     fleet_settings.apply(plan, guest)
-    planned = plan if plan.digest == image.digest else _as_baked(plan, guest)
-    delivery.send_recipe(recipe.render(planned), guest, tools)
-    delivery.send_build(planned, guest, tools)
-    subject = checks.Subject(guest, planned, image.digest)
-    for check in checks.of(planned):
+    subject = checks.Subject(guest, plan, image.digest)
+    if plan.digest != image.digest:
+        subject = replace(subject, plan=_as_baked(subject))
+    delivery.send_recipe(recipe.render(subject.plan), guest, tools)
+    delivery.send_build(subject.plan, guest, tools)
+    for check in checks.of(subject.plan):
         with tools.waiter.span(f"check {checks.name_of(check)}"):
             found = checks.carry_out(check, subject)
         result = replace(found, evidence=tools.masked(found.evidence))
@@ -70,18 +71,17 @@ def _look(guest: Guest, image: Image, plan: Plan, tools: Toolbox) -> Iterator[Ch
         yield result
 
 
-def _as_baked(plan: Plan, guest: Guest) -> Plan:
+def _as_baked(subject: checks.Subject) -> Plan:
     """Return the plan with the digests that its tags had at the bake, as the image names them.
 
     They are believed only if they lead to the digest that the image was tagged with: a check
     compares.
     """
-    subject = checks.Subject(guest, plan, "")
     try:
-        return inputs.as_baked(plan, subject.manifest()["planned"])
+        return inputs.as_baked(subject.plan, subject.manifest()["planned"])
     except (GuestCommandFailed, KeyError, TypeError, AttributeError, ValueError):
         # The checks will say what is wrong with its manifest.
-        return plan
+        return subject.plan
 
 
 def described(result: CheckResult) -> str:

@@ -10,7 +10,7 @@ import tomllib
 
 from amikiln import recipe
 from amikiln.checks import service
-from amikiln.checks.finding import Finding, Subject, compared
+from amikiln.checks.finding import Finding, Subject, compared, until
 from amikiln.model import Outcome, canonical_json
 
 GC_WORDS = {True: "gc on", False: "gc off"}
@@ -23,13 +23,13 @@ def builder_up(subject: Subject) -> Finding:
     if subject.plan.spec.buildkit.driver == "systemd":
         return service.up(subject)
     container = _container(subject)
+    bound = subject.plan.spec.verify.builder_up_seconds
+    runs = f"docker inspect --format '{{{{.State.Running}}}}' {container} | grep -x true"
     found = subject.ask(
-        f"timeout {_bound(subject)} sh -c 'until docker inspect --format"
-        ' "{{.State.Running}}" "$0" 2>/dev/null | grep -qx true; do sleep 1; done\''
-        f" {container} || true; docker inspect --format '{{{{.State.Status}}}}"
+        f"{until(runs, bound)} || true; docker inspect --format '{{{{.State.Status}}}}"
         " {{.HostConfig.RestartPolicy.Name}} {{.HostConfig.NetworkMode}} {{.Config.Image}}'"
         f" {container}",
-        timeout_seconds=_bound(subject) + 60,
+        timeout_seconds=bound + 60,
     ).split()
     wanted = ["running", "always", "host", subject.plan.buildkit.by_digest]
     return compared(found, wanted, "status, restart policy, network, image")
@@ -82,11 +82,7 @@ def _configuration(subject: Subject) -> str:
 
 def nothing_prunes(subject: Subject) -> Finding:
     """Nothing that runs by itself removes what the image was baked for."""
-    said = subject.ask(f"cd {recipe.REMOTE_DIRECTORY} && sh -eu pruners.sh && echo done")
-    lines = said.splitlines()
-    if not lines or lines.pop() != "done":
-        raise ValueError("the search was not gone through to its end")
-    found = [line.split("\t") for line in lines]
+    found = subject.rows("sh -eu pruners.sh")
     # What prunes only where the disk is nearly full: room-on-disk looks after that.
     harmless = [name for when, name, _ in found if when == "low-disk"]
     faults = [f"{name} ({file})" for when, name, file in found if when != "low-disk"]
@@ -98,10 +94,6 @@ def nothing_prunes(subject: Subject) -> Finding:
         )
     but = f"; {', '.join(harmless)} does when the disk is nearly full" if harmless else ""
     return Outcome.PASS, f"no timer and no cron file prunes{but}", ""
-
-
-def _bound(subject: Subject) -> int:
-    return subject.plan.spec.verify.builder_up_seconds
 
 
 def _container(subject: Subject) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from amikiln.guest import Guest
 from amikiln.model import Outcome, Plan
+from amikiln.recipe import REMOTE_DIRECTORY
 
 COMMAND_SECONDS = 300
 
@@ -35,6 +37,18 @@ class Subject:
         """
         return self.guest.run(command, timeout_seconds=timeout_seconds).strip()
 
+    def rows(self, command: str) -> list[list[str]]:
+        """Run a shell command in the recipe's folder and return its lines, split at tabs.
+
+        Raises:
+            GuestCommandFailed: It exited with another code than 0.
+            ValueError: Its output ends before it does.
+        """
+        lines = self.ask(f"cd {REMOTE_DIRECTORY} && {command} && echo done").splitlines()
+        if not lines or lines.pop() != "done":
+            raise ValueError("what was asked for was not gone through to its end")
+        return [line.split("\t") for line in lines]
+
     def manifest(self) -> Mapping[str, Any]:
         """Return what the image says of itself.
 
@@ -52,6 +66,17 @@ Finding = tuple[Outcome, str, str] | tuple[Outcome, str, str, Mapping[str, float
 """Outcome, evidence, a hint where there is need for one, and figures where there are some."""
 
 Check = Callable[[Subject], Finding]
+
+
+def until(command: str, seconds: int) -> str:
+    """Return a shell command that waits until another one succeeds, and fails if it never does.
+
+    Args:
+        command: Tried once a second.
+        seconds: How long at most.
+    """
+    loop = shlex.quote(f"until {{ {command}; }} >/dev/null 2>&1; do sleep 1; done")
+    return f"timeout {seconds} sh -c {loop}"
 
 
 def compared(found: Sequence[str], wanted: Sequence[str], what: str) -> Finding:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amikiln.checks.finding import Finding, Subject, compared
+from amikiln.checks.finding import Finding, Subject, compared, until
 
 UNIT = "buildkit.service"
 PROGRAMS = "/opt/buildkit"
@@ -10,7 +10,6 @@ CONFIGURATION = "/etc/buildkit/buildkitd.toml"
 
 # What the kernel applies to the process, not only what the unit's file says.
 LOOK = f"""
-timeout %d sh -c 'until systemctl is-active --quiet {UNIT}; do sleep 1; done' || true
 show() {{ systemctl show --property="$1" --value {UNIT}; }}
 pid=$(show MainPID)
 echo "state $(show ActiveState)"
@@ -36,7 +35,8 @@ class ChangedSince(Exception):
 def up(subject: Subject) -> Finding:
     """It runs again, from its own programs, with the properties that it was baked with."""
     seconds = subject.plan.spec.verify.builder_up_seconds
-    found = subject.ask(LOOK % seconds, timeout_seconds=seconds + 60).split("\n")
+    active = until(f"systemctl is-active --quiet {UNIT}", seconds)
+    found = subject.ask(f"{active} || true\n{LOOK}", timeout_seconds=seconds + 60).split("\n")
     wanted = [
         "state active",
         "at-boot enabled",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 
-from amikiln.checks.finding import Finding, Subject, compared
+from amikiln.checks.finding import Finding, Subject, compared, until
 from amikiln.model import Outcome
 
 GIB_IN_KIB = 1024**2
@@ -29,8 +29,7 @@ def docker_as_baked(subject: Subject) -> Finding:
     """Docker is up, and looks where the bake left things: another place is an empty one."""
     bound = subject.plan.spec.verify.builder_up_seconds
     found = subject.ask(
-        f"timeout {bound} sh -c 'until docker info >/dev/null 2>&1; do sleep 1; done';"
-        f" {DOCKER_FACTS}",
+        f"{until('docker info', bound)}; {DOCKER_FACTS}",
         timeout_seconds=bound + 60,
     ).split()
     baked = subject.manifest()["docker_store"]

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from amikiln import proc
-from amikiln.localcloud.content.kept import kept, key_of
+from amikiln.kept import kept, key_of
 from amikiln.report import Reporter
 
 MODULE = Path(__file__).parent / "golang"

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from amikiln import proc
 from amikiln.errors import LocalCloudError
+from amikiln.kept import kept, key_of
 from amikiln.localcloud.content import gotools, oci, toolchain, tree
-from amikiln.localcloud.content.kept import kept, key_of
 from amikiln.report import Reporter
 
 PUBLIC_LOOK_SECONDS = 15

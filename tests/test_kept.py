@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from amikiln.localcloud.content.kept import kept, key_of
+from amikiln.kept import kept, key_of
 
 
 def test_it_is_made_once(tmp_path: Path) -> None:
