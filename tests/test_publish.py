@@ -130,16 +130,24 @@ def test_a_tag_that_was_removed_or_changed_is_refused(
     assert bench.pointer() is None
 
 
+def refused_either_way(
+    bench: Bench, held: lease.Lease, proven: tuple[Image, Verdict], why: str
+) -> None:
+    """Try to publish an image with its verdict and by force, and see nothing move."""
+    image, verdict = proven
+    for proof in (verdict, Forced(image.id, "urgent")):
+        with pytest.raises(AmikilnError, match=why):
+            publish_it(bench, held, image, proof)
+    assert bench.pointer() is None
+
+
 def test_an_image_of_another_spec_is_refused_with_and_without_force(
     bench: Bench, held: lease.Lease, proven: tuple[Image, Verdict]
 ) -> None:
-    image, verdict = proven
+    image, _ = proven
     bench.tools.cloud.images.tag(image.id, {TAG_IMAGE: "gpu-build"})
-    for proof in (verdict, Forced(image.id, "urgent")):
-        with pytest.raises(AmikilnError, match=r"not an image of cpu-build: .* gpu-build"):
-            publish_it(bench, held, image, proof)
+    refused_either_way(bench, held, proven, r"not an image of cpu-build: .* gpu-build")
     assert TAG_FORCED not in tags_of(bench, image)
-    assert bench.pointer() is None
 
 
 @pytest.mark.parametrize("state", ["pending", "failed", "disabled"])
@@ -150,23 +158,17 @@ def test_an_image_that_is_not_available_is_refused_with_and_without_force(
     proven: tuple[Image, Verdict],
     state: str,
 ) -> None:
-    image, verdict = proven
+    image, _ = proven
     cloud.backend.amis[image.id].state = state
-    for proof in (verdict, Forced(image.id, "urgent")):
-        with pytest.raises(AmikilnError, match=f"{image.id} in us-east-1 is {state}"):
-            publish_it(bench, held, image, proof)
-    assert bench.pointer() is None
+    refused_either_way(bench, held, proven, f"{image.id} in us-east-1 is {state}")
 
 
 def test_an_image_that_is_gone_is_refused_with_and_without_force(
     bench: Bench, held: lease.Lease, proven: tuple[Image, Verdict]
 ) -> None:
-    image, verdict = proven
+    image, _ = proven
     bench.ec2.deregister_image(ImageId=image.id)
-    for proof in (verdict, Forced(image.id, "urgent")):
-        with pytest.raises(AmikilnError, match=f"no image {image.id}"):
-            publish_it(bench, held, image, proof)
-    assert bench.pointer() is None
+    refused_either_way(bench, held, proven, f"no image {image.id}")
 
 
 def test_a_forced_image_needs_no_proof_and_status_shows_the_reason(

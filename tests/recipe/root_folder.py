@@ -33,6 +33,11 @@ echo "$code" >/results/exit-code.{time}
 """
 
 
+OWNER = "builder-owner"
+"""Who owns the builder in the tests of steps; ``ADD_OWNER`` makes that user."""
+ADD_OWNER = f"groupadd -f docker; id {OWNER} >/dev/null 2>&1 || useradd -m -G docker {OWNER}"
+
+
 @dataclass(frozen=True)
 class Ran:
     """What a step did: its exit code, what it said, and which stand-ins it called."""

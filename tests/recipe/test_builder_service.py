@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from recipe.root_folder import RootFolder
-
-OWNER = "builder-owner"
-ADD_OWNER = f"groupadd -f docker; id {OWNER} >/dev/null 2>&1 || useradd -m -G docker {OWNER}"
+from recipe.root_folder import ADD_OWNER, OWNER, RootFolder
 
 # `docker cp` brings programs that say their version.
 DOCKER = r"""

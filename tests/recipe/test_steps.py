@@ -7,9 +7,8 @@ import json
 import pytest
 
 from pretend_tools import pin
-from recipe.root_folder import RootFolder
+from recipe.root_folder import ADD_OWNER, OWNER, RootFolder
 
-OWNER = "builder-owner"
 BUILDKIT = {"builder": "baked-vllm-builder", "owner": OWNER}
 CONTAINER = "buildx_buildkit_baked-vllm-builder0"
 
@@ -44,9 +43,6 @@ def docker(root: RootFolder) -> RootFolder:
     root.stand_in("docker", DOCKER)
     root.plan_changes = {"buildkit": BUILDKIT}
     return root
-
-
-ADD_OWNER = f"groupadd -f docker; id {OWNER} >/dev/null 2>&1 || useradd -m -G docker {OWNER}"
 
 
 # -- 10-docker

@@ -8,10 +8,8 @@ from typing import Any
 
 import pytest
 
-from recipe.root_folder import Ran, RootFolder
+from recipe.root_folder import ADD_OWNER, OWNER, Ran, RootFolder
 
-OWNER = "builder-owner"
-ADD_OWNER = f"groupadd -f docker; id {OWNER} >/dev/null 2>&1 || useradd -m -G docker {OWNER}"
 CONTEXT = "mkdir -p /var/tmp/amikiln-context"
 SECRET = "hf_notARealToken0123456789abcdefgh"
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,13 +20,10 @@ IMAGE_SECONDS = 300
 class Planter:
     """One machine of a proven image, out of which many images with a fault are made."""
 
-    def __init__(self, cloud: LocalCloud, image_id: str, directory: Path) -> None:
+    def __init__(self, cloud: LocalCloud, image_id: str, made: keys.Keys) -> None:
         self._cloud = cloud
         self._image = cloud.ec2.describe_images(ImageIds=[image_id])["Images"][0]
         self._made: list[str] = []
-        directory.mkdir(mode=0o700)
-        made = keys.make(directory)
-        user_data = base64.b64encode(keys.user_data(made, 60).encode()).decode()
         cloud.ec2.import_key_pair(
             KeyName="planter", PublicKeyMaterial=made.public(made.ours).encode()
         )
@@ -37,7 +33,7 @@ class Planter:
             KeyName="planter",
             MinCount=1,
             MaxCount=1,
-            UserData=base64.b64decode(user_data).decode(),
+            UserData=keys.user_data(made, 60),
         )
         self._instance = launched["Instances"][0]["InstanceId"]
         wait = cloud.waiter.until
@@ -91,15 +87,11 @@ class Planter:
 
 
 @contextmanager
-def planter(cloud: LocalCloud, image_id: str, directory: Path) -> Iterator[Planter]:
+def planter(cloud: LocalCloud, image_id: str) -> Iterator[Planter]:
     """Give a planter that is gone afterwards, with everything it made."""
-    found = Planter(cloud, image_id, directory / "planter-keys")
-    try:
-        yield found
-    finally:
-        found.close()
-
-
-def copy_of_the_image_directory(original: Path, into: Path) -> Path:
-    """Return a copy of an image's directory, to be changed."""
-    return Path(shutil.copytree(original, into / original.name))
+    with tempfile.TemporaryDirectory(prefix="planter-") as directory:
+        found = Planter(cloud, image_id, keys.make(Path(directory)))
+        try:
+            yield found
+        finally:
+            found.close()

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from vm.local_cloud import IMAGE_DIRECTORY, LocalCloud
-from vm.planting import Planter, copy_of_the_image_directory, planter
+from vm.planting import Planter, planter
 
 pytestmark = pytest.mark.vm
 
@@ -26,15 +26,9 @@ ECR_LOGIN = json.dumps({"auths": {ECR: {"auth": TOKEN}}})
 
 
 @pytest.fixture(scope="module")
-def machine(
-    local_cloud: LocalCloud,
-    proven_run: dict[str, Any],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Planter]:
+def machine(local_cloud: LocalCloud, proven_run: dict[str, Any]) -> Iterator[Planter]:
     """A machine of the proven image."""
-    with planter(
-        local_cloud, proven_run["cycle"]["image"]["id"], tmp_path_factory.mktemp("planter")
-    ) as found:
+    with planter(local_cloud, proven_run["cycle"]["image"]["id"]) as found:
         yield found
 
 
@@ -80,7 +74,7 @@ def test_secrets_a_missing_image_gc_and_another_context(
     machine.run(f"docker cp /run/b {CONTAINER}:{toml} && docker start {CONTAINER}")
     machine.run(f"rm {login} /var/tmp/forgotten* && docker pull --quiet {CI_IMAGE}")
 
-    changed = copy_of_the_image_directory(IMAGE_DIRECTORY, tmp_path)
+    changed = Path(shutil.copytree(IMAGE_DIRECTORY, tmp_path / "changed"))
     with (changed / "warm" / "check.lua").open("a") as script:
         script.write("-- a comment\n")
     found = not_passed(local_cloud, image_id, tmp_path / "verdict.json", changed)
@@ -184,7 +178,7 @@ def test_pulled_images_alone_do_not_make_builds_warm(
     local_cloud: LocalCloud, tmp_path: Path
 ) -> None:
     """The negative control: the original's first version, which had no warm build."""
-    directory = copy_of_the_image_directory(IMAGE_DIRECTORY, tmp_path)
+    directory = Path(shutil.copytree(IMAGE_DIRECTORY, tmp_path / "first-version"))
     spec = directory / "image.toml"
     text = spec.read_text()
     before, warm, rest = text.partition("[warm]\n")
@@ -199,7 +193,6 @@ def test_pulled_images_alone_do_not_make_builds_warm(
     found = not_passed(local_cloud, baked["image"]["id"], tmp_path / "verdict.json", directory)
     assert found.keys() == {"manifest-as-planned", "builds-are-warm"}
     assert "fail: 0 of 17 steps are hits" in found["builds-are-warm"]
-    shutil.rmtree(directory)
 
 
 def test_a_proven_image_is_proven_again_from_its_id_alone(

@@ -30,15 +30,9 @@ def served_run(local_cloud: LocalCloud) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def machine(
-    local_cloud: LocalCloud,
-    served_run: dict[str, Any],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Planter]:
+def machine(local_cloud: LocalCloud, served_run: dict[str, Any]) -> Iterator[Planter]:
     """A machine of its image."""
-    with planter(
-        local_cloud, served_run["image"]["id"], tmp_path_factory.mktemp("served")
-    ) as found:
+    with planter(local_cloud, served_run["image"]["id"]) as found:
         yield found
 
 
