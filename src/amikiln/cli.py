@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from amikiln import __version__, cli_verbs, schema
+from amikiln import __version__, cli_export, cli_verbs
 from amikiln.aws.errors import AwsFailure, explain
 from amikiln.errors import INTERRUPTED_EXIT_CODE, AmikilnError, Interrupted
 from amikiln.localcloud.cli import cloud as local_cloud_commands
@@ -24,8 +24,7 @@ app = typer.Typer(
 for verb in cli_verbs.ALL:
     app.command()(verb)
 app.add_typer(local_cloud_commands, name="cloud")
-export = typer.Typer(no_args_is_help=True, help="Print what other tools take.")
-app.add_typer(export, name="export")
+app.add_typer(cli_export.export, name="export")
 
 
 @app.callback(invoke_without_command=True)
@@ -37,18 +36,6 @@ def options(
     if version:
         print(__version__)
         raise typer.Exit
-
-
-@export.command("schema")
-def export_schema() -> None:
-    """Print the JSON Schema of image.toml."""
-    print(schema.text(), end="")
-
-
-@export.command("verdict-schema")
-def export_verdict_schema() -> None:
-    """Print the JSON Schema of a verdict's file."""
-    print(schema.verdict_text(), end="")
 
 
 def main() -> NoReturn:

@@ -28,7 +28,10 @@ UNITS = {"s": 1, "m": 60, "h": 3600}
 ImageDirectory = Annotated[Path, typer.Argument(help="The image's directory, as images/cpu-build")]
 Ami = Annotated[str, typer.Argument(help="The image's id, as ami-0123456789abcdef0")]
 Local = Annotated[
-    bool, typer.Option("--local", help="Use the local cloud; start it if it is not up")
+    bool,
+    typer.Option(
+        "--local", envvar="AMIKILN_LOCAL", help="Use the local cloud; start it if it is not up"
+    ),
 ]
 Changes = Annotated[
     list[str],
