@@ -9,8 +9,9 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from amikiln import __version__, cli_verbs, schema
+from amikiln import __version__, cli_verbs, iam_policy, schema, spec_file
 from amikiln.aws.errors import AwsFailure, explain
+from amikiln.cli_options import ImageDirectory
 from amikiln.errors import INTERRUPTED_EXIT_CODE, AmikilnError, Interrupted
 from amikiln.localcloud.cli import cloud as local_cloud_commands
 
@@ -49,6 +50,21 @@ def export_schema() -> None:
 def export_verdict_schema() -> None:
     """Print the JSON Schema of a verdict's file."""
     print(schema.verdict_text(), end="")
+
+
+@export.command("iam-policy")
+def export_iam_policy(
+    image: ImageDirectory,
+    account: Annotated[
+        str, typer.Option(metavar="ID", help="The account's 12 digits; * is any")
+    ] = iam_policy.ANY_ACCOUNT,
+    kms_key: Annotated[
+        str | None,
+        typer.Option(metavar="ARN", help="The account's own key that encrypts its volumes"),
+    ] = None,
+) -> None:
+    """Print the IAM policy that the verbs need for an image, and nothing beyond it."""
+    print(iam_policy.text(spec_file.load(image), account, kms_key), end="")
 
 
 def main() -> NoReturn:
