@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from amikiln import packer, schema, spec_file
+from amikiln import iam_policy, packer, schema, spec_file
 from amikiln.cli_options import NO_CHANGES, Changes, ImageDirectory, Local, prepared
 from amikiln.errors import AmikilnError
 from amikiln.packer import folder
@@ -30,6 +30,21 @@ def export_schema() -> None:
 def export_verdict_schema() -> None:
     """Print the JSON Schema of a verdict's file."""
     print(schema.verdict_text(), end="")
+
+
+@export.command("iam-policy")
+def export_iam_policy(
+    image: ImageDirectory,
+    account: Annotated[
+        str, typer.Option(metavar="ID", help="The account's 12 digits; * is any")
+    ] = iam_policy.ANY_ACCOUNT,
+    kms_key: Annotated[
+        str | None,
+        typer.Option(metavar="ARN", help="The account's own key that encrypts its volumes"),
+    ] = None,
+) -> None:
+    """Print the IAM policy that the verbs need for an image, and nothing beyond it."""
+    print(iam_policy.text(spec_file.load(image), account, kms_key), end="")
 
 
 @export.command("packer")
