@@ -21,4 +21,5 @@ pull() {
 }
 export -f pull
 
+# shellcheck disable=SC2016 # for the other bash
 [ -z "${IMAGES[*]-}" ] || printf '%s\0' "${IMAGES[@]}" | xargs -0 -n 1 -P 4 bash -c 'pull "$1"' pull
