@@ -38,6 +38,10 @@ Changes = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the spec for this run"),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON")]
+KeepResult = Annotated[
+    Path | None,
+    typer.Option("--result", help="Keep the result as JSON in this file, too", dir_okay=False),
+]
 KeepVerdict = Annotated[
     Path | None, typer.Option("--verdict", help="Keep the verdict in this file", dir_okay=False)
 ]
