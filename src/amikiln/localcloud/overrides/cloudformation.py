@@ -16,6 +16,7 @@ from moto.cloudformation.utils import generate_stack_id
 
 from amikiln.localcloud.overrides import template_text
 from amikiln.localcloud.overrides.group_resource import GroupResource
+from amikiln.localcloud.overrides.parameter_resource import ParameterResource
 from amikiln.localcloud.overrides.stacks import LocalStack
 
 REVIEWED = "REVIEW_IN_PROGRESS"
@@ -28,7 +29,8 @@ def install() -> None:
     models.Stack = LocalStack  # type: ignore[misc]
     models.ChangeSet = LocalChangeSet  # type: ignore[misc]
     known: dict[str, Any] = parsing.get_model_map()
-    known[GroupResource.cloudformation_type()] = GroupResource
+    for resource in (GroupResource, ParameterResource):
+        known[resource.cloudformation_type()] = resource
 
 
 class LocalCloudFormationResponse(CloudFormationResponse):
