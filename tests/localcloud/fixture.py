@@ -138,6 +138,14 @@ class CloudFixture:
         with self.cloud.lock:
             return autoscaling_backends["123456789012"][REGION]
 
+    @property
+    def ssm_backend(self) -> Any:
+        """moto's Systems Manager of the default region."""
+        from moto.ssm.models import ssm_backends
+
+        with self.cloud.lock:
+            return ssm_backends["123456789012"][REGION]
+
     def run(self, **options: Any) -> str:
         """Run one instance and return its id; it boots in the background."""
         asked = {
