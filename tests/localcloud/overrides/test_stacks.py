@@ -77,6 +77,30 @@ def test_what_depends_on_a_change_is_updated_too(stack: StackFixture) -> None:
     assert stack.machine(without=first["InstanceId"])["InstanceType"] == "t3.medium"
 
 
+def test_what_changed_outside_of_the_stack_is_no_update(stack: StackFixture) -> None:
+    stack.create(template(Other=parameter("a"), **fleet()))
+    stack.cloud.client("ec2").create_launch_template_version(
+        LaunchTemplateId=stack.physical("Template"),
+        LaunchTemplateData={"ImageId": "resolve:ssm:/image", "InstanceType": "t3.large"},
+    )
+    with pytest.raises(ClientError, match="No updates are to be performed"):
+        stack.update()
+    stack.update(template(Other=parameter("b"), **fleet()))
+    updated = [name for name, status, _ in stack.events() if status == "UPDATE_COMPLETE"]
+    assert updated == ["Other", "fleet"]
+    assert stack.machine()["InstanceType"] == "t3.small"
+
+
+@pytest.mark.parametrize("region", ["", {"Ref": "AWS::Region"}, "us-east-1"])
+def test_a_group_takes_every_zone(stack: StackFixture, region: Any) -> None:
+    resources = fleet()
+    resources["Group"]["Properties"]["AvailabilityZones"] = {"Fn::GetAZs": region}
+    stack.create(template(**resources))
+    zones = stack.cloud.client("ec2").describe_availability_zones()["AvailabilityZones"]
+    (group,) = stack.cloud.client("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"]
+    assert group["AvailabilityZones"] == [zone["ZoneName"] for zone in zones]
+
+
 def test_a_group_is_updated_in_place(stack: StackFixture) -> None:
     resources = fleet()
     properties = resources["Group"]["Properties"]
@@ -117,6 +141,8 @@ def test_what_a_group_cannot_do_fails_the_update(
     # What was changed before the failure is changed back, as a version of its own.
     assert stack.template_data()["InstanceType"] == "t3.small"
     assert stack.machine()["InstanceId"] == machine["InstanceId"]
+    with pytest.raises(ClientError, match="No updates are to be performed"):
+        stack.update()
 
 
 def test_an_update_adds_removes_and_changes(stack: StackFixture) -> None:

@@ -187,7 +187,8 @@ class LocalCloudFormationBackend(CloudFormationBackend):
                 f"execution status of [{change_set.execution_status}]"
             )
         change_set.apply()
-        change_set.execution_status = "EXECUTE_COMPLETE"
+        failed = "ROLLBACK" in str(change_set.stack.status)
+        change_set.execution_status = "EXECUTE_FAILED" if failed else "EXECUTE_COMPLETE"
         self._take_exports(change_set.stack)
 
     def _named(self, name: str) -> LocalStack | None:

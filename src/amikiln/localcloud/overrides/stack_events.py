@@ -22,11 +22,13 @@ class Made:
     """A resource that is there.
 
     Attributes:
-        definition: Of the template, its functions evaluated, dynamic references as text.
+        text: What the template says of it, with parameters' values, and other resources by name.
+        definition: The same with other resources' values, dynamic references as text.
         resolved: The same with their values.
         resource: moto's object.
     """
 
+    text: dict[str, Any]
     definition: dict[str, Any]
     resolved: dict[str, Any]
     resource: Any

@@ -1,9 +1,9 @@
 """A stack's resources: what was made of which definition, and what an update changes.
 
-moto compares the template's text alone. Here, as on AWS, a resource is updated when its
-definition says something else once its functions are evaluated: when a parameter's value
-changed, or an attribute of a resource that was updated before it. A dynamic reference counts
-as text there, and is resolved when the resource is made or updated.
+moto compares the template alone. Here, as on AWS, a resource is updated when what the template
+says of it has changed, parameters' values put in, or when a resource that it refers to was
+updated and has another value since. A dynamic reference counts as text there, and is resolved
+when the resource is made or updated.
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/
 using-cfn-updating-stacks-update-behaviors.html
 """
@@ -11,7 +11,8 @@ using-cfn-updating-stacks-update-behaviors.html
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+import dataclasses
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from moto.cloudformation import parsing
@@ -37,6 +38,7 @@ class LocalResourceMap(parsing.ResourceMap):
             ValidationError: Something is wrong with either; nothing was made.
         """
         self.made: dict[str, Made] = {}
+        self._touched: set[str] = set()
         self.inputs: dict[str, str] = {}
         if self._template:
             template_check.check(self._template)
@@ -85,7 +87,7 @@ class LocalResourceMap(parsing.ResourceMap):
         for name in wanted:
             if name not in self.made:
                 yield "Add", name
-            elif self._may_differ(name):
+            elif self._text(name) != self.made[name].text:
                 yield "Modify", name
         for name in self.made:
             if name not in wanted:
@@ -110,16 +112,26 @@ class LocalResourceMap(parsing.ResourceMap):
             if conditions.get(self._resource_json_map[name].get("Condition"), True)
         ]
 
-    def _may_differ(self, name: str) -> bool:
-        try:
-            return self._definition(name) != self.made[name].definition
-        except ValidationError:
-            return True  # it refers to what is not made yet
+    def _text(self, name: str) -> dict[str, Any]:
+        return self._evaluated(name, _Names(self))
 
-    def _definition(self, name: str) -> dict[str, Any]:
-        definition = {"Properties": {}, **self._resource_json_map[name]}
-        found: dict[str, Any] = _without_nothing(parsing.clean_json(definition, self))
+    def _evaluated(self, name: str, values: Any) -> dict[str, Any]:
+        written = self._with_zones(self._resource_json_map[name])
+        definition = {"Properties": {}, **written}
+        found: dict[str, Any] = _without_nothing(parsing.clean_json(definition, values))
         return found
+
+    def _with_zones(self, value: Any) -> Any:
+        """Put in what Fn::GetAZs means: moto makes names up, and not of ``!Ref AWS::Region``."""
+        if isinstance(value, list):
+            return [self._with_zones(one) for one in value]
+        if not isinstance(value, dict):
+            return value
+        if set(value) == {"Fn::GetAZs"}:
+            region = parsing.clean_json(value["Fn::GetAZs"], self) or self._region_name
+            zones: Any = ec2_backends[self._account_id][region].describe_availability_zones()
+            return [zone.name for zone in zones]
+        return {key: self._with_zones(one) for key, one in value.items()}
 
     # -- changing ----------------------------------------------------------------------------
 
@@ -167,13 +179,16 @@ class LocalResourceMap(parsing.ResourceMap):
                 if now.resolved != before.resolved:
                     self._parsed_resources[name] = resource
                     resource = self._update(name, before.resolved)
-                self._keep(name, Made(before.definition, before.resolved, resource))
+                self._keep(name, dataclasses.replace(before, resource=resource))
                 note(name, "UPDATE_COMPLETE", self.made[name], None)
 
     def _bring(self, name: str, note: Note) -> None:
-        definition = self._definition(name)
-        known = self.made.get(name)
-        if known and known.definition == definition:
+        known, text = self.made.get(name), self._text(name)
+        needs = set(template_check.references(self._resource_json_map[name]))
+        if known and known.text == text and not needs & self._touched:
+            return
+        definition = self._evaluated(name, self)
+        if known and known.text == text and known.definition == definition:
             return
         properties = dynamic_references.resolved(
             definition["Properties"], self._account_id, self._region_name
@@ -181,8 +196,9 @@ class LocalResourceMap(parsing.ResourceMap):
         resolved = {**definition, "Properties": properties}
         if known is None:
             note(name, "CREATE_IN_PROGRESS", None, None)
-            made = Made(definition, resolved, self._create(name, resolved))
+            made = Made(text, definition, resolved, self._create(name, resolved))
             self._keep(name, made)
+            self._touched.add(name)
             note(name, "CREATE_COMPLETE", made, None)
             return
         if known.definition["Type"] != definition["Type"]:
@@ -192,7 +208,8 @@ class LocalResourceMap(parsing.ResourceMap):
             note(name, "UPDATE_IN_PROGRESS", known, None)
             resource = self._update(name, resolved)
             note(name, "UPDATE_COMPLETE", known, None)
-        self._keep(name, Made(definition, resolved, resource))
+            self._touched.add(name)
+        self._keep(name, Made(text, definition, resolved, resource))
 
     def _create(self, name: str, resolved: dict[str, Any]) -> Any:
         # moto's handlers change what they are given.
@@ -235,6 +252,34 @@ class LocalResourceMap(parsing.ResourceMap):
     def _keep(self, name: str, made: Made) -> None:
         self.made[name] = made
         self._parsed_resources[name] = made.resource
+
+
+class _Names(Mapping[str, Any]):
+    """A map in which every resource stands for itself, whether it is there or not."""
+
+    def __init__(self, resource_map: LocalResourceMap) -> None:
+        self._resource_map = resource_map
+        self.lazy_condition_map = resource_map.lazy_condition_map
+        self.cross_stack_resources = resource_map.cross_stack_resources
+
+    def __getitem__(self, key: str) -> Any:
+        if key in self._resource_map._resource_json_map:
+            return _Name(key)
+        return self._resource_map[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._resource_map)
+
+    def __len__(self) -> int:
+        return len(self._resource_map)
+
+
+class _Name:
+    def __init__(self, name: str) -> None:
+        self.physical_resource_id = f"${{{name}}}"
+
+    def get_cfn_attribute(self, attribute: str) -> str:
+        return f"{self.physical_resource_id}.{attribute}"
 
 
 def _without_nothing(value: Any) -> Any:
