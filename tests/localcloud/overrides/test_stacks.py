@@ -212,6 +212,29 @@ def test_a_failed_update_takes_all_back(stack: StackFixture) -> None:
     assert value_of(stack, "One") == "e"
 
 
+@pytest.mark.parametrize("option", [{"DisableRollback": True}, {"OnFailure": "DO_NOTHING"}])
+def test_other_ways_to_fail_are_refused(stack: StackFixture, option: dict[str, Any]) -> None:
+    with pytest.raises(ClientError, match="always rolls back"):
+        stack.client.create_stack(
+            StackName="fleet", TemplateBody=template(One=parameter("a")), **option
+        )
+
+
+def test_a_stack_tags_what_it_makes(stack: StackFixture) -> None:
+    stack.client.create_stack(
+        StackName="fleet",
+        TemplateBody=template(**fleet()),
+        Tags=[{"Key": "team", "Value": "ci"}],
+    )
+    tags = {tag["Key"]: tag["Value"] for tag in stack.machine()["Tags"]}
+    assert tags["team"] == "ci"
+    found = stack.cloud.client("ec2").describe_tags(
+        Filters=[{"Name": "resource-id", "Values": [stack.physical("Template")]}]
+    )["Tags"]
+    tags = {tag["Key"]: tag["Value"] for tag in found}
+    assert (tags["team"], tags["aws:cloudformation:logical-id"]) == ("ci", "Template")
+
+
 def test_a_stack_is_deleted_with_what_it_made(stack: StackFixture) -> None:
     stack.create(
         template(

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
+from moto.autoscaling.models import FakeAutoScalingGroup
 from moto.cloudformation import parsing
 from moto.cloudformation.exceptions import ValidationError
 from moto.ec2.models import ec2_backends
@@ -24,6 +25,7 @@ from amikiln.localcloud.overrides import (
     dynamic_references,
     template_check,
     template_parameters,
+    template_values,
 )
 from amikiln.localcloud.overrides.stack_events import Failing, Made, Note
 
@@ -113,25 +115,15 @@ class LocalResourceMap(parsing.ResourceMap):
         ]
 
     def _text(self, name: str) -> dict[str, Any]:
-        return self._evaluated(name, _Names(self))
+        return self._evaluated(name, template_values.Names(self))
 
     def _evaluated(self, name: str, values: Any) -> dict[str, Any]:
-        written = self._with_zones(self._resource_json_map[name])
-        definition = {"Properties": {}, **written}
-        found: dict[str, Any] = _without_nothing(parsing.clean_json(definition, values))
-        return found
+        definition = {"Properties": {}, **self._resource_json_map[name]}
+        return template_values.evaluated(definition, values, self._zones)
 
-    def _with_zones(self, value: Any) -> Any:
-        """Put in what Fn::GetAZs means: moto makes names up, and not of ``!Ref AWS::Region``."""
-        if isinstance(value, list):
-            return [self._with_zones(one) for one in value]
-        if not isinstance(value, dict):
-            return value
-        if set(value) == {"Fn::GetAZs"}:
-            region = parsing.clean_json(value["Fn::GetAZs"], self) or self._region_name
-            zones: Any = ec2_backends[self._account_id][region].describe_availability_zones()
-            return [zone.name for zone in zones]
-        return {key: self._with_zones(one) for key, one in value.items()}
+    def _zones(self, region: str) -> list[str]:
+        ec2: Any = ec2_backends[self._account_id][region or self._region_name]
+        return [zone.name for zone in ec2.describe_availability_zones()]
 
     # -- changing ----------------------------------------------------------------------------
 
@@ -216,15 +208,7 @@ class LocalResourceMap(parsing.ResourceMap):
         resource: Any = parsing.parse_and_create_resource(
             name, copy.deepcopy(resolved), self, self._account_id, self._region_name
         )
-        if isinstance(resource, TaggedEC2Resource):
-            tags = {
-                **self.tags,
-                "aws:cloudformation:stack-name": self["AWS::StackName"],
-                "aws:cloudformation:stack-id": self["AWS::StackId"],
-                "aws:cloudformation:logical-id": name,
-            }
-            ec2 = ec2_backends[self._account_id][self._region_name]
-            ec2.create_tags([str(resource.physical_resource_id)], tags)  # type: ignore[attr-defined]
+        self._tag(name, resource)
         return resource
 
     def _update(self, name: str, resolved: dict[str, Any]) -> Any:
@@ -234,7 +218,30 @@ class LocalResourceMap(parsing.ResourceMap):
         if resource is None:
             kind = resolved["Type"]
             raise ValidationError(message=f"the local cloud cannot update resources of type {kind}")
+        self._tag(name, resource)
         return resource
+
+    def _tag(self, name: str, resource: Any) -> None:
+        """Say whose a resource is, and a group's machines, beside the stack's own tags."""
+        tags = {
+            **self.tags,
+            "aws:cloudformation:stack-name": self["AWS::StackName"],
+            "aws:cloudformation:stack-id": self["AWS::StackId"],
+            "aws:cloudformation:logical-id": name,
+        }
+        if isinstance(resource, TaggedEC2Resource):
+            ec2: Any = ec2_backends[self._account_id][self._region_name]
+            ec2.create_tags([resource.physical_resource_id], tags)  # type: ignore[attr-defined]
+        elif isinstance(resource, FakeAutoScalingGroup):
+            own = {tag["Key"] for tag in resource.tags}
+            resource.tags = [
+                *resource.tags,
+                *(
+                    {"Key": key, "Value": value, "PropagateAtLaunch": True}
+                    for key, value in tags.items()
+                    if key not in own
+                ),
+            ]
 
     def _remove(self, names: list[str], note: Note) -> None:
         for name in reversed(names):
@@ -252,40 +259,3 @@ class LocalResourceMap(parsing.ResourceMap):
     def _keep(self, name: str, made: Made) -> None:
         self.made[name] = made
         self._parsed_resources[name] = made.resource
-
-
-class _Names(Mapping[str, Any]):
-    """A map in which every resource stands for itself, whether it is there or not."""
-
-    def __init__(self, resource_map: LocalResourceMap) -> None:
-        self._resource_map = resource_map
-        self.lazy_condition_map = resource_map.lazy_condition_map
-        self.cross_stack_resources = resource_map.cross_stack_resources
-
-    def __getitem__(self, key: str) -> Any:
-        if key in self._resource_map._resource_json_map:
-            return _Name(key)
-        return self._resource_map[key]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._resource_map)
-
-    def __len__(self) -> int:
-        return len(self._resource_map)
-
-
-class _Name:
-    def __init__(self, name: str) -> None:
-        self.physical_resource_id = f"${{{name}}}"
-
-    def get_cfn_attribute(self, attribute: str) -> str:
-        return f"{self.physical_resource_id}.{attribute}"
-
-
-def _without_nothing(value: Any) -> Any:
-    """Drop ``AWS::NoValue`` out of lists, where moto leaves it."""
-    if isinstance(value, dict):
-        return {key: _without_nothing(one) for key, one in value.items()}
-    if isinstance(value, list):
-        return [_without_nothing(one) for one in value if one is not None]
-    return value
