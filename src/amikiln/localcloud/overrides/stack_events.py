@@ -1,8 +1,7 @@
 """What is told of a stack's resources: when one was made, updated, deleted, or why it was not.
 
 moto tells of the stack alone, and a failed request leaves a stack that is half made.
-https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/
-view-stack-events-by-operation.html
+https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_StackEvent.html
 """
 
 from __future__ import annotations
