@@ -15,6 +15,7 @@ from urllib.request import urlopen
 
 import yaml
 
+from amikiln import stack_template
 from amikiln.errors import PreflightError
 from amikiln.spec_machine import Source
 
@@ -76,13 +77,12 @@ def _table(within: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 def _parsed(content: bytes, place: str) -> Mapping[str, Any]:
     try:
-        template = yaml.load(content, Loader=_TemplateLoader)  # noqa: S506  (a safe one)
+        return stack_template.parsed(content) or {}
     except yaml.YAMLError as error:
         raise PreflightError(
             f"{place} is no YAML: {' '.join(str(error).split())}",
             hint="give a template of the Elastic CI Stack as it was published",
         ) from error
-    return template if isinstance(template, dict) else {}
 
 
 def _read(file: Path) -> bytes:
@@ -107,10 +107,3 @@ def _fetched(url: str) -> bytes:
             " source.stack_template",
         ) from error
     return content
-
-
-class _TemplateLoader(yaml.SafeLoader):
-    """Reads CloudFormation's short functions (``!Ref``, ``!If``, ...) as nothing."""
-
-
-_TemplateLoader.add_multi_constructor("!", lambda loader, suffix, node: None)
