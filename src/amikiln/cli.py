@@ -9,8 +9,9 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from amikiln import __version__, cli_verbs, schema
+from amikiln import __version__, cli_verbs, schema, spec_file, terraform_export
 from amikiln.aws.errors import AwsFailure, explain
+from amikiln.cli_options import ImageDirectory
 from amikiln.errors import INTERRUPTED_EXIT_CODE, AmikilnError, Interrupted
 from amikiln.localcloud.cli import cloud as local_cloud_commands
 
@@ -49,6 +50,12 @@ def export_schema() -> None:
 def export_verdict_schema() -> None:
     """Print the JSON Schema of a verdict's file."""
     print(schema.verdict_text(), end="")
+
+
+@export.command("terraform")
+def export_terraform(image: ImageDirectory) -> None:
+    """Print an image's values for terraform/aws, as NAME.auto.tfvars.json."""
+    print(terraform_export.text(spec_file.load(image)), end="")
 
 
 def main() -> NoReturn:
