@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from amikiln import steps
+import pytest
+
+from amikiln import stages, steps
 from amikiln.aws.session import connect
 from amikiln.guest import Login
-from amikiln.model import TAG_IMAGE
+from amikiln.model import TAG_IMAGE, Plan
+from amikiln.plan import plan as real_plan
 from amikiln.recipe import own
 from amikiln.spec import Spec
 from amikiln.toolbox import Toolbox
 from amikiln.wait import Waiter
-from pretend_tools import PretendGuest, Recorder, Script, spec
+from localcloud.fixture import Keys
+from pretend_tools import PretendGuest, Recorder, Script, obey, pin, spec
 
 POINTER = "/buildkite/cpu-build-ami/us-east-1"
 
@@ -28,9 +34,15 @@ def pause_briefly(seconds: float) -> None:
 
 
 class Bench:
-    """A cloud, pretended guests, and the tools that lead to them."""
+    """A cloud, pretended guests, and the tools that lead to them.
 
-    def __init__(self, cloud: Any, folder: Path) -> None:
+    Args:
+        cloud: The local cloud's fixture.
+        folder: Where files go.
+        keys: Whose the tools' calls are; those of the cloud's sessions by default.
+    """
+
+    def __init__(self, cloud: Any, folder: Path, keys: Keys | None = None) -> None:
         self.cloud = cloud
         self.session = cloud.session("us-east-1")
         self.hypervisor = cloud.hypervisor
@@ -39,7 +51,7 @@ class Bench:
         self.script = Script()
         self.report = Recorder()
         self.tools = Toolbox(
-            connect("us-east-1", self.session),
+            connect("us-east-1", cloud.session("us-east-1", keys)),
             self.report,
             Waiter(self.report, pause=pause_briefly),
             self.guest,
@@ -84,6 +96,20 @@ class Bench:
     def pointer(self) -> str | None:
         found = self.ssm.get_parameters(Names=[POINTER])["Parameters"]
         return found[0]["Value"] if found else None
+
+
+@contextmanager
+def set_up(bench: Bench) -> Iterator[Bench]:
+    """Let plans ask no registry during the block, and guests look as planned."""
+
+    def plan_and_obey(wanted: Spec, own: dict[str, bytes], tools: Toolbox) -> Plan:
+        planned = real_plan(wanted, own, tools, pin)
+        obey(bench.script, planned)
+        return planned
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stages, "plan", plan_and_obey)
+        yield bench
 
 
 NOTHING: dict[str, list[str]] = {

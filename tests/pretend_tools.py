@@ -220,7 +220,7 @@ class PretendGuest:
 def obey(script: Script, planned: Plan) -> None:
     """Let guests look as if this plan had been baked."""
     script.planned = recipe.manifest_of(planned)
-    script.toml = recipe.buildkitd_toml(planned).encode()
+    script.toml = recipe.buildkitd_toml(planned.spec.buildkit).encode()
     script.builder = ["running", "always", "host", planned.buildkit.by_digest]
 
 

@@ -44,7 +44,7 @@ def test_hostile_values_arrive_unchanged_in_a_shell(value: str) -> None:
 
 
 def test_the_configuration_is_the_documents() -> None:
-    assert tomllib.loads(recipe.buildkitd_toml(plan())) == {
+    assert tomllib.loads(recipe.buildkitd_toml(plan().spec.buildkit)) == {
         "worker": {"oci": {"max-parallelism": 16, "gc": False}}
     }
 
@@ -53,7 +53,7 @@ def test_plain_http_registries_are_configured() -> None:
     planned = plan(
         buildkit={"builder": "b", "plain_http_registries": ["registry.amikiln.internal:5000"]}
     )
-    configured = tomllib.loads(recipe.buildkitd_toml(planned))
+    configured = tomllib.loads(recipe.buildkitd_toml(planned.spec.buildkit))
     assert configured["registry"] == {"registry.amikiln.internal:5000": {"http": True}}
 
 

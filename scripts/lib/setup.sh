@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs what amikiln needs and this machine lacks: Debian packages with apt, Python
-# packages into .venv. Says what it installs. Called by scripts/demo, test and check.
+# packages into .venv. Says what it installs. Called by scripts/demo, test and check, and with
+# --pipeline by the Buildkite pipeline, where dnf will do as well.
 set -eu
 cd "$(dirname "$0")/../.."
 
@@ -13,7 +14,14 @@ STATE=${AMIKILN_STATE:-${XDG_STATE_HOME:-$HOME/.local/state}/amikiln}
 LOG=$STATE/setup.log
 # --no-machines: nothing will boot, so port 22 does not matter.
 # --with-packer: for the tests that let Packer build an image.
+# --pipeline: amikiln alone, on a CI agent: there is no local cloud.
 mode=${1:-}
+if [ "$mode" = --pipeline ]; then
+    PACKAGES="ca-certificates git openssh-client"
+    # Amazon Linux 2023's own python3 is 3.9. Source of the names:
+    # https://docs.aws.amazon.com/linux/al2023/release-notes/all-packages-AL2023.html
+    ! command -v dnf >/dev/null || PACKAGES="ca-certificates git openssh-clients python3.11"
+fi
 
 say() { echo "set-up: $*" >&2; }
 fail() {
@@ -23,7 +31,13 @@ fail() {
 
 # The packages as dpkg knows them: a changed answer means that set-up has to look again.
 installed() {
-    # shellcheck disable=SC2086 # a list of words
+    if command -v rpm >/dev/null && ! command -v dpkg-query >/dev/null; then
+        # shellcheck disable=SC2086 # a list of words
+        rpm --query --queryformat '%{NAME} %{VERSION}-%{RELEASE}\n' $PACKAGES |
+            grep -v ' is not installed$'
+        return
+    fi
+    # shellcheck disable=SC2086
     dpkg-query --show --showformat '${db:Status-Abbrev}${Package} ${Version}\n' \
         $PACKAGES 2>/dev/null | sed -n 's/^ii //p'
 }
@@ -73,6 +87,7 @@ existing() {
 # Reads lines "MEGABYTES PLACE". Adds up what goes to one file system: it may be the same for all.
 check_disk() {
     while read -r megabytes place; do
+        [ -n "$place" ] || continue
         there=0
         [ "$place" = /usr ] || [ ! -d "$place" ] || there=$(du -sm "$place" | cut -f 1)
         df -Pk "$(existing "$place")" | awk -v need="$((megabytes - there))" \
@@ -125,8 +140,14 @@ add_backports() {
     apt_update
 }
 install_packages() {
-    say "installing Debian packages: $*"
     need_root "to install them"
+    if ! command -v apt-get >/dev/null; then
+        say "installing packages: $*"
+        as_root dnf install -y -q "$@" >>"$LOG" 2>&1 ||
+            failed "dnf cannot reach its mirrors" "dnf cannot install $*"
+        return
+    fi
+    say "installing Debian packages: $*"
     apt_update
     # amikiln runs docker-registry by itself; the package's own service would listen on all addresses.
     case " $* " in *" docker-registry "*)
@@ -170,7 +191,7 @@ missing_packages() {
             echo "$name"
         fi
     done
-    "$PYTHON" -c 'import ensurepip' 2>/dev/null || echo "python$VERSION-venv"
+    [ -z "$PYTHON" ] || "$PYTHON" -c 'import ensurepip' 2>/dev/null || echo "python$VERSION-venv"
 }
 
 install_python_packages() {
@@ -219,8 +240,23 @@ SYSTEM=$(. /etc/os-release && echo "$ID-${VERSION_ID:-}")
 if ! up_to_date; then
     [ -z "${CI:-}" ] || echo "--- Set-up" >&2
     [ "$(uname -m)" = x86_64 ] || fail "needs an x86_64 machine, and this is $(uname -m)"
-    command -v apt-get >/dev/null ||
-        fail "needs Debian 12, Debian 13 or Ubuntu 24.04: apt-get is not here"
+    if [ "$mode" = --pipeline ]; then
+        command -v apt-get >/dev/null || command -v dnf >/dev/null ||
+            fail "needs a system with apt-get or dnf"
+        here=
+    else
+        command -v apt-get >/dev/null ||
+            fail "needs Debian 12, Debian 13 or Ubuntu 24.04: apt-get is not here"
+        here=yes
+    fi
+    mkdir -p "$STATE" 2>/dev/null || fail "no permission: cannot make $STATE"
+    PYTHON=
+    if ! command -v apt-get >/dev/null; then
+        # Python is one of them.
+        missing=$(missing_packages)
+        # shellcheck disable=SC2086 # a list of words
+        [ -z "$missing" ] || install_packages $missing
+    fi
     python=$(find_python)
     PYTHON=${python% *}
     VERSION=${python#* }
@@ -228,10 +264,9 @@ if ! up_to_date; then
     check_disk <<END
 ${missing:+900 /usr}
 800 $PWD/.venv
-4000 $CACHE
-6000 $STATE
+${here:+4000 $CACHE}
+${here:+6000 $STATE}
 END
-    mkdir -p "$STATE" 2>/dev/null || fail "no permission: cannot make $STATE"
     exec 9>"$STATE/setup.lock"
     flock 9
     : >"$LOG"
@@ -241,5 +276,8 @@ END
     inputs >"$STAMP"
     say "done"
 fi
-[ "$mode" = --no-machines ] || open_port_22
+case $mode in
+--no-machines | --pipeline) ;;
+*) open_port_22 ;;
+esac
 [ "$mode" != --with-packer ] || install_packer

@@ -9,9 +9,8 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from amikiln import __version__, cli_verbs, schema, spec_file, terraform_export
+from amikiln import __version__, cli_export, cli_verbs
 from amikiln.aws.errors import AwsFailure, explain
-from amikiln.cli_options import ImageDirectory
 from amikiln.errors import INTERRUPTED_EXIT_CODE, AmikilnError, Interrupted
 from amikiln.localcloud.cli import cloud as local_cloud_commands
 
@@ -25,8 +24,7 @@ app = typer.Typer(
 for verb in cli_verbs.ALL:
     app.command()(verb)
 app.add_typer(local_cloud_commands, name="cloud")
-export = typer.Typer(no_args_is_help=True, help="Print what other tools take.")
-app.add_typer(export, name="export")
+app.add_typer(cli_export.export, name="export")
 
 
 @app.callback(invoke_without_command=True)
@@ -38,24 +36,6 @@ def options(
     if version:
         print(__version__)
         raise typer.Exit
-
-
-@export.command("schema")
-def export_schema() -> None:
-    """Print the JSON Schema of image.toml."""
-    print(schema.text(), end="")
-
-
-@export.command("verdict-schema")
-def export_verdict_schema() -> None:
-    """Print the JSON Schema of a verdict's file."""
-    print(schema.verdict_text(), end="")
-
-
-@export.command("terraform")
-def export_terraform(image: ImageDirectory) -> None:
-    """Print an image's values for terraform/aws, as NAME.auto.tfvars.json."""
-    print(terraform_export.text(spec_file.load(image)), end="")
 
 
 def main() -> NoReturn:

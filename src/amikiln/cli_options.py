@@ -28,13 +28,20 @@ UNITS = {"s": 1, "m": 60, "h": 3600}
 ImageDirectory = Annotated[Path, typer.Argument(help="The image's directory, as images/cpu-build")]
 Ami = Annotated[str, typer.Argument(help="The image's id, as ami-0123456789abcdef0")]
 Local = Annotated[
-    bool, typer.Option("--local", help="Use the local cloud; start it if it is not up")
+    bool,
+    typer.Option(
+        "--local", envvar="AMIKILN_LOCAL", help="Use the local cloud; start it if it is not up"
+    ),
 ]
 Changes = Annotated[
     list[str],
     typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the spec for this run"),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON")]
+KeepResult = Annotated[
+    Path | None,
+    typer.Option("--result", help="Keep the result as JSON in this file, too", dir_okay=False),
+]
 KeepVerdict = Annotated[
     Path | None, typer.Option("--verdict", help="Keep the verdict in this file", dir_okay=False)
 ]

@@ -18,6 +18,7 @@ from amikiln.cli_options import (
     ImageDirectory,
     Json,
     KeepOnError,
+    KeepResult,
     KeepVerdict,
     Local,
     SecretsFd,
@@ -29,7 +30,7 @@ from amikiln.model import Forced, Verdict
 from amikiln.plan import plan as make_plan
 from amikiln.recipe import own
 from amikiln.rollout import turn_over
-from amikiln.stages import require_pass
+from amikiln.stages import keep, require_pass
 from amikiln.status import status as read_status
 
 Found = TypeVar("Found")
@@ -86,6 +87,7 @@ def bake(
     local: Local = False,
     changes: Changes = NO_CHANGES,
     as_json: Json = False,
+    result: KeepResult = None,
     keep_on_error: KeepOnError = False,
     secrets_fd: SecretsFd = None,
 ) -> None:
@@ -93,7 +95,7 @@ def bake(
     spec, tools = prepared(image, local, changes, secrets_fd)
     this_run = steps.new_run(spec.name)
     done = steps.bake_alone(spec, own.read(image), this_run, tools, keep_on_error=keep_on_error)
-    _show(done, as_json, tables.print_baked)
+    _show(done, as_json, tables.print_baked, result)
 
 
 def verify(
@@ -122,6 +124,7 @@ def publish(
     ami: Ami,
     local: Local = False,
     as_json: Json = False,
+    result: KeepResult = None,
     verdict: Annotated[
         Path | None, typer.Option(help="The image's passing verdict", dir_okay=False)
     ] = None,
@@ -137,7 +140,7 @@ def publish(
     proof = _proof(ami, verdict, force, reason)
     spec, tools = prepared(image, local)
     published = steps.publish_alone(spec, ami, proof, steps.new_run(spec.name), tools)
-    _show(published, as_json, tables.print_published)
+    _show(published, as_json, tables.print_published, result)
 
 
 def rollout(
@@ -165,7 +168,14 @@ def status(image: ImageDirectory, local: Local = False, as_json: Json = False) -
     _show(found, as_json, tables.print_status)
 
 
-def _show(found: Found, as_json: bool, print_table: Callable[[Found], None]) -> None:
+def _show(
+    found: Found,
+    as_json: bool,
+    print_table: Callable[[Found], None],
+    result: Path | None = None,
+) -> None:
+    if result is not None:
+        keep(result, tables.as_json(found) + "\n")
     if as_json:
         tables.print_json(found)
     else:

@@ -100,7 +100,7 @@ def _network(spec: Spec, tools: Toolbox) -> Network:
         group = _parameter(
             wanted.security_group_parameter, "instance.security_group_parameter", tools
         )
-    subnets = [subnet] if subnet is not None else tools.cloud.instances.default_subnets()
+    subnets = [subnet] if subnet is not None else tools.cloud.access.default_subnets()
     if not subnets:
         raise PreflightError(
             f"there is no default subnet in {spec.region}", hint="set instance.subnet in image.toml"

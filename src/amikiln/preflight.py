@@ -72,10 +72,10 @@ def _instance_types(plan: Plan, tools: Toolbox) -> Iterator[str]:
 
 def _network(plan: Plan, tools: Toolbox) -> Iterator[str]:
     for subnet_id in plan.network.subnet_ids:
-        if tools.cloud.instances.network_of(subnet_id) is None:
+        if tools.cloud.access.network_of(subnet_id) is None:
             yield f"there is no subnet {subnet_id} in {plan.spec.region}"
     group_id = plan.network.security_group_id
-    if group_id is not None and not tools.cloud.instances.group_exists(group_id):
+    if group_id is not None and not tools.cloud.access.group_exists(group_id):
         yield f"there is no security group {group_id} in {plan.spec.region}"
 
 

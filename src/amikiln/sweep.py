@@ -58,12 +58,12 @@ def sweep(run: Run, plan: Plan, tools: Toolbox) -> list[str]:
     for instance in instances:
         if _left(instance.tags, spared):
             remove(f"instance {instance.id}", partial(temporary.end, tools, instance.id))
-    for group_id, tags in cloud.instances.groups_tagged(ours):
+    for group_id, tags in cloud.access.groups_tagged(ours):
         if _left(tags, spared):
-            remove(f"security group {group_id}", partial(cloud.instances.delete_group, group_id))
-    for name, tags in cloud.instances.key_pairs_tagged(ours):
+            remove(f"security group {group_id}", partial(cloud.access.delete_group, group_id))
+    for name, tags in cloud.access.key_pairs_tagged(ours):
         if _left(tags, spared):
-            remove(f"key pair {name}", partial(cloud.instances.delete_key_pair, name))
+            remove(f"key pair {name}", partial(cloud.access.delete_key_pair, name))
 
     named_by_pointer = set(cloud.parameters.history(plan.spec.pointer))
     kept_snapshots: set[str] = set()

@@ -21,9 +21,14 @@ from amikiln.steps import Baked, Cycle
 WIDTH_WITHOUT_TERMINAL = 200
 
 
+def as_json(value: Any) -> str:
+    """Return records as JSON."""
+    return json.dumps(value, default=_plain, indent=2)
+
+
 def print_json(value: Any) -> None:
     """Print records as JSON."""
-    print(json.dumps(value, default=_plain, indent=2))
+    print(as_json(value))
 
 
 def print_plan(plan: Plan) -> None:

@@ -65,7 +65,7 @@ def start(
         MachineEnded: It ended before one could log in.
         DeadlinePassed: It did not come up in time; says what ssh said last.
     """
-    instances, spec = tools.cloud.instances, plan.spec
+    access, spec = tools.cloud.access, plan.spec
     name = f"amikiln-{run.id}-{purpose}"
     tags = {**tags_for(plan, run), "Name": name}
 
@@ -75,14 +75,14 @@ def start(
 
     # Each removal is registered before the call that makes the thing, and finds it by its name:
     # an answer that is lost on its way leaves nothing behind either.
-    undo.add(f"key pair {name}", lambda: instances.delete_key_pair(name))
-    instances.import_key_pair(name, keys.public(keys.ours), tags)
+    undo.add(f"key pair {name}", lambda: _delete_key_pairs(tools, name))
+    access.import_key_pair(name, keys.public(keys.ours), tags)
 
     network = plan.network
     group_id = network.security_group_id
     if group_id is None:
         undo.add(f"security group {name}", lambda: _delete_groups(tools, name))
-        group_id = instances.create_ssh_group(
+        group_id = access.create_ssh_group(
             name, network.subnet_ids[0], network.ssh_from or "", tags
         )
 
@@ -113,9 +113,14 @@ def _end_instances(tools: Toolbox, name: str) -> None:
         end(tools, instance.id)
 
 
+def _delete_key_pairs(tools: Toolbox, name: str) -> None:
+    for found, _ in tools.cloud.access.key_pairs_tagged({"Name": name}):
+        tools.cloud.access.delete_key_pair(found)
+
+
 def _delete_groups(tools: Toolbox, name: str) -> None:
-    for group_id, _ in tools.cloud.instances.groups_tagged({"Name": name}):
-        tools.cloud.instances.delete_group(group_id)
+    for group_id, _ in tools.cloud.access.groups_tagged({"Name": name}):
+        tools.cloud.access.delete_group(group_id)
 
 
 def _launch_where_there_is_room(

@@ -8,6 +8,7 @@ from dataclasses import replace
 from amikiln import checks, delivery, fleet_settings, inputs, recipe, temporary
 from amikiln.guest import Guest, GuestCommandFailed
 from amikiln.model import (
+    TAG_DIGEST,
     TAG_VERDICT,
     TAG_VERDICT_HASH,
     CheckResult,
@@ -33,7 +34,8 @@ def verify(image: Image, plan: Plan, run: Run, tools: Toolbox) -> Verdict:
         tools: Where to boot it.
 
     Returns:
-        The verdict, whatever it is; its result and its hash are tagged on the image.
+        The verdict, whatever it is; its result and its hash are tagged on the image, and with a
+        pass the inputs' digest, where another tool than ours made the image and could not.
 
     Raises:
         AmikilnError: The candidate did not boot, or nobody could log in.
@@ -48,19 +50,27 @@ def verify(image: Image, plan: Plan, run: Run, tools: Toolbox) -> Verdict:
             image_id=image.id,
             like_the_fleets=True,
         )
-        results = tuple(_look(machine.guest, image, plan, tools))
-    verdict = Verdict(image.id, image.digest, tools.cloud.region, run.id, results)
-    tools.cloud.images.tag(
-        image.id, {TAG_VERDICT: verdict.outcome, TAG_VERDICT_HASH: verdict.sha256}
-    )
+        fleet_settings.apply(plan, machine.guest)
+        subject = _subject(machine.guest, image, plan)
+        results = tuple(_look(subject, tools))
+    verdict = Verdict(image.id, subject.image_digest, tools.cloud.region, run.id, results)
+    tags: dict[str, str] = {TAG_VERDICT: verdict.outcome, TAG_VERDICT_HASH: verdict.sha256}
+    if not image.digest and verdict.outcome is Outcome.PASS:
+        tags[TAG_DIGEST] = verdict.digest
+    tools.cloud.images.tag(image.id, tags)
     return verdict
 
 
-def _look(guest: Guest, image: Image, plan: Plan, tools: Toolbox) -> Iterator[CheckResult]:
-    fleet_settings.apply(plan, guest)
+def _subject(guest: Guest, image: Image, plan: Plan) -> checks.Subject:
     subject = checks.Subject(guest, plan, image.digest)
     if plan.digest != image.digest:
         subject = replace(subject, plan=_as_baked(subject))
+    # An image without the tag, of Packer's: its manifest has to lead to the digest all the same.
+    return replace(subject, image_digest=image.digest or subject.plan.digest)
+
+
+def _look(subject: checks.Subject, tools: Toolbox) -> Iterator[CheckResult]:
+    guest = subject.guest
     delivery.send_recipe(recipe.render(subject.plan), guest, tools)
     delivery.send_build(subject.plan, guest, tools)
     for check in checks.of(subject.plan):

@@ -23,17 +23,23 @@ from localcloud.pretend import PretendHypervisor, make_base
 LONGEST_WAIT_SECONDS = 20
 REGION = "us-east-1"
 
+Keys = tuple[str, str]
+"""An access key's id and its secret."""
+ANYBODY: Keys = ("AKIALOCALCLOUDTEST00", "worth-nothing")
+
 
 class CloudFixture:
     """A running local cloud.
 
     Attributes:
         endpoint: Its URL.
+        keys: Whose the sessions are.
         hypervisor: Whose machines pretend.
         base: The base image's id.
     """
 
     def __init__(self, directory: Path) -> None:
+        self.keys = ANYBODY
         self.home = CloudHome(state=directory / "state", cache=directory / "cache")
         self.start()
 
@@ -62,9 +68,9 @@ class CloudFixture:
     def stop(self) -> None:
         self.server.stop()
 
-    def session(self, region: str = REGION) -> boto3.Session:
+    def session(self, region: str = REGION, keys: Keys | None = None) -> boto3.Session:
         """Return a session whose clients reach this cloud and no other."""
-        return LocalSession(self.endpoint, region)
+        return LocalSession(self.endpoint, region, keys or self.keys)
 
     def client(self, service: str, region: str = REGION) -> Any:
         if (service, region) not in self._clients:
@@ -139,6 +145,14 @@ class CloudFixture:
         with self.cloud.lock:
             return autoscaling_backends["123456789012"][REGION]
 
+    @property
+    def ssm_backend(self) -> Any:
+        """moto's Systems Manager of the default region."""
+        from moto.ssm.models import ssm_backends
+
+        with self.cloud.lock:
+            return ssm_backends["123456789012"][REGION]
+
     def run(self, **options: Any) -> str:
         """Run one instance and return its id; it boots in the background."""
         asked = {
@@ -163,13 +177,13 @@ class LocalSession(boto3.Session):
     # Parsing EC2's model takes most of a second; every session's clients share it.
     loader = create_loader()
 
-    def __init__(self, endpoint: str, region: str) -> None:
+    def __init__(self, endpoint: str, region: str, keys: Keys = ANYBODY) -> None:
         inner = botocore.session.get_session()
         inner.register_component("data_loader", self.loader)
         super().__init__(
             botocore_session=inner,
-            aws_access_key_id="AKIALOCALCLOUDTEST00",
-            aws_secret_access_key="worth-nothing",
+            aws_access_key_id=keys[0],
+            aws_secret_access_key=keys[1],
             region_name=region,
         )
         self._endpoint = endpoint

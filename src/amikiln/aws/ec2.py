@@ -1,4 +1,4 @@
-"""Instances, and the key pairs and security groups that come and go with them."""
+"""Instances: launched, watched and ended; and what EC2 says of their types."""
 
 from __future__ import annotations
 
@@ -9,6 +9,16 @@ from typing import TYPE_CHECKING, Any, cast
 from botocore.exceptions import ClientError
 
 from amikiln.aws.errors import error_code
+from amikiln.aws.permissions import (
+    ENCRYPTION,
+    NO_RESOURCE_LEVEL,
+    Named,
+    everything,
+    named,
+    needs,
+    new,
+    ours,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
@@ -74,6 +84,16 @@ class Instances:
     def __init__(self, client: EC2Client) -> None:
         self._client = client
 
+    # An AMI's id is given, and neither a launch template nor an instance profile: AWS asks for
+    # neither ssm:GetParameters (for a template's resolve:ssm:) nor iam:PassRole.
+    @needs(
+        "ec2:RunInstances",
+        *new("instance", "volume"),
+        *ours("image", "key-pair"),
+        *named(Named.SOURCE_IMAGE, Named.SUBNET, Named.SECURITY_GROUP),
+        *everything("network-interface"),
+        implies=ENCRYPTION,
+    )
     def launch(self, launch: Launch) -> str:
         """Start one instance and return its id.
 
@@ -129,15 +149,18 @@ class Instances:
         filters = [{"Name": "image-id", "Values": [image_id]}]
         return [found for found in self._describe(Filters=filters) if found.state not in GONE]
 
+    @needs("ec2:CreateTags", *ours("instance"))
     def tag(self, instance_id: str, tags: Mapping[str, str]) -> None:
         """Add tags to an instance."""
         listed = [{"Key": key, "Value": value} for key, value in tags.items()]
         self._client.create_tags(Resources=[instance_id], Tags=cast(Any, listed))
 
+    @needs("ec2:StopInstances", *ours("instance"))
     def stop(self, instance_id: str) -> None:
         """Shut the instance's system down; its disk stays."""
         self._client.stop_instances(InstanceIds=[instance_id])
 
+    @needs("ec2:TerminateInstances", *ours("instance"))
     def terminate(self, instance_id: str) -> None:
         """End the instance and its disk; nothing happens if it is gone already."""
         try:
@@ -146,6 +169,7 @@ class Instances:
             if error_code(error) != "InvalidInstanceID.NotFound":
                 raise
 
+    @needs("ec2:GetConsoleOutput", *ours("instance"))
     def console(self, instance_id: str) -> str:
         """Return what the instance wrote to its console: 64 KB of it at most.
 
@@ -154,28 +178,7 @@ class Instances:
         answer = self._client.get_console_output(InstanceId=instance_id)
         return str(answer.get("Output") or "")
 
-    def default_subnets(self) -> list[str]:
-        """Return the default subnets of the region, one a zone, in the order of the zones."""
-        subnets = self._client.describe_subnets(
-            Filters=[{"Name": "default-for-az", "Values": ["true"]}]
-        )["Subnets"]
-        ordered = sorted(subnets, key=lambda subnet: subnet["AvailabilityZone"])
-        return [subnet["SubnetId"] for subnet in ordered]
-
-    def network_of(self, subnet_id: str) -> str | None:
-        """Return the id of the VPC that a subnet is in, or None if there is no such subnet."""
-        subnets = self._client.describe_subnets(
-            Filters=[{"Name": "subnet-id", "Values": [subnet_id]}]
-        )["Subnets"]
-        return subnets[0]["VpcId"] if subnets else None
-
-    def group_exists(self, group_id: str) -> bool:
-        """Tell whether there is a security group with this id."""
-        found = self._client.describe_security_groups(
-            Filters=[{"Name": "group-id", "Values": [group_id]}]
-        )
-        return bool(found["SecurityGroups"])
-
+    @needs("ec2:DescribeInstanceTypeOfferings", NO_RESOURCE_LEVEL)
     def types_offered(self, types: Sequence[str]) -> set[str]:
         """Return those of the instance types that the region offers."""
         pages = self._client.get_paginator("describe_instance_type_offerings").paginate(
@@ -183,6 +186,7 @@ class Instances:
         )
         return {offer["InstanceType"] for page in pages for offer in page["InstanceTypeOfferings"]}
 
+    @needs("ec2:DescribeInstanceTypes", NO_RESOURCE_LEVEL)
     def architectures(self, types: Sequence[str]) -> dict[str, set[str]]:
         """Return for each of the instance types, all of them offered, what its machines can run."""
         pages = self._client.get_paginator("describe_instance_types").paginate(
@@ -194,69 +198,7 @@ class Instances:
             for found in page["InstanceTypes"]
         }
 
-    def import_key_pair(self, name: str, public_key: str, tags: Mapping[str, str]) -> None:
-        """Make a key pair from an OpenSSH public key line."""
-        self._client.import_key_pair(
-            KeyName=name,
-            PublicKeyMaterial=public_key.encode(),
-            TagSpecifications=tag_specifications(("key-pair",), tags),
-        )
-
-    def delete_key_pair(self, name: str) -> None:
-        """Remove a key pair; AWS does not mind if there is none."""
-        self._client.delete_key_pair(KeyName=name)
-
-    def key_pairs_tagged(self, tags: Mapping[str, str]) -> list[tuple[str, Mapping[str, str]]]:
-        """Return name and tags of the key pairs with these tags."""
-        filters = tag_filters(tags)
-        pairs = self._client.describe_key_pairs(Filters=filters)["KeyPairs"]
-        return [(pair["KeyName"], tag_map(pair.get("Tags", []))) for pair in pairs]
-
-    def create_ssh_group(
-        self, name: str, subnet_id: str, source_cidr: str, tags: Mapping[str, str]
-    ) -> str:
-        """Make a security group that lets ssh in from one place, and return its id."""
-        group_id = self._client.create_security_group(
-            GroupName=name,
-            Description="amikiln: ssh to a machine that lives for one run",
-            VpcId=self.network_of(subnet_id) or "",
-            TagSpecifications=tag_specifications(("security-group",), tags),
-        )["GroupId"]
-        try:
-            self._client.authorize_security_group_ingress(
-                GroupId=group_id,
-                IpPermissions=[
-                    {
-                        "IpProtocol": "tcp",
-                        "FromPort": 22,
-                        "ToPort": 22,
-                        "IpRanges": [{"CidrIp": source_cidr}],
-                    }
-                ],
-            )
-        except BaseException:
-            self.delete_group(group_id)
-            raise
-        return group_id
-
-    def delete_group(self, group_id: str) -> None:
-        """Remove a security group; nothing happens if it is gone already."""
-        try:
-            self._client.delete_security_group(GroupId=group_id)
-        except ClientError as error:
-            if error_code(error) != "InvalidGroup.NotFound":
-                raise
-
-    def groups_tagged(self, tags: Mapping[str, str]) -> list[tuple[str, Mapping[str, str]]]:
-        """Return id and tags of the security groups with these tags."""
-        filters = tag_filters(tags)
-        pages = self._client.get_paginator("describe_security_groups").paginate(Filters=filters)
-        return [
-            (group["GroupId"], tag_map(group.get("Tags", [])))
-            for page in pages
-            for group in page["SecurityGroups"]
-        ]
-
+    @needs("ec2:DescribeInstances", NO_RESOURCE_LEVEL)
     def _describe(self, **which: Any) -> list[InstanceRecord]:
         pages = self._client.get_paginator("describe_instances").paginate(**which)
         return [

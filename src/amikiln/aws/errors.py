@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
@@ -9,6 +11,9 @@ from botocore.exceptions import (
     NoCredentialsError,
     NoRegionError,
 )
+
+REFUSALS = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
+"""IAM's refusals, as different services call them."""
 
 AwsFailure = (ClientError, BotoCoreError)
 """Everything that a call through boto3 raises on purpose."""
@@ -28,7 +33,8 @@ def explain(error: ClientError | BotoCoreError) -> tuple[str, str | None]:
     if isinstance(error, ClientError):
         message = str(error.response.get("Error", {}).get("Message", "")).strip()
         code = error_code(error)
-        return f"{error.operation_name} failed: {code}: {message}", _hint(code)
+        hint = _refused(error, message) if code in REFUSALS else _hint(code)
+        return f"{error.operation_name} failed: {code}: {message}", hint
     if isinstance(error, NoCredentialsError):
         return "there are no AWS credentials", "log in to AWS, or use --local for the local cloud"
     if isinstance(error, NoRegionError):
@@ -38,9 +44,21 @@ def explain(error: ClientError | BotoCoreError) -> tuple[str, str | None]:
     return f"{type(error).__name__}: {error}", None
 
 
+def _refused(error: ClientError, message: str) -> str:
+    """Return what to do about a missing permission; AWS's text names the very action.
+
+    It need not be the operation's own: RunInstances is refused for want of ec2:CreateTags too.
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
+    """
+    named = re.search(r"not authorized to perform: (\w+:\w+)", message)
+    action = named[1] if named else error.operation_name
+    return (
+        f"allow {action} to the credentials in use:"
+        " `amikiln export iam-policy IMAGE_DIR` prints the whole policy"
+    )
+
+
 def _hint(code: str) -> str | None:
-    if code in {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}:
-        return "allow this action in the IAM policy of the credentials in use"
     if code in {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}:
         return "log in again: the credentials have expired"
     if "Throttl" in code or code == "RequestLimitExceeded":

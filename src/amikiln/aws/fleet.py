@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from amikiln.aws.permissions import NO_RESOURCE_LEVEL, needs
+
 if TYPE_CHECKING:
     from mypy_boto3_autoscaling import AutoScalingClient
     from mypy_boto3_ec2 import EC2Client
@@ -32,6 +34,7 @@ class Fleet:
         self._autoscaling = autoscaling
         self._ec2 = ec2
 
+    @needs("autoscaling:DescribeAutoScalingGroups", NO_RESOURCE_LEVEL)
     def group(self, name: str) -> GroupRecord | None:
         """Return the group, or None if there is none of this name."""
         found = self._autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[name])
@@ -45,6 +48,8 @@ class Fleet:
             instance_ids=tuple(instance["InstanceId"] for instance in raw["Instances"]),
         )
 
+    # What the template says is read, not resolved: AWS asks for no ssm:GetParameters.
+    @needs("ec2:DescribeLaunchTemplateVersions", NO_RESOURCE_LEVEL)
     def _launch_image(self, group: Mapping[str, Any]) -> str:
         policy = group.get("MixedInstancesPolicy", {}).get("LaunchTemplate", {})
         template = group.get("LaunchTemplate") or policy.get("LaunchTemplateSpecification")

@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 
 from amikiln.aws.ec2 import block_device, tag_filters, tag_map, tag_specifications
 from amikiln.aws.errors import error_code
+from amikiln.aws.permissions import ENCRYPTION, NO_RESOURCE_LEVEL, needs, new, ours
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
@@ -79,6 +80,8 @@ class Images:
         found = self._describe(Owners=["self"], Filters=filters, IncludeDeprecated=True)
         return sorted(found, key=lambda image: image.created, reverse=True)
 
+    # No ec2:CreateSnapshot: AWS counts the snapshots among what CreateImage makes.
+    @needs("ec2:CreateImage", *new("image", "snapshot"), *ours("instance"), implies=ENCRYPTION)
     def create(
         self,
         *,
@@ -96,6 +99,7 @@ class Images:
             TagSpecifications=tag_specifications(("image", "snapshot"), tags),
         )["ImageId"]
 
+    @needs("ec2:CreateTags", *ours("image"))
     def tag(self, image_id: str, tags: Mapping[str, str]) -> None:
         """Add tags to an image."""
         self._client.create_tags(
@@ -103,6 +107,7 @@ class Images:
             Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
         )
 
+    @needs("ec2:EnableImageDeprecation", *ours("image"))
     def deprecate(self, image_id: str, at: datetime) -> None:
         """Hide the image from others' listings from then on; it can still be launched.
 
@@ -110,6 +115,7 @@ class Images:
         """
         self._client.enable_image_deprecation(ImageId=image_id, DeprecateAt=at)
 
+    @needs("ec2:DeregisterImage", *ours("image"))
     def remove(self, image: ImageRecord) -> None:
         """Deregister an image and delete its snapshots; nothing happens to what is gone already."""
         try:
@@ -120,6 +126,7 @@ class Images:
         for snapshot_id in image.snapshot_ids:
             self.delete_snapshot(snapshot_id)
 
+    @needs("ec2:DescribeSnapshots", NO_RESOURCE_LEVEL)
     def snapshots_tagged(self, tags: Mapping[str, str]) -> list[tuple[str, Mapping[str, str]]]:
         """Return id and tags of this account's snapshots with these tags."""
         filters = tag_filters(tags)
@@ -133,6 +140,7 @@ class Images:
             for snapshot in page["Snapshots"]
         ]
 
+    @needs("ec2:DeleteSnapshot", *ours("snapshot"))
     def delete_snapshot(self, snapshot_id: str) -> None:
         """Delete a snapshot; nothing happens if it is gone already."""
         try:
@@ -141,6 +149,7 @@ class Images:
             if error_code(error) != "InvalidSnapshot.NotFound":
                 raise
 
+    @needs("ec2:DescribeImages", NO_RESOURCE_LEVEL)
     def _describe(self, **which: Any) -> list[ImageRecord]:
         pages = self._client.get_paginator("describe_images").paginate(**which)
         return [

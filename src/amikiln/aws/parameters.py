@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from amikiln.aws.errors import error_code
+from amikiln.aws.permissions import NO_RESOURCE_LEVEL, Named, implied, named, needs
 
 if TYPE_CHECKING:
     from mypy_boto3_ssm import SSMClient
@@ -40,6 +41,7 @@ class Parameters:
     def __init__(self, client: SSMClient) -> None:
         self._client = client
 
+    @needs("ssm:GetParameter", *named(Named.POINTER, Named.SETTINGS))
     def get(self, name: str) -> Parameter | None:
         """Return the parameter's newest version, or None if there is no such parameter."""
         try:
@@ -49,6 +51,7 @@ class Parameters:
                 return None
             raise
 
+    @needs("ssm:GetParameterHistory", *named(Named.POINTER))
     def history(self, name: str) -> list[str]:
         """Return the values of all versions that are kept (100 at most)."""
         pages = self._client.get_paginator("get_parameter_history").paginate(Name=name)
@@ -59,6 +62,12 @@ class Parameters:
                 return []
             raise
 
+    # AWS looks for the image of a value of the type aws:ec2:image in the caller's name.
+    @needs(
+        "ssm:PutParameter",
+        *named(Named.POINTER, Named.LEASE_TERMS),
+        implies=(implied("ec2:DescribeImages", NO_RESOURCE_LEVEL),),
+    )
     def put(self, name: str, value: str, *, data_type: str = "text") -> int:
         """Write a new version and return its number.
 
@@ -69,6 +78,7 @@ class Parameters:
             Name=name, Value=value, Type="String", DataType=data_type, Overwrite=True
         )["Version"]
 
+    @needs("ssm:PutParameter", *named(Named.LEASE_TERMS))
     def create(self, name: str, value: str) -> bool:
         """Make a parameter that must not exist; return False if it does. Atomic: one caller wins.
 
@@ -82,6 +92,7 @@ class Parameters:
             raise
         return True
 
+    @needs("ssm:GetParametersByPath", *named(Named.LEASE))
     def below(self, path: str) -> Listing:
         """Return the parameters directly below a path, and AWS's time of the answer."""
         pages = self._client.get_paginator("get_parameters_by_path").paginate(Path=path)
@@ -93,6 +104,7 @@ class Parameters:
         assert now is not None  # noqa: S101  (a paginator yields one page at least)
         return Listing(tuple(found), now)
 
+    @needs("ssm:DeleteParameter", *named(Named.LEASE_TERMS))
     def delete(self, name: str) -> None:
         """Remove a parameter; nothing happens if it is gone already."""
         try:

@@ -10,10 +10,12 @@ import boto3
 from botocore.config import Config
 from botocore.credentials import Credentials
 
+from amikiln.aws.access import Access
 from amikiln.aws.ec2 import Instances
 from amikiln.aws.fleet import Fleet
 from amikiln.aws.images import Images
 from amikiln.aws.parameters import Parameters
+from amikiln.aws.permissions import NO_RESOURCE_LEVEL, needs
 
 DEFAULT_ATTEMPTS = 8
 """A run of an hour should not fail for seconds of throttling."""
@@ -26,6 +28,7 @@ class Cloud:
     region: str
     account: str
     instances: Instances
+    access: Access
     images: Images
     parameters: Parameters
     fleet: Fleet
@@ -38,6 +41,9 @@ class Cloud:
         return expires
 
 
+# Needs no permission at all, and is listed for who compares:
+# https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
+@needs("sts:GetCallerIdentity", NO_RESOURCE_LEVEL)
 def connect(region: str, session: boto3.Session | None = None) -> Cloud:
     """Return the cloud that the environment's credentials and endpoint lead to.
 
@@ -67,6 +73,7 @@ def connect(region: str, session: boto3.Session | None = None) -> Cloud:
         region=region,
         account=account,
         instances=Instances(ec2),
+        access=Access(ec2),
         images=Images(ec2),
         parameters=Parameters(session.client("ssm", config=config)),
         fleet=Fleet(session.client("autoscaling", config=config), ec2),

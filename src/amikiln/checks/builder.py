@@ -66,7 +66,7 @@ def builder_configured(subject: Subject) -> Finding:
     except service.ChangedSince as error:
         return Outcome.FAIL, str(error), "restart it, or see what changed the file"
     in_effect = tomllib.loads(text)
-    wanted = tomllib.loads(recipe.buildkitd_toml(subject.plan))
+    wanted = tomllib.loads(recipe.buildkitd_toml(subject.plan.spec.buildkit))
     return compared(
         [canonical_json(in_effect)], [canonical_json(wanted)], "buildkitd.toml in effect"
     )

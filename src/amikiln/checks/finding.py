@@ -22,7 +22,8 @@ class Subject:
     Attributes:
         guest: The machine.
         plan: What the candidate was to become.
-        image_digest: The digest of its inputs that it was tagged with at the bake.
+        image_digest: The digest of its inputs that it was tagged with at the bake; for an image
+            that no bake of ours tagged, the one that its manifest leads to.
     """
 
     guest: Guest

@@ -16,7 +16,7 @@ from typing import Any
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from amikiln.localcloud.cloud import Cloud
-from amikiln.localcloud.overrides.install import install
+from amikiln.localcloud.overrides.install import install, install_on_demand
 
 log = logging.getLogger("amikiln.requests")
 
@@ -47,7 +47,11 @@ class Server:
             install(cloud)
         from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
-        self._moto = DomainDispatcherApplication(create_backend_app)
+        def create_app(service: Any) -> Any:
+            install_on_demand(service)
+            return create_backend_app(service)
+
+        self._moto = DomainDispatcherApplication(create_app)
         self._port = port
         self._server: BaseWSGIServer | None = None
         self._thread: threading.Thread | None = None

@@ -18,6 +18,8 @@ from importlib import resources
 from amikiln import scanner
 from amikiln.model import Plan, canonical_json
 from amikiln.recipe import warm
+from amikiln.spec import Spec
+from amikiln.spec_content import Buildkit
 
 REMOTE_DIRECTORY = "/run/amikiln"
 """Where the recipe lies in the guest: a tmpfs, so nothing of it stays in the image."""
@@ -62,21 +64,33 @@ def digest_of(files: Mapping[str, bytes]) -> str:
     return hashlib.sha256(canonical_json(hashes).encode()).hexdigest()
 
 
+def of_spec(spec: Spec, own_steps: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Return the files that a spec alone decides: the steps, and the values they work with."""
+    files = {**shipped_files(), **own_steps}
+    builders = {path: files.pop(path) for path in list(files) if path.startswith("builders/")}
+    files["builder.sh"] = builders[f"builders/{spec.buildkit.driver}.sh"]
+    files["values.env"] = _variables(_values(spec))
+    files["buildkitd.toml"] = buildkitd_toml(spec.buildkit).encode()
+    files["secrets.allow"] = scanner.allowed(spec.secrets).encode()
+    if spec.warm is not None:
+        files |= warm.files(spec.warm)
+    return files
+
+
+def of_plan(plan: Plan) -> dict[str, bytes]:
+    """Return the files that hold what a plan has resolved: they differ from day to day."""
+    return {
+        "resolved.env": _variables({"BUILDKIT_IMAGE": plan.buildkit.by_digest}),
+        "images.list": "".join(
+            f"{image.by_digest} {image.reference}\n" for image in plan.images
+        ).encode(),
+        "plan.json": canonical_json(manifest_of(plan)).encode(),
+    }
+
+
 def render(plan: Plan) -> Recipe:
     """Return the recipe for one plan."""
-    files = {**shipped_files(), **plan.own_steps}
-    builders = {path: files.pop(path) for path in list(files) if path.startswith("builders/")}
-    files["builder.sh"] = builders[f"builders/{plan.spec.buildkit.driver}.sh"]
-    files["values.env"] = _values(plan).encode()
-    files["buildkitd.toml"] = buildkitd_toml(plan).encode()
-    files["images.list"] = "".join(
-        f"{image.by_digest} {image.reference}\n" for image in plan.images
-    ).encode()
-    if plan.spec.warm is not None:
-        files |= warm.files(plan.spec.warm)
-    files["secrets.allow"] = scanner.allowed(plan.spec.secrets).encode()
-    files["plan.json"] = canonical_json(manifest_of(plan)).encode()
-    return Recipe(files)
+    return Recipe({**of_spec(plan.spec, plan.own_steps), **of_plan(plan)})
 
 
 def with_scanner(rendered: Recipe, plan: Plan) -> Recipe:
@@ -101,13 +115,12 @@ def manifest_of(plan: Plan) -> dict[str, object]:
     }
 
 
-def buildkitd_toml(plan: Plan) -> str:
+def buildkitd_toml(buildkit: Buildkit) -> str:
     """Return ``/etc/buildkit/buildkitd.toml``.
 
     With gc on, BuildKit drops cache mounts that were not used for 48 h, and with them what the
     image was baked for (https://docs.docker.com/build/cache/garbage-collection/).
     """
-    buildkit = plan.spec.buildkit
     lines = [
         "[worker.oci]",
         f"  max-parallelism = {buildkit.max_parallelism}",
@@ -126,16 +139,17 @@ def buildkitd_toml(plan: Plan) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _values(plan: Plan) -> str:
-    buildkit = plan.spec.buildkit
-    values = {
-        "BUILDER": buildkit.builder,
-        "BUILDER_OWNER": buildkit.owner,
-        "BUILDKIT_IMAGE": plan.buildkit.by_digest,
-        "DOCKER_MINIMUM": plan.spec.docker.minimum_version,
-        "BUILDX_MINIMUM": plan.spec.docker.minimum_buildx_version,
+def _values(spec: Spec) -> dict[str, str]:
+    return {
+        "BUILDER": spec.buildkit.builder,
+        "BUILDER_OWNER": spec.buildkit.owner,
+        "DOCKER_MINIMUM": spec.docker.minimum_version,
+        "BUILDX_MINIMUM": spec.docker.minimum_buildx_version,
         "CONTEXT": warm.CONTEXT_DIRECTORY,
         "SECRETS": warm.SECRETS_DIRECTORY,
-        "WARM_ATTEMPTS": str(plan.spec.warm.attempts if plan.spec.warm is not None else 0),
+        "WARM_ATTEMPTS": str(spec.warm.attempts if spec.warm is not None else 0),
     }
-    return "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items())
+
+
+def _variables(values: Mapping[str, str]) -> bytes:
+    return "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items()).encode()

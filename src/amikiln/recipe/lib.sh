@@ -4,6 +4,8 @@
 
 # shellcheck source=/dev/null
 . ./values.env
+# shellcheck source=/dev/null
+. ./resolved.env
 
 # 80-manifest tells how long each step took.
 step_began=$(date +%s)

@@ -12,6 +12,7 @@ from moto.autoscaling.models import AutoScalingBackend, autoscaling_backends
 from moto.autoscaling.responses import AutoScalingResponse
 from moto.core.responses import ActionResult
 
+from amikiln.localcloud.overrides.authorization import AuthorizedRequests
 from amikiln.localcloud.overrides.errors import autoscaling_error
 from amikiln.localcloud.overrides.groups import LocalGroup
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("amikiln.groups")
 
 
-class LocalAutoScalingResponse(AutoScalingResponse):
+class LocalAutoScalingResponse(AuthorizedRequests, AutoScalingResponse):
     """Scaling activities, and deleting only what is empty unless forced."""
 
     def describe_scaling_activities(self) -> ActionResult:

@@ -13,6 +13,7 @@ from moto.ec2.responses import EC2Response
 from moto.packages.boto.ec2.instance import Reservation
 
 from amikiln.localcloud.overrides import launching
+from amikiln.localcloud.overrides.authorization import AuthorizedRequests
 from amikiln.localcloud.overrides.catalogue import read_types
 from amikiln.localcloud.overrides.image_requests import ImageRequests
 from amikiln.localcloud.overrides.instance_requests import InstanceRequests
@@ -28,7 +29,12 @@ __all__ = ["LocalEC2Backend", "LocalEC2Response"]
 
 
 class LocalEC2Response(
-    UnsupportedRequests, ImageRequests, InstanceRequests, TemplateRequests, EC2Response
+    AuthorizedRequests,
+    UnsupportedRequests,
+    ImageRequests,
+    InstanceRequests,
+    TemplateRequests,
+    EC2Response,
 ):
     """Parses and answers EC2's requests."""
 

@@ -35,3 +35,16 @@ def install(cloud: Cloud) -> None:
     # The backend makes its groups by this name.
     autoscaling_models.FakeAutoScalingGroup = LocalGroup  # type: ignore[misc]
     cloud.in_background("groups", lambda: keep_groups(cloud))
+
+
+def install_on_demand(service: str) -> None:
+    """Put in the overrides of a service that is imported when somebody asks for it.
+
+    Args:
+        service: As moto names its packages.
+    """
+    if service == "cloudformation":
+        # It imports moto's every service: a second, which most clouds never need.
+        from amikiln.localcloud.overrides import cloudformation
+
+        cloudformation.install()

@@ -22,6 +22,8 @@ from moto.ssm.models import (
 )
 from moto.ssm.responses import SimpleSystemManagerResponse
 
+from amikiln.localcloud.overrides.authorization import AuthorizedRequests
+
 if TYPE_CHECKING:
     from amikiln.localcloud.cloud import Cloud
 
@@ -29,6 +31,10 @@ log = logging.getLogger("amikiln.parameters")
 
 IMAGE = "aws:ec2:image"
 IMAGE_ID = re.compile(r"ami-[0-9a-f]{8}(?:[0-9a-f]{9})?")
+
+
+class LocalSSMResponse(AuthorizedRequests, SimpleSystemManagerResponse):
+    """Parses and answers Systems Manager's requests."""
 
 
 class LocalSSMBackend(SimpleSystemManagerBackend):
@@ -43,7 +49,7 @@ class LocalSSMBackend(SimpleSystemManagerBackend):
     @property
     def _url_module(self) -> Any:
         return SimpleNamespace(
-            url_bases=urls.url_bases, url_paths={"{0}/$": SimpleSystemManagerResponse.dispatch}
+            url_bases=urls.url_bases, url_paths={"{0}/$": LocalSSMResponse.dispatch}
         )
 
     def put_parameter(

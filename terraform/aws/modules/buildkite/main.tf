@@ -12,6 +12,8 @@ resource "buildkite_pipeline" "rebuild" {
       label   = ":pipeline:"
       command = "buildkite-agent pipeline upload ${var.pipeline_file}"
       agents  = { queue = var.queue }
+      # The uploaded steps ask for the queue by this variable.
+      env = { AMIKILN_QUEUE = var.queue }
     }]
   })
 

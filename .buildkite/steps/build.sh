@@ -1,0 +1,34 @@
+#!/bin/sh
+# Step 1: an image, by `amikiln bake` or by Packer.
+#   build.sh bake | packer
+set -eu
+cd "$(dirname "$0")/../.."
+. .buildkite/steps/lib.sh
+
+case ${1:-} in
+bake)
+    amikiln bake "$IMAGE" --result result.json >baked.txt
+    image_id=$(json_value result.json image id)
+    ;;
+packer)
+    command -v packer >/dev/null || {
+        echo "error: BUILDER=packer, and this agent has no packer on PATH" >&2
+        exit 3
+    }
+    echo "--- Packer"
+    rm -f packer/cpu/packer-manifest.json
+    (cd packer/cpu && packer init . && packer build -color=false buildkite-cpu-ami.pkr.hcl)
+    cp packer/cpu/packer-manifest.json result.json
+    image_id=$(json_value result.json builds -1 artifact_id)
+    image_id=${image_id#*:} # it begins with the region
+    echo "$image_id, built by Packer" >baked.txt
+    ;;
+*)
+    echo "error: BUILDER is ${1:-empty}; it may be bake or packer" >&2
+    exit 2
+    ;;
+esac
+
+buildkite-agent artifact upload result.json
+buildkite-agent meta-data set "$IMAGE_ID" "$image_id"
+annotate info "Built, not proven yet" baked.txt

@@ -1,0 +1,12 @@
+#!/bin/sh
+# Step 3: the SSM parameter names the image that has proven itself.
+set -eu
+cd "$(dirname "$0")/../.."
+. .buildkite/steps/lib.sh
+
+image_id=$(buildkite-agent meta-data get "$IMAGE_ID")
+buildkite-agent artifact download verdict.json .
+amikiln publish "$IMAGE" "$image_id" --verdict verdict.json --result published.json
+buildkite-agent artifact upload published.json
+amikiln status "$IMAGE" >status.txt
+annotate success "Published: new machines use $image_id" status.txt

@@ -1,0 +1,94 @@
+# shellcheck shell=sh
+# What the steps share. Each step begins with:  . ./lib.sh
+# A step is run as root, in the recipe's directory, by `sh -eu`; it can be run again.
+
+# shellcheck source=/dev/null
+. ./values.env
+# shellcheck source=/dev/null
+. ./resolved.env
+
+# 80-manifest tells how long each step took.
+step_began=$(date +%s)
+note_time() { printf '%s %s\n' "${0##*/}" "$(($(date +%s) - step_began))" >>times.list; }
+trap note_time EXIT
+
+say() { printf '%s\n' "$*"; }
+
+die() {
+    printf 'error: %s\n' "$*" >&2
+    exit 1
+}
+
+owner_home() { getent passwd "$BUILDER_OWNER" | cut -d: -f6; }
+
+# buildx keeps its builders in the home of the user who made them, so it matters who asks.
+as_owner() {
+    runuser -u "$BUILDER_OWNER" -- env -C "$(owner_home)" HOME="$(owner_home)" "$@"
+}
+
+# Tells whether a version (1.2.3, with whatever a packager put behind) is at least another one.
+new_enough() {
+    lowest=$(printf '%s\n%s\n' "$(printf '%s' "$1" | sed 's/[^0-9.].*//')" "$2" | sort -V | head -n 1)
+    [ "$lowest" = "$2" ]
+}
+
+# Installs those of the named packages that a repository of this machine offers.
+install_offered() {
+    wanted=$*
+    set --
+    if command -v dnf >/dev/null; then
+        for package in $wanted; do
+            if dnf list -q --available "$package" >/dev/null 2>&1; then set -- "$@" "$package"; fi
+        done
+        [ "$#" = 0 ] || dnf install -y -q "$@"
+    elif command -v apt-get >/dev/null; then
+        apt-get update -qq
+        for package in $wanted; do
+            if apt-cache show "$package" >/dev/null 2>&1; then set -- "$@" "$package"; fi
+        done
+        [ "$#" = 0 ] ||
+            DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"
+    else
+        die "neither dnf nor apt-get is here: cannot install $wanted"
+    fi
+}
+
+# Prints every installed package and its version, a line each.
+installed_packages() {
+    if command -v dpkg-query >/dev/null; then
+        # shellcheck disable=SC2016 # dpkg-query's own variables
+        dpkg-query --show --showformat '${Package} ${Version}\n'
+    else
+        rpm --query --all --queryformat '%{NAME} %{VERSION}-%{RELEASE}\n'
+    fi
+}
+
+# The builder of the plan's driver: builders/DRIVER.sh, each of which defines
+#   make_builder             makes it, and lets it run; one of equal inputs keeps its cache
+#   stop_builder             stops it cleanly, and waits until it has ended
+#   builder_version          prints BuildKit's version
+#   builder_state_directory  prints where its state is on this disk; it may be stopped
+#   builder_control          runs buildctl against it with the given arguments
+# and may use what follows.
+# shellcheck disable=SC2034
+BUILDER_STOP_SECONDS=300
+builder_stamp() {
+    printf '%s\n' "$BUILDKIT_IMAGE" | cat - buildkitd.toml builder.sh | sha256sum | cut -d' ' -f1
+}
+builder_is_as_wanted() {
+    [ "$(cat /etc/amikiln/builder.sha256 2>/dev/null)" = "$(builder_stamp)" ]
+}
+builder_was_made() {
+    mkdir -p /etc/amikiln
+    builder_stamp >/etc/amikiln/builder.sha256
+}
+
+# shellcheck source=/dev/null
+. ./builder.sh
+
+# Prints how much the builder's cache holds, as JSON. BuildKit says -1 of a size it does not know.
+builder_store() {
+    builder_control du --format '{{range .}}{{.Size}}{{println}}{{end}}' >store.list
+    awk 'NF { records++; if ($1 > 0) bytes += $1 }
+        END { printf "{\"records\":%d,\"bytes\":%.0f}", records, bytes }' store.list
+}

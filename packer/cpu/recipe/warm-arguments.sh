@@ -1,0 +1,1 @@
+set -- --file=docker/docker-bake.hcl '--set=*.output=type=cacheonly' '--set=*.cache-to=' test

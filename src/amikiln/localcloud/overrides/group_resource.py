@@ -1,0 +1,115 @@
+"""``AWS::AutoScaling::AutoScalingGroup``: an update changes the group that is there.
+
+moto deletes the group and makes another, which would end every machine. On AWS, machines that
+run go on until something else ends them, unless an update policy says otherwise.
+https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/
+aws-resource-autoscaling-autoscalinggroup.html
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from moto.autoscaling.models import FakeAutoScalingGroup, autoscaling_backends
+from moto.cloudformation.exceptions import ValidationError
+
+SETTINGS = {
+    "AutoScalingGroupName",
+    "AvailabilityZones",
+    "Cooldown",
+    "DesiredCapacity",
+    "HealthCheckGracePeriod",
+    "HealthCheckType",
+    "LaunchConfigurationName",
+    "LaunchTemplate",
+    "LoadBalancerNames",
+    "MaxSize",
+    "MinSize",
+    "MixedInstancesPolicy",
+    "NewInstancesProtectedFromScaleIn",
+    "TargetGroupARNs",
+    "Tags",
+    "TerminationPolicies",
+    "VPCZoneIdentifier",
+}
+
+
+class GroupResource(FakeAutoScalingGroup):
+    """What CloudFormation calls; the groups themselves are ``LocalGroup``'s."""
+
+    @classmethod
+    def create_from_cloudformation_json(
+        cls,
+        resource_name: str,
+        cloudformation_json: dict[str, Any],
+        account_id: str,
+        region_name: str,
+        **kwargs: Any,
+    ) -> FakeAutoScalingGroup:
+        """Make a group, which launches its machines as any other does."""
+        properties = cloudformation_json["Properties"]
+        _check(properties)
+        stack_id = kwargs["StackId"]
+        own = {
+            "aws:cloudformation:stack-name": stack_id.split("/")[1],
+            "aws:cloudformation:stack-id": stack_id,
+            "aws:cloudformation:logical-id": kwargs["LogicalId"],
+        }
+        tags = [{"Key": key, "Value": own[key], "PropagateAtLaunch": True} for key in own]
+        properties["Tags"] = [*properties.get("Tags", []), *tags]
+        return super().create_from_cloudformation_json(
+            resource_name, cloudformation_json, account_id, region_name, **kwargs
+        )
+
+    @classmethod
+    def update_from_cloudformation_json(
+        cls,
+        original_resource: Any,
+        new_resource_name: str,
+        cloudformation_json: dict[str, Any],
+        account_id: str,
+        region_name: str,
+    ) -> FakeAutoScalingGroup:
+        """Bring a group's settings to what a template says; the group and its members stay.
+
+        Raises:
+            ValidationError: The change needs another group, or a setting is not known here.
+        """
+        wanted = cloudformation_json["Properties"]
+        _check(wanted)
+        group = original_resource
+        if wanted.get("AutoScalingGroupName", group.name) != group.name:
+            raise ValidationError(
+                message="the local cloud does not replace a group by one of another name"
+            )
+        backend = autoscaling_backends[account_id][region_name]
+        backend.update_auto_scaling_group(
+            name=group.name,
+            availability_zones=wanted.get("AvailabilityZones", []),
+            desired_capacity=_number(wanted, "DesiredCapacity"),
+            max_size=_number(wanted, "MaxSize"),
+            min_size=_number(wanted, "MinSize"),
+            launch_config_name=wanted.get("LaunchConfigurationName"),
+            launch_template=wanted.get("LaunchTemplate"),
+            vpc_zone_identifier=",".join(wanted.get("VPCZoneIdentifier", [])),
+            health_check_period=_number(wanted, "HealthCheckGracePeriod") or 0,
+            health_check_type=wanted.get("HealthCheckType", "EC2"),
+            new_instances_protected_from_scale_in=wanted.get(
+                "NewInstancesProtectedFromScaleIn", False
+            ),
+            mixed_instances_policy=copy.deepcopy(wanted.get("MixedInstancesPolicy")),
+        )
+        own = [tag for tag in group.tags if tag["Key"].startswith("aws:")]
+        group.tags = [*wanted.get("Tags", []), *own]
+        return group  # type: ignore[no-any-return]
+
+
+def _check(properties: dict[str, Any]) -> None:
+    unknown = sorted(set(properties) - SETTINGS)
+    if unknown:
+        raise ValidationError(message=f"the local cloud's groups do not have: {', '.join(unknown)}")
+
+
+def _number(properties: dict[str, Any], name: str) -> int | None:
+    return None if properties.get(name) is None else int(properties[name])

@@ -1,0 +1,246 @@
+"""A stack's resources: what was made of which definition, and what an update changes.
+
+moto compares the template's text alone. Here, as on AWS, a resource is updated when its
+definition says something else once its functions are evaluated: when a parameter's value
+changed, or an attribute of a resource that was updated before it. A dynamic reference counts
+as text there, and is resolved when the resource is made or updated.
+https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/
+using-cfn-updating-stacks-update-behaviors.html
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+from moto.cloudformation import parsing
+from moto.cloudformation.exceptions import ValidationError
+from moto.ec2.models import ec2_backends
+from moto.ec2.models.core import TaggedEC2Resource
+
+from amikiln.localcloud.overrides import (
+    dynamic_references,
+    template_check,
+    template_parameters,
+)
+from amikiln.localcloud.overrides.stack_events import Failing, Made, Note
+
+
+class LocalResourceMap(parsing.ResourceMap):
+    """The resources of one template with one set of parameters."""
+
+    def load(self) -> None:
+        """Check the template, and resolve its parameters; a stack of a change set has none yet.
+
+        Raises:
+            ValidationError: Something is wrong with either; nothing was made.
+        """
+        self.made: dict[str, Made] = {}
+        self.inputs: dict[str, str] = {}
+        if self._template:
+            template_check.check(self._template)
+            super().load()
+
+    def load_parameters(self) -> None:
+        slots = self._template.get("Parameters") or {}
+        self.inputs = template_parameters.given(slots, self.input_parameters)
+        self.no_echo_parameter_keys = [
+            name for name, slot in slots.items() if str(slot.get("NoEcho", False)).lower() == "true"
+        ]
+        self.resolved_parameters = template_parameters.resolved(
+            slots, self.inputs, self._account_id, self._region_name
+        )
+        self._parsed_resources.update(self.resolved_parameters)
+
+    def __getitem__(self, key: str) -> Any:
+        """Return a parameter's value or a resource that was made; moto would make it here."""
+        if key in self._parsed_resources:
+            return self._parsed_resources[key]
+        if key in self._resource_json_map:
+            raise ValidationError(
+                message=f"Template format error: Unresolved resource dependencies [{key}] in the "
+                "template"
+            )
+        raise KeyError(key)
+
+    @property
+    def resources(self) -> list[str]:
+        """The logical ids of what is there."""
+        return list(self.made)
+
+    # -- comparing ---------------------------------------------------------------------------
+
+    def inherit(self, older: LocalResourceMap) -> None:
+        """Start from what an older template's map has made."""
+        for name, one in older.made.items():
+            self._keep(name, one)
+
+    def differences(self) -> Iterator[tuple[str, str]]:
+        """Return what ``apply`` would do as ``Add``, ``Modify`` or ``Remove`` with a logical id.
+
+        What changes only because another resource will have changed is left out.
+        """
+        wanted = self._wanted()
+        for name in wanted:
+            if name not in self.made:
+                yield "Add", name
+            elif self._may_differ(name):
+                yield "Modify", name
+        for name in self.made:
+            if name not in wanted:
+                yield "Remove", name
+
+    def check_references(self) -> None:
+        """Look up the dynamic references of what will be made or updated.
+
+        Raises:
+            ValidationError: One names nothing.
+        """
+        for action, name in list(self.differences()):
+            if action != "Remove":
+                properties = self._resource_json_map[name].get("Properties")
+                dynamic_references.check(properties, self._account_id, self._region_name)
+
+    def _wanted(self) -> list[str]:
+        conditions: Any = self.lazy_condition_map
+        return [
+            name
+            for name in template_check.order(self._resource_json_map)
+            if conditions.get(self._resource_json_map[name].get("Condition"), True)
+        ]
+
+    def _may_differ(self, name: str) -> bool:
+        try:
+            return self._definition(name) != self.made[name].definition
+        except ValidationError:
+            return True  # it refers to what is not made yet
+
+    def _definition(self, name: str) -> dict[str, Any]:
+        definition = {"Properties": {}, **self._resource_json_map[name]}
+        found: dict[str, Any] = _without_nothing(parsing.clean_json(definition, self))
+        return found
+
+    # -- changing ----------------------------------------------------------------------------
+
+    def apply(self, note: Note) -> None:
+        """Make what is new and update what differs, in the order of dependence.
+
+        Raises:
+            ResourceFailure: The first that could not be.
+        """
+        for name in self._wanted():
+            with Failing(name, note, "UPDATE_FAILED" if name in self.made else "CREATE_FAILED"):
+                self._bring(name, note)
+
+    def remove_unwanted(self, note: Note) -> None:
+        """Delete what this template does not have any more.
+
+        Raises:
+            ResourceFailure: The first that could not be.
+        """
+        wanted = self._wanted()
+        self._remove([name for name in self.made if name not in wanted], note)
+
+    def remove_all(self, note: Note) -> None:
+        """Delete everything, what depends on others first.
+
+        Raises:
+            ResourceFailure: The first that could not be.
+        """
+        known = template_check.order(self._resource_json_map) if self.made else []
+        self._remove([name for name in known if name in self.made], note)
+
+    def take_back(self, newer: LocalResourceMap, note: Note) -> None:
+        """Undo what a newer template's map did before it failed.
+
+        Raises:
+            ResourceFailure: The first that could not be undone.
+        """
+        newer._remove([name for name in newer.made if name not in self.made], note)
+        for name, before in list(self.made.items()):
+            now = newer.made[name]
+            if now is before:
+                continue
+            with Failing(name, note, "UPDATE_FAILED"):
+                resource = now.resource
+                if now.resolved != before.resolved:
+                    self._parsed_resources[name] = resource
+                    resource = self._update(name, before.resolved)
+                self._keep(name, Made(before.definition, before.resolved, resource))
+                note(name, "UPDATE_COMPLETE", self.made[name], None)
+
+    def _bring(self, name: str, note: Note) -> None:
+        definition = self._definition(name)
+        known = self.made.get(name)
+        if known and known.definition == definition:
+            return
+        properties = dynamic_references.resolved(
+            definition["Properties"], self._account_id, self._region_name
+        )
+        resolved = {**definition, "Properties": properties}
+        if known is None:
+            note(name, "CREATE_IN_PROGRESS", None, None)
+            made = Made(definition, resolved, self._create(name, resolved))
+            self._keep(name, made)
+            note(name, "CREATE_COMPLETE", made, None)
+            return
+        if known.definition["Type"] != definition["Type"]:
+            raise ValidationError(message="Update of resource type is not permitted.")
+        resource = known.resource
+        if known.resolved["Properties"] != properties:
+            note(name, "UPDATE_IN_PROGRESS", known, None)
+            resource = self._update(name, resolved)
+            note(name, "UPDATE_COMPLETE", known, None)
+        self._keep(name, Made(definition, resolved, resource))
+
+    def _create(self, name: str, resolved: dict[str, Any]) -> Any:
+        # moto's handlers change what they are given.
+        resource: Any = parsing.parse_and_create_resource(
+            name, copy.deepcopy(resolved), self, self._account_id, self._region_name
+        )
+        if isinstance(resource, TaggedEC2Resource):
+            tags = {
+                **self.tags,
+                "aws:cloudformation:stack-name": self["AWS::StackName"],
+                "aws:cloudformation:stack-id": self["AWS::StackId"],
+                "aws:cloudformation:logical-id": name,
+            }
+            ec2 = ec2_backends[self._account_id][self._region_name]
+            ec2.create_tags([str(resource.physical_resource_id)], tags)  # type: ignore[attr-defined]
+        return resource
+
+    def _update(self, name: str, resolved: dict[str, Any]) -> Any:
+        resource: Any = parsing.parse_and_update_resource(
+            name, copy.deepcopy(resolved), self, self._account_id, self._region_name
+        )
+        if resource is None:
+            kind = resolved["Type"]
+            raise ValidationError(message=f"the local cloud cannot update resources of type {kind}")
+        return resource
+
+    def _remove(self, names: list[str], note: Note) -> None:
+        for name in reversed(names):
+            made = self.made[name]
+            if made.definition.get("DeletionPolicy") == "Retain":
+                note(name, "DELETE_SKIPPED", made, None)
+            else:
+                note(name, "DELETE_IN_PROGRESS", made, None)
+                with Failing(name, note, "DELETE_FAILED"):
+                    self._delete_resource(made.resource, copy.deepcopy(made.resolved))
+                note(name, "DELETE_COMPLETE", made, None)
+            del self.made[name]
+            del self._parsed_resources[name]
+
+    def _keep(self, name: str, made: Made) -> None:
+        self.made[name] = made
+        self._parsed_resources[name] = made.resource
+
+
+def _without_nothing(value: Any) -> Any:
+    """Drop ``AWS::NoValue`` out of lists, where moto leaves it."""
+    if isinstance(value, dict):
+        return {key: _without_nothing(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_without_nothing(one) for one in value if one is not None]
+    return value

@@ -1,0 +1,59 @@
+"""The verbs of buildkite-agent that need Buildkite's server, against a folder instead.
+
+    BUILDKITE_STAND_IN=FOLDER stand_in_agent.py annotate | artifact | meta-data ...
+
+Every call is written down in FOLDER/calls.jsonl. What is not known is refused, with exit code 64.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+
+REFUSED = 64
+NOT_THERE = 100
+"""As the real one answers ``meta-data exists``."""
+STYLES = {"success", "info", "warning", "error"}
+
+
+def main(words: list[str]) -> int:
+    """Carry out one call and return the exit code."""
+    folder = Path(os.environ["BUILDKITE_STAND_IN"])
+    artifacts, values = folder / "artifacts", folder / "meta-data"
+    for place in (artifacts, values):
+        place.mkdir(parents=True, exist_ok=True)
+    body = ""
+    match words:
+        case ["annotate", "--style", style, "--context", _] if style in STYLES:
+            body = sys.stdin.read()
+        case ["artifact", "upload", name] if Path(name).is_file() and not Path(name).is_absolute():
+            shutil.copy(name, artifacts / name)
+        case ["artifact", "download", name, "."] if (artifacts / name).is_file():
+            shutil.copy(artifacts / name, name)
+        case ["meta-data", "set", key, value] if value:
+            (values / key).write_text(value)
+        case ["meta-data", "set", key]:
+            (values / key).write_text(body := sys.stdin.read())
+        case ["meta-data", "exists", key]:
+            _note(folder, words, body)
+            return 0 if (values / key).is_file() else NOT_THERE
+        case ["meta-data", "get", key] if (values / key).is_file():
+            print((values / key).read_text())
+        case _:
+            _note(folder, words, "refused")
+            print(f"stand-in: not known, or not there: {words}", file=sys.stderr)
+            return REFUSED
+    _note(folder, words, body)
+    return 0
+
+
+def _note(folder: Path, words: list[str], body: str) -> None:
+    with (folder / "calls.jsonl").open("a") as calls:
+        calls.write(json.dumps({"words": words, "body": body}) + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
