@@ -181,6 +181,16 @@ max_paralelism = 8
 """
 
 
+def test_the_accounts_network_is_not_the_local_clouds(tmp_path: Path) -> None:
+    given = 'subnet_parameter = "/build/subnet"\nsecurity_group_parameter = "/build/group"\n'
+    text = (ORIGINALS_IMAGE / "image.toml").read_text()
+    (tmp_path / "image.toml").write_text(text.replace("[instance]\n", f"[instance]\n{given}"))
+    assert spec.load(tmp_path).instance.subnet_parameter == "/build/subnet"
+    local = spec.load(tmp_path, local=True).instance
+    assert (local.subnet_parameter, local.security_group_parameter) == (None, None)
+    assert local.ssh_from == "127.0.0.1/32"
+
+
 @pytest.mark.parametrize("local", [False, True])
 def test_a_fault_in_the_overlay_is_named_whether_it_is_used_or_not(
     tmp_path: Path, local: bool

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from amikiln import iam_policy, packer, schema, spec_file
+from amikiln import iam_policy, packer, schema, spec_file, terraform_export
 from amikiln.cli_options import NO_CHANGES, Changes, ImageDirectory, Local, prepared
 from amikiln.errors import AmikilnError
 from amikiln.packer import folder
@@ -45,6 +45,12 @@ def export_iam_policy(
 ) -> None:
     """Print the IAM policy that the verbs need for an image, and nothing beyond it."""
     print(iam_policy.text(spec_file.load(image), account, kms_key), end="")
+
+
+@export.command("terraform")
+def export_terraform(image: ImageDirectory) -> None:
+    """Print an image's values for terraform/aws, as NAME.auto.tfvars.json."""
+    print(terraform_export.text(spec_file.load(image)), end="")
 
 
 @export.command("packer")

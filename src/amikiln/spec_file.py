@@ -15,6 +15,8 @@ from amikiln.errors import SpecError
 from amikiln.spec import Spec
 
 SPEC_FILE_NAME = "image.toml"
+NETWORK = ("subnet", "subnet_parameter", "security_group", "security_group_parameter", "ssh_from")
+"""The keys of ``[instance]`` that name things of an account, which the local cloud has not."""
 
 
 def load(directory: Path, *, local: bool = False, changes: Sequence[str] = ()) -> Spec:
@@ -34,7 +36,7 @@ def load(directory: Path, *, local: bool = False, changes: Sequence[str] = ()) -
     changed: dict[str, Any] = {}
     for change in changes:
         changed = _overlaid(changed, _change(change))
-    plain, with_local = _overlaid(raw, changed), _overlaid(_overlaid(raw, overlay), changed)
+    plain, with_local = _overlaid(raw, changed), _overlaid(_with_local(raw, overlay), changed)
     if local:
         return parse(with_local, origin=str(path))
     # A typo in [local] is told now, not on the day when somebody needs it.
@@ -102,6 +104,15 @@ def _change(text: str) -> dict[str, Any]:
     for part in reversed(key.split(".")):
         value = {part: value}
     return dict(value)
+
+
+def _with_local(raw: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the tables with ``[local]`` laid over them: the network is ``[local]``'s alone."""
+    instance = raw.get("instance")
+    if not isinstance(instance, Mapping) or not overlay:
+        return _overlaid(raw, overlay)
+    elsewhere = {key: value for key, value in instance.items() if key not in NETWORK}
+    return _overlaid({**raw, "instance": elsewhere}, overlay)
 
 
 def _overlaid(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:

@@ -104,6 +104,13 @@ class CloudFixture:
         image: dict[str, Any] = self.client("ec2").describe_images(ImageIds=[image_id])["Images"][0]
         return image
 
+    def until_pointers_are_checked(self) -> None:
+        """Wait until every image that a parameter was to name has been looked up."""
+        from moto.ssm.models import ssm_backends
+
+        backend: Any = ssm_backends["123456789012"][REGION]
+        self.until(lambda: not backend._unchecked, "the parameters' images looked up")
+
     @contextmanager
     def worker_held(self) -> Iterator[None]:
         """Keep what follows a request by itself from happening."""

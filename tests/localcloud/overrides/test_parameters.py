@@ -29,14 +29,6 @@ def put_image(cloud: CloudFixture, image_id: str, **options: Any) -> int:
     return put(cloud, image_id, DataType="aws:ec2:image", **options)
 
 
-def checked(cloud: CloudFixture) -> None:
-    """Wait until every image that was named has been looked up."""
-    from moto.ssm.models import ssm_backends
-
-    backend: Any = ssm_backends["123456789012"]["us-east-1"]
-    cloud.until(lambda: not backend._unchecked)
-
-
 def test_an_image_s_id_is_there_once_it_was_looked_up(cloud: CloudFixture) -> None:
     ssm = cloud.client("ssm")
     with cloud.worker_held():
@@ -48,7 +40,7 @@ def test_an_image_s_id_is_there_once_it_was_looked_up(cloud: CloudFixture) -> No
             put_image(cloud, cloud.base, Overwrite=False)
         assert code_of(error) == "ParameterAlreadyExists"
         assert put(cloud, "text behind it") == 2
-    checked(cloud)
+    cloud.until_pointers_are_checked()
     history = ssm.get_parameter_history(Name=POINTER)["Parameters"]
     assert [(one["Version"], one["Value"], one["DataType"]) for one in history] == [
         (1, cloud.base, "aws:ec2:image"),
@@ -58,9 +50,9 @@ def test_an_image_s_id_is_there_once_it_was_looked_up(cloud: CloudFixture) -> No
 
 def test_an_image_that_is_not_there_never_arrives(cloud: CloudFixture) -> None:
     put_image(cloud, cloud.base)
-    checked(cloud)
+    cloud.until_pointers_are_checked()
     put_image(cloud, MISSING)
-    checked(cloud)
+    cloud.until_pointers_are_checked()
     parameter = cloud.client("ssm").get_parameter(Name=POINTER)["Parameter"]
     assert (parameter["Value"], parameter["Version"]) == (cloud.base, 1)
     assert parameter["DataType"] == "aws:ec2:image"
@@ -68,7 +60,7 @@ def test_an_image_that_is_not_there_never_arrives(cloud: CloudFixture) -> None:
 
 def test_a_parameter_that_never_arrived_can_be_created(cloud: CloudFixture) -> None:
     put_image(cloud, MISSING, Overwrite=False)
-    checked(cloud)
+    cloud.until_pointers_are_checked()
     assert put(cloud, "text", Overwrite=False) == 1
     assert cloud.client("ssm").get_parameter(Name=POINTER)["Parameter"]["DataType"] == "text"
 
@@ -79,7 +71,7 @@ def test_a_deleted_parameter_does_not_come_back(cloud: CloudFixture) -> None:
     with cloud.worker_held():
         put_image(cloud, cloud.base)
         cloud.client("ssm").delete_parameter(Name=POINTER)
-    checked(cloud)
+    cloud.until_pointers_are_checked()
     assert cloud.client("ssm").describe_parameters()["Parameters"] == []
 
 
@@ -139,7 +131,7 @@ def test_a_hundred_versions_and_no_labelled_one_is_lost(cloud: CloudFixture) -> 
     assert code_of(error) == "ParameterMaxVersionLimitExceeded"
     ssm.unlabel_parameter_version(Name=POINTER, ParameterVersion=2, Labels=["oldest"])
     assert put_image(cloud, cloud.base) == 102
-    checked(cloud)
+    cloud.until_pointers_are_checked()
     pages = ssm.get_paginator("get_parameter_history").paginate(Name=POINTER)
     versions = [one["Version"] for page in pages for one in page["Parameters"]]
     assert versions == list(range(3, 103))
@@ -153,7 +145,7 @@ def test_who_am_i(cloud: CloudFixture) -> None:
 
 def test_a_name_without_a_path_is_the_same_with_a_slash(cloud: CloudFixture) -> None:
     put_image(cloud, cloud.base, Name="/pointer")
-    checked(cloud)
+    cloud.until_pointers_are_checked()
     assert cloud.client("ssm").get_parameter(Name="pointer")["Parameter"]["Value"] == cloud.base
 
 

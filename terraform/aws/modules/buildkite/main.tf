@@ -1,0 +1,36 @@
+# The pipeline's own steps are in the repository: a change of them is a commit, not an apply.
+resource "buildkite_pipeline" "rebuild" {
+  name            = var.pipeline_name
+  description     = "Bakes, proves and publishes the image; amikiln's"
+  repository      = var.repository
+  default_branch  = var.branch
+  cluster_id      = var.cluster_id
+  default_team_id = var.default_team_id
+
+  steps = yamlencode({
+    steps = [{
+      label   = ":pipeline:"
+      command = "buildkite-agent pipeline upload ${var.pipeline_file}"
+      agents  = { queue = var.queue }
+      # The uploaded steps ask for the queue by this variable.
+      env = { AMIKILN_QUEUE = var.queue }
+    }]
+  })
+
+  # The schedule bakes, and whoever presses the button; no push does.
+  provider_settings = {
+    trigger_mode        = strcontains(var.repository, "github") ? "none" : null
+    build_branches      = false
+    build_pull_requests = false
+    build_tags          = false
+  }
+}
+
+# Buildkite reads cron lines in UTC, as the spec does.
+resource "buildkite_pipeline_schedule" "daily" {
+  pipeline_id = buildkite_pipeline.rebuild.id
+  label       = "Bake the image"
+  cronline    = var.schedule
+  branch      = var.branch
+  message     = "Scheduled bake"
+}

@@ -1,0 +1,9 @@
+output "packer_role" {
+  description = "The role of the machines that run amikiln."
+  value       = aws_cloudformation_stack.packer.outputs["InstanceRoleName"]
+}
+
+output "consumer_auto_scaling_group" {
+  description = "The Auto Scaling group whose machines follow the pointer."
+  value       = aws_cloudformation_stack.consumer.outputs["AutoScalingGroupName"]
+}

@@ -1,0 +1,153 @@
+variable "name" {
+  description = "The image's name; the stacks are called NAME-packer and NAME-consumer."
+  type        = string
+
+  validation {
+    # CloudFormation wants a letter first; a stack's role is NAME-consumer-Role, of at most 64.
+    condition     = can(regex("^[a-z][a-z0-9-]{0,49}$", var.name))
+    error_message = "Lower-case letters, digits and -, 50 at most, a letter first."
+  }
+}
+
+variable "stack_version" {
+  description = "The release of the Elastic CI Stack, exactly."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[0-9]+[.][0-9]+[.][0-9]+$", var.stack_version))
+    error_message = "A release, as 6.71.1: `latest` would be another template at each update."
+  }
+}
+
+variable "agent_token_parameter" {
+  description = "The SSM parameter that holds the agent token."
+  type        = string
+
+  validation {
+    condition     = can(regex("^(/[A-Za-z0-9_.-]+){1,15}$", var.agent_token_parameter))
+    error_message = "An SSM path, as /buildkite/agent-token; not the token itself."
+  }
+}
+
+variable "secrets_bucket" {
+  description = "The S3 bucket of the pipelines' secrets; null: none."
+  type        = string
+}
+
+variable "vpc_id" {
+  description = "The VPC of the queues' machines."
+  type        = string
+}
+
+variable "subnet_ids" {
+  description = "The subnets of the queues' machines."
+  type        = list(string)
+
+  validation {
+    condition     = length(var.subnet_ids) > 0 && alltrue([for id in var.subnet_ids : can(regex("^subnet-[0-9a-f]{8,17}$", id))])
+    error_message = "Subnet ids, as subnet-0123456789abcdef0."
+  }
+}
+
+variable "packer" {
+  description = "The queue whose machines run amikiln."
+  type = object({
+    queue          = string
+    instance_types = list(string)
+    max_size       = number
+  })
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9_-]+$", var.packer.queue))
+    error_message = "A queue's name: letters, digits, _ and -."
+  }
+
+  validation {
+    condition     = length(var.packer.instance_types) > 0 && alltrue([for type in var.packer.instance_types : can(regex("^[a-z0-9-]+[.][a-z0-9-]+$", type))])
+    error_message = "Instance types, as t3.large."
+  }
+
+  validation {
+    condition     = var.packer.max_size >= 1 && floor(var.packer.max_size) == var.packer.max_size
+    error_message = "At least one machine: none would ever bake."
+  }
+}
+
+variable "packer_security_group_id" {
+  description = "The security group of the packer queue's machines."
+  type        = string
+}
+
+variable "policy_arn" {
+  description = "The policy that the packer queue's role gets."
+  type        = string
+}
+
+variable "consumer" {
+  description = "The queue whose machines start from the image."
+  type = object({
+    queue    = string
+    max_size = number
+  })
+
+  validation {
+    condition     = var.consumer.queue == null || can(regex("^[A-Za-z0-9_-]+$", var.consumer.queue))
+    error_message = "A queue's name: letters, digits, _ and -; null: the image's name."
+  }
+
+  validation {
+    # The packer queue's machines may publish images and must not run others' jobs.
+    condition     = coalesce(var.consumer.queue, var.name) != var.packer.queue
+    error_message = "The two queues need different names."
+  }
+
+  validation {
+    condition     = var.consumer.max_size >= 1 && floor(var.consumer.max_size) == var.consumer.max_size
+    error_message = "At least one machine."
+  }
+}
+
+variable "pointer" {
+  description = "The SSM parameter that names the image in use."
+  type        = string
+}
+
+variable "pointer_data_type" {
+  description = "The pointer's data type, as it really is."
+  type        = string
+}
+
+variable "instance_types" {
+  description = "What the consumer queue's machines are, in order of preference."
+  type        = list(string)
+
+  validation {
+    # https://github.com/buildkite/elastic-ci-stack-for-aws takes at most 25.
+    condition     = length(var.instance_types) >= 1 && length(var.instance_types) <= 25 && alltrue([for type in var.instance_types : can(regex("^[a-z0-9-]+[.][a-z0-9-]+$", type))])
+    error_message = "1 to 25 instance types, as m7i.4xlarge."
+  }
+}
+
+variable "volume" {
+  description = "The root volume of the consumer queue's machines, gp3; not smaller than the image's."
+  type = object({
+    size_gib       = number
+    iops           = number
+    throughput_mib = number
+  })
+
+  validation {
+    condition     = var.volume.size_gib >= 10 && var.volume.iops >= 3000 && var.volume.throughput_mib >= 125
+    error_message = "At least 10 GiB (the stack's limit), 3000 IOPS and 125 MiB/s (gp3's)."
+  }
+}
+
+variable "instance_storage" {
+  description = "Whether Docker's data moves to the machines' own disks."
+  type        = bool
+}
+
+variable "user_namespace_remap" {
+  description = "Whether Docker maps users."
+  type        = bool
+}
