@@ -67,7 +67,7 @@ def test_a_parameter_that_never_arrived_can_be_created(cloud: CloudFixture) -> N
 
 def test_a_deleted_parameter_does_not_come_back(cloud: CloudFixture) -> None:
     put_image(cloud, cloud.base)
-    checked(cloud)
+    cloud.until_pointers_are_checked()
     with cloud.worker_held():
         put_image(cloud, cloud.base)
         cloud.client("ssm").delete_parameter(Name=POINTER)
@@ -118,7 +118,7 @@ def test_a_hundred_versions_and_no_labelled_one_is_lost(cloud: CloudFixture) -> 
         of_an_image = number in (1, 50)
         put_it = put_image if of_an_image else put
         assert put_it(cloud, cloud.base if of_an_image else str(number)) == number
-    checked(cloud)
+    cloud.until_pointers_are_checked()
     pages = ssm.get_paginator("get_parameter_history").paginate(Name=POINTER)
     versions = [one["Version"] for page in pages for one in page["Parameters"]]
     assert versions == list(range(2, 102))
