@@ -8,12 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import pytest
+from botocore.exceptions import ClientError
 
 from amikiln import lease
 from amikiln.aws.parameters import Parameters
 from amikiln.aws.session import connect
 from amikiln.errors import LeaseError
 from amikiln.model import Run
+from amikiln.wait import Waiter
 from pretend_tools import Recorder
 
 PATH = "/amikiln/cpu-build/us-east-1/lease"
@@ -135,3 +137,42 @@ def test_something_else_below_the_path_is_not_taken_for_a_lease(parameters: Para
     parameters.put(f"{PATH}/1", "hello")
     with pytest.raises(LeaseError, match="does not hold a lease"):
         hold(parameters, "run-one")
+
+
+def test_one_can_wait_until_a_lease_is_free(parameters: Parameters) -> None:
+    first = hold(parameters, "run-one")
+    looks: list[float] = []
+
+    def let_go(seconds: float) -> None:
+        looks.append(seconds)
+        if len(looks) == 3:
+            first.release()
+
+    waiter = Waiter(Recorder(), pause=let_go)
+    lease.wait_until_free(parameters, PATH, waiter, 60)
+    assert len(looks) == 3
+    hold(parameters, "run-two").check()
+
+
+def test_waiting_in_vain_leaves_it_to_others_to_say_who_holds_it(parameters: Parameters) -> None:
+    hold(parameters, "run-one")
+    now = iter(range(100))
+    waiter = Waiter(Recorder(), clock=lambda: next(now), pause=lambda seconds: None)
+    lease.wait_until_free(parameters, PATH, waiter, 5)
+    with pytest.raises(LeaseError, match=r"run run-one of .* holds the lease"):
+        hold(parameters, "run-two")
+
+
+def test_a_lease_whose_forerunners_cannot_be_removed_is_let_go(
+    parameters: Parameters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hold(parameters, "run-one").release()
+
+    def refuse(name: str) -> None:
+        raise ClientError({"Error": {"Code": "AccessDeniedException"}}, "DeleteParameter")
+
+    monkeypatch.setattr(parameters, "delete", refuse)
+    with pytest.raises(ClientError):
+        hold(parameters, "run-two")
+    monkeypatch.undo()
+    hold(parameters, "run-three").check()

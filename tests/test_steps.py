@@ -19,7 +19,15 @@ from amikiln.errors import (
     PublishError,
     VerifyError,
 )
-from amikiln.model import TAG_IMAGE, TAG_RUN, TAG_VERDICT, TAG_VERDICT_HASH, Forced
+from amikiln.model import (
+    TAG_DIGEST,
+    TAG_IMAGE,
+    TAG_RUN,
+    TAG_VERDICT,
+    TAG_VERDICT_HASH,
+    Forced,
+    Verdict,
+)
 from bench import NOTHING, POINTER, Bench
 from pretend_tools import failing, spec
 
@@ -77,6 +85,27 @@ def test_a_check_that_cannot_be_carried_out_is_no_pass(bench: Bench) -> None:
     with pytest.raises(VerifyError, match="manifest-as-planned"):
         bench.cycle()
     assert bench.pointer() is None
+
+
+def test_an_image_that_no_bake_of_ours_tagged_is_known_by_its_manifest(bench: Bench) -> None:
+    baked = steps.bake_alone(spec(), bench.own, steps.new_run("cpu-build"), bench.tools)
+    image_id, file = baked.image.id, bench.folder / "verdict.json"
+
+    def tag(key: str) -> str | None:
+        (found,) = bench.ec2.describe_images(ImageIds=[image_id])["Images"]
+        return next((one["Value"] for one in found["Tags"] if one["Key"] == key), None)
+
+    def verify() -> Verdict:
+        run = steps.new_run("cpu-build")
+        return steps.verify_alone(spec(), bench.own, image_id, run, bench.tools, file)
+
+    bench.ec2.delete_tags(Resources=[image_id], Tags=[{"Key": TAG_DIGEST}])
+    bench.script.owner_builder = "default"
+    assert verify().outcome == "fail"
+    assert tag(TAG_DIGEST) is None
+    bench.script.owner_builder = "baked-vllm-builder"
+    assert verify().outcome == "pass"
+    assert tag(TAG_DIGEST) == baked.digest
 
 
 def test_an_unproven_image_goes_with_the_next_run(bench: Bench) -> None:

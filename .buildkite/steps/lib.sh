@@ -5,6 +5,10 @@
 IMAGE=images/cpu-build
 IMAGE_ID=cpu-build-ami # the meta-data's key
 
+# A step that is tried again because its agent was lost finds the lost one's lease: it lapses after
+# deadlines.lease_seconds.
+export AMIKILN_LEASE_WAIT="${AMIKILN_LEASE_WAIT:-20m}"
+
 echo "--- Set-up"
 scripts/lib/setup.sh --pipeline
 

@@ -34,7 +34,7 @@ installed() {
     if command -v rpm >/dev/null && ! command -v dpkg-query >/dev/null; then
         # shellcheck disable=SC2086 # a list of words
         rpm --query --queryformat '%{NAME} %{VERSION}-%{RELEASE}\n' $PACKAGES |
-            grep -v ' is not installed$'
+            sed '/ is not installed$/d'
         return
     fi
     # shellcheck disable=SC2086
@@ -233,6 +233,9 @@ install_packer() {
     fi
 }
 
+make_state_directory() {
+    mkdir -p "$STATE" 2>/dev/null || fail "no permission: cannot make $STATE"
+}
 up_to_date() { [ -e "$STAMP" ] && [ "$(cat "$STAMP")" = "$(inputs)" ]; }
 
 # shellcheck source=/dev/null
@@ -249,9 +252,9 @@ if ! up_to_date; then
             fail "needs Debian 12, Debian 13 or Ubuntu 24.04: apt-get is not here"
         here=yes
     fi
-    mkdir -p "$STATE" 2>/dev/null || fail "no permission: cannot make $STATE"
     PYTHON=
     if ! command -v apt-get >/dev/null; then
+        make_state_directory
         # Python is one of them.
         missing=$(missing_packages)
         # shellcheck disable=SC2086 # a list of words
@@ -267,6 +270,7 @@ ${missing:+900 /usr}
 ${here:+4000 $CACHE}
 ${here:+6000 $STATE}
 END
+    make_state_directory
     exec 9>"$STATE/setup.lock"
     flock 9
     : >"$LOG"

@@ -23,6 +23,7 @@ from amikiln.wait import Waiter
 
 STARTED = time.monotonic()
 NO_CHANGES: list[str] = []
+NO_WAIT = "0s"
 UNITS = {"s": 1, "m": 60, "h": 3600}
 
 ImageDirectory = Annotated[Path, typer.Argument(help="The image's directory, as images/cpu-build")]
@@ -53,6 +54,14 @@ SecretsFd = Annotated[
         help="Read the warm build's secrets from this file descriptor: a JSON object",
     ),
 ]
+LeaseWait = Annotated[
+    str,
+    typer.Option(
+        "--lease-wait",
+        envvar="AMIKILN_LEASE_WAIT",
+        help="Wait so long for another run to end, as 90s, 10m, 2h",
+    ),
+]
 KeepOnError = Annotated[
     bool, typer.Option("--keep-on-error", help="Leave a machine whose recipe failed running")
 ]
@@ -63,6 +72,7 @@ def prepared(
     local: bool,
     changes: Sequence[str] = (),
     secrets_fd: int | None = None,
+    lease_wait: str = NO_WAIT,
 ) -> tuple[Spec, Toolbox]:
     """Return an image's spec, and the tools to work on it with.
 
@@ -71,7 +81,9 @@ def prepared(
         local: Use the local cloud, and start it if it is not up.
         changes: Values of the spec for this run alone, as ``table.key=value``.
         secrets_fd: A file descriptor with the warm build's secrets.
+        lease_wait: How long to wait for another run's lease, as ``10m``.
     """
+    lease_wait_seconds = seconds_of(lease_wait, "--lease-wait")
     report = reporter_for_stderr(STARTED)
     waiter = Waiter(report)
     spec = spec_file.load(image, local=local, changes=changes)
@@ -81,12 +93,15 @@ def prepared(
         with waiter.span("the local cloud"):
             client.up(home, report)
         environment.enter(home, os.environ)
-    return spec, Toolbox(session.connect(spec.region), report, waiter, secrets=secrets)
+    cloud = session.connect(spec.region)
+    return spec, Toolbox(
+        cloud, report, waiter, secrets=secrets, lease_wait_seconds=lease_wait_seconds
+    )
 
 
-def seconds_of(text: str) -> int:
-    """Return the seconds of a time as people write it: ``90s``, ``10m``, ``2h``."""
+def seconds_of(text: str, option: str) -> int:
+    """Return the seconds of an option's time as people write it: ``90s``, ``10m``, ``2h``."""
     found = re.fullmatch(r"(\d+)([smh])", text)
     if found is None:
-        raise SpecError(f"--wait {text}: not a time", hint="write it as 90s, 10m or 2h")
+        raise SpecError(f"{option} {text}: not a time", hint="write it as 90s, 10m or 2h")
     return int(found[1]) * UNITS[found[2]]

@@ -12,6 +12,7 @@ import typer
 from amikiln import places, steps, tables, verdict_file
 from amikiln.cli_options import (
     NO_CHANGES,
+    NO_WAIT,
     STARTED,
     Ami,
     Changes,
@@ -20,6 +21,7 @@ from amikiln.cli_options import (
     KeepOnError,
     KeepResult,
     KeepVerdict,
+    LeaseWait,
     Local,
     SecretsFd,
     prepared,
@@ -56,13 +58,14 @@ def run(
     verdict: KeepVerdict = None,
     keep_on_error: KeepOnError = False,
     secrets_fd: SecretsFd = None,
+    lease_wait: LeaseWait = NO_WAIT,
     rebake: Annotated[
         bool,
         typer.Option("--rebake", help="Bake even if there is a young image of the same inputs"),
     ] = False,
 ) -> None:
     """Bake an image, prove it, publish it, and see the fleet follow."""
-    spec, tools = prepared(image, local, changes, secrets_fd)
+    spec, tools = prepared(image, local, changes, secrets_fd, lease_wait)
     this_run = steps.new_run(spec.name)
     folder = places.state_directory() / "runs" / this_run.id
     done = steps.cycle(
@@ -90,9 +93,10 @@ def bake(
     result: KeepResult = None,
     keep_on_error: KeepOnError = False,
     secrets_fd: SecretsFd = None,
+    lease_wait: LeaseWait = NO_WAIT,
 ) -> None:
     """Bake an image and leave it unjudged; `run` or `verify` takes it up."""
-    spec, tools = prepared(image, local, changes, secrets_fd)
+    spec, tools = prepared(image, local, changes, secrets_fd, lease_wait)
     this_run = steps.new_run(spec.name)
     done = steps.bake_alone(spec, own.read(image), this_run, tools, keep_on_error=keep_on_error)
     _show(done, as_json, tables.print_baked, result)
@@ -106,9 +110,10 @@ def verify(
     as_json: Json = False,
     verdict: KeepVerdict = None,
     secrets_fd: SecretsFd = None,
+    lease_wait: LeaseWait = NO_WAIT,
 ) -> None:
     """Boot a machine from an image, and see whether builds on it are warm and nothing is secret."""
-    spec, tools = prepared(image, local, changes, secrets_fd)
+    spec, tools = prepared(image, local, changes, secrets_fd, lease_wait)
     this_run = steps.new_run(spec.name)
     file = verdict or places.state_directory() / "runs" / this_run.id / "verdict.json"
     found = steps.verify_alone(spec, own.read(image), ami, this_run, tools, file)
@@ -135,10 +140,11 @@ def publish(
         str | None,
         typer.Option(help="Why without proof: kept on the image, and shown by `status`"),
     ] = None,
+    lease_wait: LeaseWait = NO_WAIT,
 ) -> None:
     """Let the pointer name an image that is proven already, or is forced."""
     proof = _proof(ami, verdict, force, reason)
-    spec, tools = prepared(image, local)
+    spec, tools = prepared(image, local, lease_wait=lease_wait)
     published = steps.publish_alone(spec, ami, proof, steps.new_run(spec.name), tools)
     _show(published, as_json, tables.print_published, result)
 
@@ -152,7 +158,7 @@ def rollout(
     ] = "0s",
 ) -> None:
     """Show which machines run the published image, and wait for the others to end their jobs."""
-    wait_seconds = seconds_of(wait)
+    wait_seconds = seconds_of(wait, "--wait")
     spec, tools = prepared(image, local)
     pointer = tools.cloud.parameters.get(spec.pointer)
     if pointer is None:

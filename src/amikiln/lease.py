@@ -15,7 +15,7 @@ import os
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -24,6 +24,7 @@ from amikiln.aws.parameters import Listing, Parameter, Parameters
 from amikiln.errors import LeaseError
 from amikiln.model import Run
 from amikiln.report import Reporter
+from amikiln.wait import DeadlinePassed, Waiter
 
 RENEWALS_PER_TERM = 3
 
@@ -78,6 +79,25 @@ class Lease:
         """Let the next run begin at once; the number stays used."""
         released = Term(self._term.run, self._term.holder, self._term.seconds, released=True)
         self._parameters.put(f"{self._path}/{self._number}", released.to_json())
+
+
+def wait_until_free(parameters: Parameters, path: str, waiter: Waiter, seconds: float) -> None:
+    """Wait until nobody holds an image's lease, or the time is over; then ``held`` tells who does.
+
+    Args:
+        parameters: Where leases are kept.
+        path: The SSM path of this image's lease.
+        waiter: Waits.
+        seconds: How long at most.
+    """
+
+    def free() -> bool | None:
+        listing = parameters.below(path)
+        newest = max(listing.parameters, key=_number, default=None)
+        return True if newest is None or _lapsed(newest, listing) else None
+
+    with suppress(DeadlinePassed):
+        waiter.until(free, what=f"the lease {path} to be free", deadline_seconds=seconds)
 
 
 @contextmanager
@@ -138,10 +158,15 @@ def _acquire(parameters: Parameters, path: str, run: Run, term_seconds: int) -> 
     newest = max(listing.parameters, key=_number)
     if not created or _number(newest) != number:
         raise _held_by_another(newest, listing)
-    for parameter in listing.parameters:
-        if _number(parameter) < number:
-            parameters.delete(parameter.name)
-    return Lease(parameters, path, number, term)
+    lease = Lease(parameters, path, number, term)
+    try:
+        for parameter in listing.parameters:
+            if _number(parameter) < number:
+                parameters.delete(parameter.name)
+    except BaseException:
+        lease.release()
+        raise
+    return lease
 
 
 def _held_by_another(parameter: Parameter, listing: Listing) -> LeaseError:

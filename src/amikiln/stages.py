@@ -20,7 +20,7 @@ from amikiln.errors import (
     RolloutError,
     VerifyError,
 )
-from amikiln.lease import Lease, held
+from amikiln.lease import Lease, held, wait_until_free
 from amikiln.model import Forced, GroupTurnover, Image, Outcome, Plan, Published, Run, Verdict
 from amikiln.plan import plan
 from amikiln.preflight import preflight
@@ -59,6 +59,10 @@ class Stages:
     def lease(self, spec: Spec) -> Iterator[Lease]:
         """Hold the image's lease during the block."""
         parameters, term = self._tools.cloud.parameters, spec.deadlines.lease_seconds
+        patience = self._tools.lease_wait_seconds
+        with _named_by_aws(LeaseError, self._tools):
+            if patience:
+                wait_until_free(parameters, spec.lease_path, self._tools.waiter, patience)
         with (
             _named_by_aws(LeaseError, self._tools),
             held(parameters, spec.lease_path, self._run, term, self._tools.report) as lease,

@@ -21,6 +21,8 @@ class Toolbox:
     connect: Connect = SshGuest
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     """The warm build's secrets by their ids; they go nowhere but into the machine's memory."""
+    lease_wait_seconds: float = 0
+    """How long to wait for another run's lease."""
 
     def masked(self, text: str) -> str:
         """Return a text without the secrets' values: a build may print what it was given."""
