@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from urllib.error import URLError
 
@@ -16,7 +17,7 @@ from amikiln.model import Network, Run
 from amikiln.plan import plan as make_plan
 from amikiln.preflight import preflight
 from amikiln.recipe import own
-from bench import NOTHING, Bench
+from bench import NOTHING, POINTER, Bench
 from pretend_tools import pin, plan, spec
 
 RUN = Run("cpu-build-20261124-060000-0a1b2c", "cpu-build")
@@ -49,6 +50,23 @@ def test_all_faults_are_named_at_once(bench: Bench) -> None:
         "there is no security group sg-0bbbbbbbbbbbbbbbb in us-east-1",
         f"volume.size_gib is 1, and the source image {source} alone has 4 GiB",
     ]
+
+
+def test_a_pointer_of_another_data_type_is_a_fault_before_anything_is_made(bench: Bench) -> None:
+    bench.ssm.put_parameter(Name=POINTER, Value="ami-by-hand", Type="String")
+    with pytest.raises(PreflightError, match=r"set publish\.data_type to text"):
+        preflight(make_plan(spec(), bench.own, bench.tools, pin), RUN, bench.tools)
+
+
+def test_the_source_can_be_the_elastic_ci_stack_s(bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / "aws-stack.yml").write_text(
+        "Description: Buildkite stack v6.71.1\n"
+        f"Mappings: {{AWSRegion2AMI: {{us-east-1: {{linuxamd64: {bench.cloud.base}}}}}}}\n"
+    )
+    wanted = spec(source={"stack_version": "v6.71.1", "stack_template": "aws-stack.yml"})
+    own = dataclasses.replace(bench.own, directory=tmp_path)
+    wanted = wanted.model_copy(update={"warm": None})
+    assert make_plan(wanted, own, bench.tools, pin).source.id == bench.cloud.base
 
 
 def test_a_type_that_is_not_offered_is_left_out_with_a_word(bench: Bench) -> None:

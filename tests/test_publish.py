@@ -73,6 +73,19 @@ def test_publishing_twice_writes_once(
     assert publish_it(bench, held, *proven).version == first.version
 
 
+def test_a_pointer_that_was_put_by_hand_as_text_is_refused_and_taken_as_text(
+    bench: Bench, held: lease.Lease, proven: tuple[Image, Verdict]
+) -> None:
+    image, verdict = proven
+    bench.ssm.put_parameter(Name=POINTER, Value="ami-by-hand", Type="String")
+    with pytest.raises(PublishError, match="has the data type text, which AWS cannot change"):
+        publish_it(bench, held, image, verdict)
+    assert bench.pointer() == "ami-by-hand"
+    as_text = spec(publish={"parameter": POINTER, "data_type": "text"})
+    published = publish(verdict, image, as_text, held, bench.tools)
+    assert (published.version, published.previous_image_id) == (2, "ami-by-hand")
+
+
 def test_a_verdict_about_another_image_is_refused(
     bench: Bench, held: lease.Lease, proven: tuple[Image, Verdict]
 ) -> None:

@@ -57,7 +57,8 @@ class Scope:
         return self.arn("ec2", f"{kind}/{name}", "" if kind in WITHOUT_ACCOUNT else None)
 
     def parameter(self, path: str) -> str:
-        # AWS's public parameters are no account's: the same page as above.
+        # AWS's public parameters are no account's:
+        # .../systems-manager/latest/userguide/parameter-store-public-parameters.html
         account = "" if path.startswith(PUBLIC_PARAMETERS) else None
         return self.arn("ssm", f"parameter{path}", account)
 
@@ -129,17 +130,19 @@ def _has_group(spec: Spec) -> bool:
 def _statements(
     which: Which, kinds: Sequence[str], allowed: Sequence[str], scope: Scope
 ) -> Iterator[Statement]:
-    words = "And".join("".join(map(str.capitalize, kind.split("-"))) for kind in kinds)
+    if which is Which.NAMED:
+        yield from _of_the_spec(Named(kinds[0]), allowed, scope)
+        return
+    if kinds == [NO_RESOURCE_LEVEL.kind]:
+        region = {"StringEquals": {"aws:RequestedRegion": scope.spec.region}}
+        yield _allow("LookAtWhatHasNoResourceLevel", allowed, kinds, region)
+        return
+    words = "And".join(kind.title().replace("-", "") for kind in kinds)
     resources = [scope.ec2(kind) for kind in kinds]
     if which is Which.OURS:
         yield _allow(f"UseOwn{words}", allowed, resources, scope.tagged("Resource"))
     elif which is Which.NEW:
         yield _allow(f"Make{words}", allowed, resources, scope.tagged("Request"))
-    elif which is Which.NAMED:
-        yield from _of_the_spec(Named(kinds[0]), allowed, scope)
-    elif kinds == ["*"]:
-        region = {"StringEquals": {"aws:RequestedRegion": scope.spec.region}}
-        yield _allow("LookAtWhatHasNoResourceLevel", allowed, ["*"], region)
     else:
         yield _allow(f"UseAny{words}", allowed, resources)
 

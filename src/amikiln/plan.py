@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from ipaddress import IPv4Address
+from pathlib import Path
 from urllib.request import urlopen
 
-from amikiln import containers, context, inputs
+from amikiln import containers, context, elastic_stack, inputs
 from amikiln.errors import PreflightError
 from amikiln.model import Network, PinnedImage, Plan, SourceImage
 from amikiln.recipe.own import OwnFiles
@@ -40,7 +41,7 @@ def plan(
     Raises:
         PreflightError: The source image, a container image or a parameter does not exist.
     """
-    source = _source(spec, tools)
+    source = _source(spec, own.directory, tools)
     network = _network(spec, tools)
     offered = tools.cloud.instances.types_offered(
         [*spec.instance.types, *spec.fleet.instance_types]
@@ -67,7 +68,7 @@ def plan(
     )
 
 
-def _source(spec: Spec, tools: Toolbox) -> SourceImage:
+def _source(spec: Spec, image_directory: Path, tools: Toolbox) -> SourceImage:
     wanted, images = spec.source, tools.cloud.images
     if wanted.name is not None and wanted.owner is not None:
         found = images.newest(
@@ -75,7 +76,10 @@ def _source(spec: Spec, tools: Toolbox) -> SourceImage:
         )
         what = f"{wanted.architecture} image named {wanted.name!r} of owner {wanted.owner}"
     else:
-        image_id = wanted.id or _parameter(wanted.parameter or "", "source.parameter", tools)
+        if wanted.stack_version is not None:
+            image_id = elastic_stack.image_id(wanted, spec.region, image_directory)
+        else:
+            image_id = wanted.id or _parameter(wanted.parameter or "", "source.parameter", tools)
         found = images.get(image_id)
         what = f"image {image_id}"
     if found is None or found.state != "available":

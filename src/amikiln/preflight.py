@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from amikiln import scanner
+from amikiln import pointer, scanner
 from amikiln.errors import PreflightError
 from amikiln.model import Plan, Run
 from amikiln.toolbox import Toolbox
@@ -30,6 +30,7 @@ def preflight(plan: Plan, run: Run, tools: Toolbox) -> None:
         *_scanner(plan),
         *_volume(plan, tools),
         *_name(plan.ami_name(run), tools),
+        *_pointer(plan, tools),
         *_secrets(plan, tools),
     ]
     if faults:
@@ -98,6 +99,11 @@ def _name(name: str, tools: Toolbox) -> Iterator[str]:
     taken = tools.cloud.images.named(name)
     if taken is not None:
         yield f"the AMI name {name} is taken by {taken.id}: choose another ami_name_prefix"
+
+
+def _pointer(plan: Plan, tools: Toolbox) -> Iterator[str]:
+    if fault := pointer.fault(tools.cloud.parameters.get(plan.spec.pointer), plan.spec):
+        yield fault
 
 
 def _secrets(plan: Plan, tools: Toolbox) -> Iterator[str]:

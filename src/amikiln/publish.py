@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from amikiln import candidates
+from amikiln import candidates, pointer
 from amikiln.aws.parameters import Parameter
 from amikiln.errors import PublishError
 from amikiln.lease import Lease
@@ -53,6 +53,8 @@ def publish(
         forced = _recorded(proof, image, lease, tools)
     parameters, name = tools.cloud.parameters, spec.pointer
     before = parameters.get(name)
+    if fault := pointer.fault(before, spec):
+        raise PublishError(fault)
     if before is not None and before.value == image.id:
         tools.report.line(f"{name} is {image.id} already (version {before.version})")
         return Published(name, before.version, image.id, None, forced)

@@ -16,9 +16,13 @@ from amikiln.spec_types import (
     text,
 )
 
+STACK_TEMPLATE = "https://s3.amazonaws.com/buildkite-aws-stack/{version}/aws-stack.yml"
+"""https://github.com/buildkite/elastic-ci-stack-for-aws"""
+
 
 class Source(Table):
-    """The image that a bake starts from: by id, by an SSM parameter, or the newest of a name."""
+    """The image that a bake starts from: by id, by an SSM parameter, the newest of a name, or the
+    one of a version of Buildkite's Elastic CI Stack."""
 
     id: Annotated[str, *text(r"^ami-[0-9a-f]{8,17}$", "an AMI id")] | None = None
     parameter: ParameterPath | None = None
@@ -35,17 +39,31 @@ class Source(Table):
         ]
         | None
     ) = None
+    stack_version: Annotated[str, *text(r"^v\d+\.\d+\.\d+$", "a version, as v6.71.1")] | None = None
+    """The image of the Elastic CI Stack's agents in this version."""
+    stack_template: Annotated[
+        str,
+        *text(
+            r"^(https://[A-Za-z0-9._/{}~%-]+|(\.?[A-Za-z0-9_][A-Za-z0-9_.-]*/)*[A-Za-z0-9_{][A-Za-z0-9_.{}-]*)$",
+            "an https URL or a file beside image.toml; {version} stands for stack_version",
+            1024,
+        ),
+    ] = STACK_TEMPLATE
+    """The template whose mapping names the image: a URL, or a file beside image.toml."""
     architecture: Literal["x86_64", "arm64"] = "x86_64"
     user: UserName = "ec2-user"
     """Who logs in over ssh; needs sudo without a password, unless it is root."""
 
     @model_validator(mode="after")
     def one_way_to_find_it(self) -> Source:
-        given = [key for key in ("id", "parameter", "name") if getattr(self, key) is not None]
+        ways = ("id", "parameter", "name", "stack_version")
+        given = [key for key in ways if getattr(self, key) is not None]
         if len(given) != 1:
             raise ValueError(
-                f"needs exactly one of id, parameter, name; has {', '.join(given) or 'none'}"
+                f"needs exactly one of {', '.join(ways)}; has {', '.join(given) or 'none'}"
             )
+        if self.stack_template != STACK_TEMPLATE and self.stack_version is None:
+            raise ValueError("stack_template needs stack_version")
         if (self.name is None) != (self.owner is None):
             raise ValueError("name and owner go together: names are free for anybody to use")
         return self

@@ -42,6 +42,7 @@ class LocalCloud:
         self.ec2 = session.client("ec2", endpoint_url=endpoint)
         self.ssm = session.client("ssm", endpoint_url=endpoint)
         self.autoscaling = session.client("autoscaling", endpoint_url=endpoint)
+        self.cloudformation = session.client("cloudformation", endpoint_url=endpoint)
 
     def amikiln(self, *words: object) -> subprocess.CompletedProcess[str]:
         done = self.amikiln_may_fail(*words)

@@ -18,7 +18,7 @@ import pytest
 
 from vm.local_cloud import LocalCloud
 
-pytestmark = pytest.mark.vm
+pytestmark = [pytest.mark.vm, pytest.mark.timeout(3600)]
 
 ROOT = Path(__file__).parent.parent.parent
 PIPELINE = ".buildkite/pipelines/rebuild-cpu-ami.yml"

@@ -25,6 +25,8 @@ class Parameter:
     value: str
     version: int
     modified: datetime
+    data_type: str
+    """text, or aws:ec2:image."""
 
 
 @dataclass(frozen=True)
@@ -115,4 +117,6 @@ class Parameters:
 
 
 def _parameter(raw: Mapping[str, Any]) -> Parameter:
-    return Parameter(raw["Name"], raw["Value"], raw["Version"], raw["LastModifiedDate"])
+    return Parameter(
+        raw["Name"], raw["Value"], raw["Version"], raw["LastModifiedDate"], raw["DataType"]
+    )

@@ -66,7 +66,8 @@ def test_a_parameter_that_never_arrived_can_be_created(cloud: CloudFixture) -> N
 
 
 def test_a_deleted_parameter_does_not_come_back(cloud: CloudFixture) -> None:
-    put(cloud, "first")
+    put_image(cloud, cloud.base)
+    cloud.until_pointers_are_checked()
     with cloud.worker_held():
         put_image(cloud, cloud.base)
         cloud.client("ssm").delete_parameter(Name=POINTER)
@@ -114,7 +115,10 @@ def test_labels_name_versions(cloud: CloudFixture) -> None:
 def test_a_hundred_versions_and_no_labelled_one_is_lost(cloud: CloudFixture) -> None:
     ssm = cloud.client("ssm")
     for number in range(1, 102):
-        assert put(cloud, str(number)) == number
+        of_an_image = number in (1, 50)
+        put_it = put_image if of_an_image else put
+        assert put_it(cloud, cloud.base if of_an_image else str(number)) == number
+    cloud.until_pointers_are_checked()
     pages = ssm.get_paginator("get_parameter_history").paginate(Name=POINTER)
     versions = [one["Version"] for page in pages for one in page["Parameters"]]
     assert versions == list(range(2, 102))
@@ -143,3 +147,12 @@ def test_a_name_without_a_path_is_the_same_with_a_slash(cloud: CloudFixture) -> 
     put_image(cloud, cloud.base, Name="/pointer")
     cloud.until_pointers_are_checked()
     assert cloud.client("ssm").get_parameter(Name="pointer")["Parameter"]["Value"] == cloud.base
+
+
+def test_plain_text_cannot_become_an_image_s_id(cloud: CloudFixture) -> None:
+    put(cloud, cloud.base)
+    with pytest.raises(ClientError) as error:
+        put_image(cloud, cloud.base)
+    assert code_of(error) == "ValidationException"
+    found = cloud.client("ssm").get_parameter(Name=POINTER)["Parameter"]
+    assert (found["Version"], found["DataType"]) == (1, "text")

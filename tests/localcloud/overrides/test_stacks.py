@@ -77,6 +77,30 @@ def test_what_depends_on_a_change_is_updated_too(stack: StackFixture) -> None:
     assert stack.machine(without=first["InstanceId"])["InstanceType"] == "t3.medium"
 
 
+def test_what_changed_outside_of_the_stack_is_no_update(stack: StackFixture) -> None:
+    stack.create(template(Other=parameter("a"), **fleet()))
+    stack.cloud.client("ec2").create_launch_template_version(
+        LaunchTemplateId=stack.physical("Template"),
+        LaunchTemplateData={"ImageId": "resolve:ssm:/image", "InstanceType": "t3.large"},
+    )
+    with pytest.raises(ClientError, match="No updates are to be performed"):
+        stack.update()
+    stack.update(template(Other=parameter("b"), **fleet()))
+    updated = [name for name, status, _ in stack.events() if status == "UPDATE_COMPLETE"]
+    assert updated == ["Other", "fleet"]
+    assert stack.machine()["InstanceType"] == "t3.small"
+
+
+@pytest.mark.parametrize("region", ["", {"Ref": "AWS::Region"}, "us-east-1"])
+def test_a_group_takes_every_zone(stack: StackFixture, region: Any) -> None:
+    resources = fleet()
+    resources["Group"]["Properties"]["AvailabilityZones"] = {"Fn::GetAZs": region}
+    stack.create(template(**resources))
+    zones = stack.cloud.client("ec2").describe_availability_zones()["AvailabilityZones"]
+    (group,) = stack.cloud.client("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"]
+    assert group["AvailabilityZones"] == [zone["ZoneName"] for zone in zones]
+
+
 def test_a_group_is_updated_in_place(stack: StackFixture) -> None:
     resources = fleet()
     properties = resources["Group"]["Properties"]
@@ -117,6 +141,8 @@ def test_what_a_group_cannot_do_fails_the_update(
     # What was changed before the failure is changed back, as a version of its own.
     assert stack.template_data()["InstanceType"] == "t3.small"
     assert stack.machine()["InstanceId"] == machine["InstanceId"]
+    with pytest.raises(ClientError, match="No updates are to be performed"):
+        stack.update()
 
 
 def test_an_update_adds_removes_and_changes(stack: StackFixture) -> None:
@@ -184,6 +210,29 @@ def test_a_failed_update_takes_all_back(stack: StackFixture) -> None:
     again = stack.update(template(One=parameter("e"), Two=parameter("b")))
     assert again["StackStatus"] == "UPDATE_COMPLETE"
     assert value_of(stack, "One") == "e"
+
+
+@pytest.mark.parametrize("option", [{"DisableRollback": True}, {"OnFailure": "DO_NOTHING"}])
+def test_other_ways_to_fail_are_refused(stack: StackFixture, option: dict[str, Any]) -> None:
+    with pytest.raises(ClientError, match="always rolls back"):
+        stack.client.create_stack(
+            StackName="fleet", TemplateBody=template(One=parameter("a")), **option
+        )
+
+
+def test_a_stack_tags_what_it_makes(stack: StackFixture) -> None:
+    stack.client.create_stack(
+        StackName="fleet",
+        TemplateBody=template(**fleet()),
+        Tags=[{"Key": "team", "Value": "ci"}],
+    )
+    tags = {tag["Key"]: tag["Value"] for tag in stack.machine()["Tags"]}
+    assert tags["team"] == "ci"
+    found = stack.cloud.client("ec2").describe_tags(
+        Filters=[{"Name": "resource-id", "Values": [stack.physical("Template")]}]
+    )["Tags"]
+    tags = {tag["Key"]: tag["Value"] for tag in found}
+    assert (tags["team"], tags["aws:cloudformation:logical-id"]) == ("ci", "Template")
 
 
 def test_a_stack_is_deleted_with_what_it_made(stack: StackFixture) -> None:

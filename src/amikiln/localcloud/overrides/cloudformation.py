@@ -13,6 +13,7 @@ from moto.cloudformation.exceptions import AlreadyExistsException, ValidationErr
 from moto.cloudformation.models import Change, ChangeSet, CloudFormationBackend, Stack
 from moto.cloudformation.responses import CloudFormationResponse
 from moto.cloudformation.utils import generate_stack_id
+from moto.core.responses import ActionResult
 
 from amikiln.localcloud.overrides import template_text
 from amikiln.localcloud.overrides.group_resource import GroupResource
@@ -34,7 +35,17 @@ def install() -> None:
 
 
 class LocalCloudFormationResponse(CloudFormationResponse):
-    """Leaves it to the stack whether an update changes anything."""
+    """Refuses what is not there, and leaves it to the stack whether an update changes it."""
+
+    def create_stack(self) -> ActionResult:
+        if self._get_bool_param("DisableRollback", False) or (
+            self._get_param("OnFailure", "ROLLBACK") != "ROLLBACK"
+        ):
+            raise ValidationError(
+                message="the local cloud always rolls back: it has neither DisableRollback nor "
+                "another OnFailure than ROLLBACK"
+            )
+        return super().create_stack()
 
     def _validate_different_update(self, *args: Any) -> None:
         """Do nothing: moto compares parameters' values with the names that stand for them."""
@@ -187,7 +198,8 @@ class LocalCloudFormationBackend(CloudFormationBackend):
                 f"execution status of [{change_set.execution_status}]"
             )
         change_set.apply()
-        change_set.execution_status = "EXECUTE_COMPLETE"
+        failed = "ROLLBACK" in str(change_set.stack.status)
+        change_set.execution_status = "EXECUTE_FAILED" if failed else "EXECUTE_COMPLETE"
         self._take_exports(change_set.stack)
 
     def _named(self, name: str) -> LocalStack | None:

@@ -48,16 +48,7 @@ class GroupResource(FakeAutoScalingGroup):
         **kwargs: Any,
     ) -> FakeAutoScalingGroup:
         """Make a group, which launches its machines as any other does."""
-        properties = cloudformation_json["Properties"]
-        _check(properties)
-        stack_id = kwargs["StackId"]
-        own = {
-            "aws:cloudformation:stack-name": stack_id.split("/")[1],
-            "aws:cloudformation:stack-id": stack_id,
-            "aws:cloudformation:logical-id": kwargs["LogicalId"],
-        }
-        tags = [{"Key": key, "Value": own[key], "PropagateAtLaunch": True} for key in own]
-        properties["Tags"] = [*properties.get("Tags", []), *tags]
+        _check(cloudformation_json["Properties"])
         return super().create_from_cloudformation_json(
             resource_name, cloudformation_json, account_id, region_name, **kwargs
         )
@@ -100,8 +91,7 @@ class GroupResource(FakeAutoScalingGroup):
             ),
             mixed_instances_policy=copy.deepcopy(wanted.get("MixedInstancesPolicy")),
         )
-        own = [tag for tag in group.tags if tag["Key"].startswith("aws:")]
-        group.tags = [*wanted.get("Tags", []), *own]
+        group.tags = wanted.get("Tags", [])
         return group  # type: ignore[no-any-return]
 
 

@@ -1,7 +1,8 @@
 """Parameters of the data type ``aws:ec2:image`` are checked after the answer, as on AWS.
 
 PutParameter answers with the new version at once; the version is there when the image was
-found to be available, and never if it was not. Versions, labels, and their limits are moto's.
+found to be available, and never if it was not. A parameter that is plain text cannot become one
+of images. Versions, labels, and their limits are moto's.
 https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-ec2-aliases.html
 """
 
@@ -87,6 +88,9 @@ class LocalSSMBackend(SimpleSystemManagerBackend):
         waiting = self._unchecked.get(key, [])
         if waiting and not overwrite:
             raise ParameterAlreadyExists
+        before = [*self._parameters.get(key, []), *waiting]
+        if data_type == IMAGE and before and all(one.data_type != IMAGE for one in before):
+            raise ValidationException(f"The data type of parameter {name} cannot be changed")
         if data_type != IMAGE and not waiting:
             return put()
         if data_type == IMAGE and not IMAGE_ID.fullmatch(value or ""):

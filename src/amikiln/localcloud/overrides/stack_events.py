@@ -1,8 +1,7 @@
 """What is told of a stack's resources: when one was made, updated, deleted, or why it was not.
 
 moto tells of the stack alone, and a failed request leaves a stack that is half made.
-https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/
-view-stack-events-by-operation.html
+https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_StackEvent.html
 """
 
 from __future__ import annotations
@@ -22,11 +21,13 @@ class Made:
     """A resource that is there.
 
     Attributes:
-        definition: Of the template, its functions evaluated, dynamic references as text.
+        text: What the template says of it, with parameters' values, and other resources by name.
+        definition: The same with other resources' values, dynamic references as text.
         resolved: The same with their values.
         resource: moto's object.
     """
 
+    text: dict[str, Any]
     definition: dict[str, Any]
     resolved: dict[str, Any]
     resource: Any

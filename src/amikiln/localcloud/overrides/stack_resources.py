@@ -1,9 +1,9 @@
 """A stack's resources: what was made of which definition, and what an update changes.
 
-moto compares the template's text alone. Here, as on AWS, a resource is updated when its
-definition says something else once its functions are evaluated: when a parameter's value
-changed, or an attribute of a resource that was updated before it. A dynamic reference counts
-as text there, and is resolved when the resource is made or updated.
+moto compares the template alone. Here, as on AWS, a resource is updated when what the template
+says of it has changed, parameters' values put in, or when a resource that it refers to was
+updated and has another value since. A dynamic reference counts as text there, and is resolved
+when the resource is made or updated.
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/
 using-cfn-updating-stacks-update-behaviors.html
 """
@@ -11,9 +11,11 @@ using-cfn-updating-stacks-update-behaviors.html
 from __future__ import annotations
 
 import copy
+import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
+from moto.autoscaling.models import FakeAutoScalingGroup
 from moto.cloudformation import parsing
 from moto.cloudformation.exceptions import ValidationError
 from moto.ec2.models import ec2_backends
@@ -23,6 +25,7 @@ from amikiln.localcloud.overrides import (
     dynamic_references,
     template_check,
     template_parameters,
+    template_values,
 )
 from amikiln.localcloud.overrides.stack_events import Failing, Made, Note
 
@@ -37,6 +40,7 @@ class LocalResourceMap(parsing.ResourceMap):
             ValidationError: Something is wrong with either; nothing was made.
         """
         self.made: dict[str, Made] = {}
+        self._touched: set[str] = set()
         self.inputs: dict[str, str] = {}
         if self._template:
             template_check.check(self._template)
@@ -85,7 +89,7 @@ class LocalResourceMap(parsing.ResourceMap):
         for name in wanted:
             if name not in self.made:
                 yield "Add", name
-            elif self._may_differ(name):
+            elif self._text(name) != self.made[name].text:
                 yield "Modify", name
         for name in self.made:
             if name not in wanted:
@@ -110,16 +114,16 @@ class LocalResourceMap(parsing.ResourceMap):
             if conditions.get(self._resource_json_map[name].get("Condition"), True)
         ]
 
-    def _may_differ(self, name: str) -> bool:
-        try:
-            return self._definition(name) != self.made[name].definition
-        except ValidationError:
-            return True  # it refers to what is not made yet
+    def _text(self, name: str) -> dict[str, Any]:
+        return self._evaluated(name, template_values.Names(self))
 
-    def _definition(self, name: str) -> dict[str, Any]:
+    def _evaluated(self, name: str, values: Any) -> dict[str, Any]:
         definition = {"Properties": {}, **self._resource_json_map[name]}
-        found: dict[str, Any] = _without_nothing(parsing.clean_json(definition, self))
-        return found
+        return template_values.evaluated(definition, values, self._zones)
+
+    def _zones(self, region: str) -> list[str]:
+        ec2: Any = ec2_backends[self._account_id][region or self._region_name]
+        return [zone.name for zone in ec2.describe_availability_zones()]
 
     # -- changing ----------------------------------------------------------------------------
 
@@ -167,13 +171,16 @@ class LocalResourceMap(parsing.ResourceMap):
                 if now.resolved != before.resolved:
                     self._parsed_resources[name] = resource
                     resource = self._update(name, before.resolved)
-                self._keep(name, Made(before.definition, before.resolved, resource))
+                self._keep(name, dataclasses.replace(before, resource=resource))
                 note(name, "UPDATE_COMPLETE", self.made[name], None)
 
     def _bring(self, name: str, note: Note) -> None:
-        definition = self._definition(name)
-        known = self.made.get(name)
-        if known and known.definition == definition:
+        known, text = self.made.get(name), self._text(name)
+        needs = set(template_check.references(self._resource_json_map[name]))
+        if known and known.text == text and not needs & self._touched:
+            return
+        definition = self._evaluated(name, self)
+        if known and known.text == text and known.definition == definition:
             return
         properties = dynamic_references.resolved(
             definition["Properties"], self._account_id, self._region_name
@@ -181,8 +188,9 @@ class LocalResourceMap(parsing.ResourceMap):
         resolved = {**definition, "Properties": properties}
         if known is None:
             note(name, "CREATE_IN_PROGRESS", None, None)
-            made = Made(definition, resolved, self._create(name, resolved))
+            made = Made(text, definition, resolved, self._create(name, resolved))
             self._keep(name, made)
+            self._touched.add(name)
             note(name, "CREATE_COMPLETE", made, None)
             return
         if known.definition["Type"] != definition["Type"]:
@@ -192,22 +200,15 @@ class LocalResourceMap(parsing.ResourceMap):
             note(name, "UPDATE_IN_PROGRESS", known, None)
             resource = self._update(name, resolved)
             note(name, "UPDATE_COMPLETE", known, None)
-        self._keep(name, Made(definition, resolved, resource))
+            self._touched.add(name)
+        self._keep(name, Made(text, definition, resolved, resource))
 
     def _create(self, name: str, resolved: dict[str, Any]) -> Any:
         # moto's handlers change what they are given.
         resource: Any = parsing.parse_and_create_resource(
             name, copy.deepcopy(resolved), self, self._account_id, self._region_name
         )
-        if isinstance(resource, TaggedEC2Resource):
-            tags = {
-                **self.tags,
-                "aws:cloudformation:stack-name": self["AWS::StackName"],
-                "aws:cloudformation:stack-id": self["AWS::StackId"],
-                "aws:cloudformation:logical-id": name,
-            }
-            ec2 = ec2_backends[self._account_id][self._region_name]
-            ec2.create_tags([str(resource.physical_resource_id)], tags)  # type: ignore[attr-defined]
+        self._tag(name, resource)
         return resource
 
     def _update(self, name: str, resolved: dict[str, Any]) -> Any:
@@ -217,7 +218,30 @@ class LocalResourceMap(parsing.ResourceMap):
         if resource is None:
             kind = resolved["Type"]
             raise ValidationError(message=f"the local cloud cannot update resources of type {kind}")
+        self._tag(name, resource)
         return resource
+
+    def _tag(self, name: str, resource: Any) -> None:
+        """Say whose a resource is, and a group's machines, beside the stack's own tags."""
+        tags = {
+            **self.tags,
+            "aws:cloudformation:stack-name": self["AWS::StackName"],
+            "aws:cloudformation:stack-id": self["AWS::StackId"],
+            "aws:cloudformation:logical-id": name,
+        }
+        if isinstance(resource, TaggedEC2Resource):
+            ec2: Any = ec2_backends[self._account_id][self._region_name]
+            ec2.create_tags([resource.physical_resource_id], tags)  # type: ignore[attr-defined]
+        elif isinstance(resource, FakeAutoScalingGroup):
+            own = {tag["Key"] for tag in resource.tags}
+            resource.tags = [
+                *resource.tags,
+                *(
+                    {"Key": key, "Value": value, "PropagateAtLaunch": True}
+                    for key, value in tags.items()
+                    if key not in own
+                ),
+            ]
 
     def _remove(self, names: list[str], note: Note) -> None:
         for name in reversed(names):
@@ -235,12 +259,3 @@ class LocalResourceMap(parsing.ResourceMap):
     def _keep(self, name: str, made: Made) -> None:
         self.made[name] = made
         self._parsed_resources[name] = made.resource
-
-
-def _without_nothing(value: Any) -> Any:
-    """Drop ``AWS::NoValue`` out of lists, where moto leaves it."""
-    if isinstance(value, dict):
-        return {key: _without_nothing(one) for key, one in value.items()}
-    if isinstance(value, list):
-        return [_without_nothing(one) for one in value if one is not None]
-    return value

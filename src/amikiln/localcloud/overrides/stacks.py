@@ -3,8 +3,7 @@
 Everything happens within the request, so that a stack is complete, or rolled back, when the
 answer comes. Machines are not waited for, as on AWS: a group is complete before its machines
 run. Stacks are kept in memory, as groups and machines are: they do not survive ``cloud down``.
-https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/
-view-stack-resource-status-codes.html
+https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-describing-stacks.html
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 moto checks nothing, leaves the default of a list as text, and fails on a Systems Manager
 parameter that is not there.
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/parameters-section-structure.html
-and https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/
-cloudformation-supplied-parameter-types.html
+and
+https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/systems-manager-parameter-types.html
 """
 
 from __future__ import annotations

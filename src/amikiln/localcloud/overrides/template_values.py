@@ -1,0 +1,76 @@
+"""What a template's functions give.
+
+moto makes zones' names up, cannot tell them of ``!Ref AWS::Region``, and leaves AWS::NoValue in
+lists.
+https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/
+intrinsic-function-reference.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from moto.cloudformation.parsing import clean_json
+
+Zones = Callable[[str], list[str]]
+
+
+def evaluated(definition: dict[str, Any], values: Any, zones: Zones) -> dict[str, Any]:
+    """Return a resource's definition without functions; dynamic references stay as text.
+
+    Args:
+        definition: As in the template.
+        values: A map of resources and parameters by name, or ``Names`` of one.
+        zones: Returns the zones of a region; of the stack's for "".
+    """
+    with_zones = _with_zones(definition, values, zones)
+    found: dict[str, Any] = _without_nothing(clean_json(with_zones, values))
+    return found
+
+
+class Names(Mapping[str, Any]):
+    """A map in which every resource stands for itself, whether it is there or not."""
+
+    def __init__(self, resource_map: Any) -> None:
+        self._resource_map = resource_map
+        self.lazy_condition_map = resource_map.lazy_condition_map
+        self.cross_stack_resources = resource_map.cross_stack_resources
+
+    def __getitem__(self, key: str) -> Any:
+        if key in self._resource_map._resource_json_map:
+            return _Name(key)
+        return self._resource_map[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._resource_map)
+
+    def __len__(self) -> int:
+        return len(self._resource_map)
+
+
+class _Name:
+    def __init__(self, name: str) -> None:
+        self.physical_resource_id = f"${{{name}}}"
+
+    def get_cfn_attribute(self, attribute: str) -> str:
+        return f"{self.physical_resource_id}.{attribute}"
+
+
+def _with_zones(value: Any, values: Any, zones: Zones) -> Any:
+    if isinstance(value, list):
+        return [_with_zones(one, values, zones) for one in value]
+    if not isinstance(value, dict):
+        return value
+    if set(value) == {"Fn::GetAZs"}:
+        return zones(clean_json(value["Fn::GetAZs"], values))
+    return {key: _with_zones(one, values, zones) for key, one in value.items()}
+
+
+def _without_nothing(value: Any) -> Any:
+    """Drop ``AWS::NoValue`` out of lists, where moto leaves it."""
+    if isinstance(value, dict):
+        return {key: _without_nothing(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_without_nothing(one) for one in value if one is not None]
+    return value
