@@ -52,6 +52,13 @@ def test_parameters_are_the_specs_own_or_below_the_pointer(
     assert exported(instance={key: own})[key] == own
 
 
+def test_the_queues_are_of_the_release_that_the_image_is_based_on() -> None:
+    assert "stack_version" not in exported()
+    source = {"stack_version": "v6.70.0", "name": None, "owner": None}
+    assert exported(source=source)["stack_version"] == "v6.70.0"
+    assert 'variable "stack_version"' in VARIABLES
+
+
 def test_the_fleets_own_instance_types_come_first() -> None:
     assert exported()["instance_types"] == ["m7i.4xlarge", "m7a.4xlarge", "m6i.4xlarge"]
     assert exported(fleet={"instance_types": ["c7i.large"]})["instance_types"] == ["c7i.large"]

@@ -33,4 +33,7 @@ def text(spec: Spec) -> str:
         "instance_storage": spec.fleet.instance_storage,
         "user_namespace_remap": spec.fleet.user_namespace_remap,
     }
+    if spec.source.stack_version is not None:
+        # The fleet's machines start from an image that is based on this release's.
+        values["stack_version"] = spec.source.stack_version
     return json.dumps(values, indent=2) + "\n"

@@ -103,9 +103,9 @@ variable "queue_subnet_ids" {
 }
 
 variable "stack_version" {
-  description = "The release of Buildkite's Elastic CI Stack for AWS."
+  description = "The release of Buildkite's Elastic CI Stack for AWS: the spec's, where it bakes on that one's image."
   type        = string
-  default     = "6.71.1"
+  default     = "v6.71.1"
 }
 
 variable "agent_token_parameter" {

@@ -1,7 +1,7 @@
 # Two Elastic CI Stacks of one exact release: https://github.com/buildkite/elastic-ci-stack-for-aws
 
 locals {
-  template = "https://s3.amazonaws.com/buildkite-aws-stack/v${var.stack_version}/aws-stack.yml"
+  template = "https://s3.amazonaws.com/buildkite-aws-stack/${var.stack_version}/aws-stack.yml"
 
   # The template has nested stacks and roles with names.
   capabilities = ["CAPABILITY_AUTO_EXPAND", "CAPABILITY_NAMED_IAM"]
@@ -73,9 +73,9 @@ resource "aws_cloudformation_stack" "consumer" {
 
   lifecycle {
     precondition {
-      # EC2 would refuse each launch, and the queue would wait for machines for ever.
+      # EC2 refuses such a launch template, half-way through making the stack.
       condition     = var.pointer_data_type == "aws:ec2:image"
-      error_message = "Launch templates resolve parameters of the data type aws:ec2:image alone, and ${var.pointer} is ${var.pointer_data_type}: README.md says how to put it anew."
+      error_message = "EC2 resolves parameters of the data type aws:ec2:image alone, and ${var.pointer} is ${var.pointer_data_type}: README.md says how to put it anew."
     }
   }
 }

@@ -14,8 +14,8 @@ variable "stack_version" {
   type        = string
 
   validation {
-    condition     = can(regex("^[0-9]+[.][0-9]+[.][0-9]+$", var.stack_version))
-    error_message = "A release, as 6.71.1: `latest` would be another template at each update."
+    condition     = can(regex("^v[0-9]+[.][0-9]+[.][0-9]+$", var.stack_version))
+    error_message = "A release, as v6.71.1: `latest` would be another template at each update."
   }
 }
 

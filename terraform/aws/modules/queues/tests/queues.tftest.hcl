@@ -17,7 +17,7 @@ mock_provider "aws" {
 
 variables {
   name                     = "cpu-build"
-  stack_version            = "6.71.1"
+  stack_version            = "v6.71.1"
   agent_token_parameter    = "/buildkite/agent-token"
   secrets_bucket           = null
   vpc_id                   = "vpc-0123456789abcdef0"
