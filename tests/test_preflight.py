@@ -114,11 +114,14 @@ def test_credentials_that_end_too_soon_are_a_fault(
 def test_source_and_network_can_come_from_parameters(bench: Bench) -> None:
     subnet = bench.ec2.describe_subnets()["Subnets"][0]["SubnetId"]
     base = bench.ec2.describe_images(Owners=[SOURCE["owner"]])["Images"][0]["ImageId"]
-    for name, value in {"/net/subnet": subnet, "/net/group": "sg-01", "/base": base}.items():
+    named = {"/net/us-east-1/subnet": subnet, "/net/group": "sg-01", "/base": base}
+    for name, value in named.items():
         bench.ssm.put_parameter(Name=name, Value=value, Type="String")
     wanted = spec(
         source={"parameter": "/base"},
-        instance=instance(subnet_parameter="/net/subnet", security_group_parameter="/net/group"),
+        instance=instance(
+            subnet_parameter="/net/{region}/subnet", security_group_parameter="/net/group"
+        ),
     )
     planned = make_plan(wanted, bench.own, bench.tools, pin)
     assert planned.source.id == base

@@ -171,7 +171,7 @@ def _of_the_spec(thing: Named, allowed: Sequence[str], scope: Scope) -> Iterator
             instance.subnet_parameter,
             instance.security_group_parameter,
         )
-        if given := sorted({scope.parameter(path) for path in paths if path}):
+        if given := sorted({scope.parameter(spec.in_region(path)) for path in paths if path}):
             yield _allow("ReadParametersOfTheSpec", allowed, given)
     elif thing is Named.ENCRYPTION_KEY and scope.kms_key:
         yield from _encryption(allowed, scope, scope.kms_key)

@@ -79,7 +79,9 @@ def _source(spec: Spec, image_directory: Path, tools: Toolbox) -> SourceImage:
         if wanted.stack_version is not None:
             image_id = elastic_stack.image_id(wanted, spec.region, image_directory)
         else:
-            image_id = wanted.id or _parameter(wanted.parameter or "", "source.parameter", tools)
+            image_id = wanted.id or _parameter(
+                spec, wanted.parameter or "", "source.parameter", tools
+            )
         found = images.get(image_id)
         what = f"image {image_id}"
     if found is None or found.state != "available":
@@ -99,10 +101,10 @@ def _network(spec: Spec, tools: Toolbox) -> Network:
     wanted = spec.instance
     subnet, group = wanted.subnet, wanted.security_group
     if wanted.subnet_parameter is not None:
-        subnet = _parameter(wanted.subnet_parameter, "instance.subnet_parameter", tools)
+        subnet = _parameter(spec, wanted.subnet_parameter, "instance.subnet_parameter", tools)
     if wanted.security_group_parameter is not None:
         group = _parameter(
-            wanted.security_group_parameter, "instance.security_group_parameter", tools
+            spec, wanted.security_group_parameter, "instance.security_group_parameter", tools
         )
     subnets = [subnet] if subnet is not None else tools.cloud.access.default_subnets()
     if not subnets:
@@ -125,7 +127,8 @@ def _ssh_from(given: str | None) -> str:
         ) from error
 
 
-def _parameter(name: str, key: str, tools: Toolbox) -> str:
+def _parameter(spec: Spec, path: str, key: str, tools: Toolbox) -> str:
+    name = spec.in_region(path)
     found = tools.cloud.parameters.get(name)
     if found is None:
         raise PreflightError(

@@ -66,7 +66,11 @@ class Spec(Table):
     @property
     def pointer(self) -> str:
         """The SSM parameter that names the image in use."""
-        return self.publish.parameter.replace("{region}", self.region)
+        return self.in_region(self.publish.parameter)
+
+    def in_region(self, path: str) -> str:
+        """Return an SSM path of the spec with its ``{region}`` filled in."""
+        return path.replace("{region}", self.region)
 
     @property
     def lease_path(self) -> str:

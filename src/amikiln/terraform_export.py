@@ -23,8 +23,8 @@ def text(spec: Spec) -> str:
         "region": spec.region,
         "pointer": spec.pointer,
         "pointer_data_type": spec.publish.data_type,
-        "subnet_parameter": wanted.subnet_parameter or f"{spec.pointer}/subnet-id",
-        "security_group_parameter": (
+        "subnet_parameter": spec.in_region(wanted.subnet_parameter or f"{spec.pointer}/subnet-id"),
+        "security_group_parameter": spec.in_region(
             wanted.security_group_parameter or f"{spec.pointer}/security-group-id"
         ),
         "schedule": spec.schedule,
