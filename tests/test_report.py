@@ -45,3 +45,14 @@ def test_waits_may_be_nested() -> None:
     report = TerminalReporter(Console(file=io.StringIO(), force_terminal=True, width=100))
     with report.status("outer"), report.status("inner"):
         pass
+
+
+@pytest.mark.parametrize(("ci", "kind"), [("true", PlainReporter), (None, TerminalReporter)])
+def test_a_terminal_that_an_agent_gives_its_job_is_none(
+    ci: str | None, kind: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")  # rich then takes stderr for a terminal
+    monkeypatch.delenv("CI", raising=False)
+    if ci:
+        monkeypatch.setenv("CI", ci)
+    assert isinstance(reporter_for_stderr(), kind)

@@ -60,6 +60,9 @@ class Buildkite:
             **self.cloud.environment,
             **self.cloud.variables,
             "AMIKILN_LOCAL": "1",
+            # The server's part of a job's environment.
+            "BUILDKITE": "true",
+            "CI": "true",
             "BUILDKITE_AGENT_ACCESS_TOKEN": "of-no-use",
             "BUILDKITE_STAND_IN": str(self.place / "server"),
         }
@@ -155,6 +158,9 @@ def published(buildkite: Buildkite) -> str:
     for key, agent in zip(STEPS, ("first-agent", "second-agent", "first-agent"), strict=True):
         done = buildkite.run(steps[key], on=agent)
         assert done.returncode == 0, done.stdout
+        # Titles that Buildkite folds, although the agent gives its jobs a terminal.
+        stage = {"build": "bake"}.get(key, key)
+        assert f"--- {stage}" in done.stdout.replace("\r", "").splitlines()
     return buildkite.meta_data().read_text()
 
 
