@@ -30,5 +30,5 @@ packer)
 esac
 
 buildkite-agent artifact upload result.json
-buildkite-agent meta-data set "$IMAGE_ID" "$image_id"
+buildkite-agent meta-data set "$KEY" "$image_id"
 annotate info "Built, not proven yet" baked.txt

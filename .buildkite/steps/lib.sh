@@ -3,7 +3,7 @@
 
 # shellcheck disable=SC2034 # for the steps
 IMAGE=images/cpu-build
-IMAGE_ID=cpu-build-ami # the meta-data's key
+KEY=cpu-build-ami # of the meta-data that hands the image's id on
 
 # A step that is tried again because its agent was lost finds the lost one's lease: it lapses after
 # deadlines.lease_seconds.

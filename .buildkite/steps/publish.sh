@@ -4,7 +4,7 @@ set -eu
 cd "$(dirname "$0")/../.."
 . .buildkite/steps/lib.sh
 
-image_id=$(buildkite-agent meta-data get "$IMAGE_ID")
+image_id=$(buildkite-agent meta-data get "$KEY")
 buildkite-agent artifact download verdict.json .
 amikiln publish "$IMAGE" "$image_id" --verdict verdict.json --result published.json
 buildkite-agent artifact upload published.json

@@ -4,7 +4,7 @@ set -eu
 cd "$(dirname "$0")/../.."
 . .buildkite/steps/lib.sh
 
-image_id=$(buildkite-agent meta-data get "$IMAGE_ID")
+image_id=$(buildkite-agent meta-data get "$KEY")
 rm -f verdict.json
 code=0
 amikiln verify "$IMAGE" "$image_id" --verdict verdict.json >verified.txt || code=$?
