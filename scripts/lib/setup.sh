@@ -200,7 +200,8 @@ install_python_packages() {
         "$PYTHON" -m venv --clear .venv >>"$LOG" 2>&1 || failed "" "cannot make .venv"
     fi
     say "installing the Python packages of requirements.lock into .venv"
-    .venv/bin/python -m pip install --quiet --require-hashes --requirement requirements.lock \
+    # The lock is complete (scripts/lock --check): there is nothing to resolve.
+    .venv/bin/python -m pip install --quiet --no-deps --require-hashes --requirement requirements.lock \
         >>"$LOG" 2>&1 || failed "pip cannot reach the package index" "pip cannot install requirements.lock"
     .venv/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable . \
         >>"$LOG" 2>&1 || failed "pip cannot reach the package index" "pip cannot install amikiln into .venv"
