@@ -18,7 +18,8 @@ LOG=$STATE/setup.log
 mode=${1:-}
 if [ "$mode" = --pipeline ]; then
     PACKAGES="ca-certificates git openssh-client"
-    # Amazon Linux 2023's own python3 is 3.9. Source of the names:
+    # Amazon Linux 2023's own python3 is 3.9. The Elastic CI Stack's images have all of these, so
+    # that a job needs no sudo there. Source of the names:
     # https://docs.aws.amazon.com/linux/al2023/release-notes/all-packages-AL2023.html
     ! command -v dnf >/dev/null || PACKAGES="ca-certificates git openssh-clients python3.11"
 fi
@@ -191,7 +192,9 @@ missing_packages() {
             echo "$name"
         fi
     done
-    [ -z "$PYTHON" ] || "$PYTHON" -c 'import ensurepip' 2>/dev/null || echo "python$VERSION-venv"
+    # Debian alone has it in a package of its own.
+    command -v apt-get >/dev/null || return 0
+    "$PYTHON" -c 'import ensurepip' 2>/dev/null || echo "python$VERSION-venv"
 }
 
 install_python_packages() {
@@ -253,7 +256,6 @@ if ! up_to_date; then
             fail "needs Debian 12, Debian 13 or Ubuntu 24.04: apt-get is not here"
         here=yes
     fi
-    PYTHON=
     if ! command -v apt-get >/dev/null; then
         make_state_directory
         # Python is one of them.
