@@ -48,6 +48,7 @@ class ImageRecord:
     source_image: str | None
     deprecation_time: str | None
     tags: dict[str, str]
+    imds_support: str | None = None
 
 
 @dataclass(frozen=True)

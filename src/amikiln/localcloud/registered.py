@@ -157,6 +157,7 @@ def _image_record(region: str, image: LocalImage) -> ImageRecord:
         source_instance=image.instance_id,
         source_image=image.source_image_id,
         deprecation_time=image.deprecation_time,
+        imds_support=image.imds_support,
         tags=_tags(image),
     )
 
@@ -177,6 +178,7 @@ def _restore_image(record: ImageRecord) -> None:
     image.instance_id = record.source_instance
     image.source_image_id = record.source_image
     image.deprecation_time = record.deprecation_time
+    image.imds_support = record.imds_support
     image.add_tags(record.tags)
     backend.amis[record.id] = image
 

@@ -314,3 +314,26 @@ def test_the_base_image_is_debians_and_public(cloud: CloudFixture) -> None:
     assert (image["Public"], image["State"]) == (True, "available")
     assert (image["Architecture"], image["RootDeviceName"]) == ("x86_64", "/dev/sda1")
     assert image["BlockDeviceMappings"][0]["Ebs"]["VolumeSize"] == 4
+
+
+def test_an_image_can_ask_for_tokens_and_keeps_that_over_a_restart(cloud: CloudFixture) -> None:
+    ec2 = cloud.client("ec2")
+    image_id = built(cloud)
+    with pytest.raises(ClientError, match="ImdsSupport"):
+        ec2.modify_image_attribute(ImageId=image_id, ImdsSupport={"Value": "v1.0"})
+    ec2.modify_image_attribute(ImageId=image_id, ImdsSupport={"Value": "v2.0"})
+    cloud.restart()
+    ec2 = cloud.client("ec2")
+    (image,) = ec2.describe_images(ImageIds=[image_id])["Images"]
+    assert image["ImdsSupport"] == "v2.0"
+
+    def tokens(**options: Any) -> str:
+        (instance,) = ec2.run_instances(
+            ImageId=image_id, MinCount=1, MaxCount=1, InstanceType="t3.small", **options
+        )["Instances"]
+        found = ec2.describe_instances(InstanceIds=[instance["InstanceId"]])
+        options = found["Reservations"][0]["Instances"][0]["MetadataOptions"]
+        return str(options["HttpTokens"])
+
+    assert tokens() == "required"
+    assert tokens(MetadataOptions={"HttpTokens": "optional"}) == "optional"

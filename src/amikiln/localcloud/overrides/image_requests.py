@@ -19,6 +19,8 @@ from amikiln.localcloud.overrides.images import LocalImage
 LONGEST_DEPRECATION = timedelta(days=3652)
 """Ten years from now (.../APIReference/API_EnableImageDeprecation.html)."""
 
+IMDS_V2 = "v2.0"
+
 
 class ImageRequests(AmisResponse, ElasticBlockStore):
     """CreateImage, CopyImage, DeregisterImage, deprecation, and who sees which image."""
@@ -104,6 +106,19 @@ class ImageRequests(AmisResponse, ElasticBlockStore):
         self.error_on_dryrun()
         image.deprecation_time = None
         return ActionResult({"Return": True})
+
+    def modify_image_attribute(self) -> ActionResult:
+        """Keep ImdsSupport, which moto ignores: machines then need a token by default.
+
+        https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-IMDS-new-instances.html
+        """
+        if wanted := self._get_param("ImdsSupport", {}).get("Value"):
+            image = self._own_image()
+            if wanted != IMDS_V2:
+                raise ec2_error("InvalidParameterValue", f"Value ({wanted}) for ImdsSupport")
+            self.error_on_dryrun()
+            image.imds_support = wanted
+        return super().modify_image_attribute()
 
     def describe_snapshots(self) -> ActionResult:
         """Answer OwnerIds and RestorableByUserIds, which moto ignores."""

@@ -74,6 +74,7 @@ class LocalImage(Ami):
         backend.snapshots[snapshot.id] = snapshot
         self.root_volume = root_volume
         self.deprecation_time: str | None = None
+        self.imds_support: str | None = None
         self.state_reason: dict[str, str] | None = None
         self.source_image_id: str | None = None
         self.image_location = f"{self.owner_id}/{self.name}"

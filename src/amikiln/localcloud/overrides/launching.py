@@ -54,6 +54,8 @@ def run_instances(
     template = templates.data_for(backend, options.get("launch_template") or {})
     named = _merge(options, template)
     image = launchable_image(backend, image_id or template.get("ImageId") or "")
+    if image.imds_support:
+        named["metadata_options"] = {"HttpTokens": "required", **named["metadata_options"]}
     cores, memory, architectures = types.shape(named["instance_type"])
     if image.architecture not in architectures:
         raise ec2_error(
