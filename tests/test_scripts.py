@@ -395,6 +395,16 @@ def test_an_agent_gets_what_amikiln_itself_needs_and_no_more(machine: Machine) -
     assert (again.returncode, again.stderr) == (0, "")
 
 
+def test_a_checkout_may_be_set_up_both_ways(machine: Machine) -> None:
+    machine.set_up()
+    machine.set_up("--pipeline")
+    before = machine.calls
+    for mode in ("--no-machines", "--pipeline"):
+        again = machine.set_up(mode)
+        assert (again.returncode, again.stderr) == (0, "")
+    assert machine.calls == before
+
+
 def test_an_agent_on_amazon_linux_gets_a_newer_python_too(amazon: Machine) -> None:
     done = amazon.set_up("--pipeline")
     assert done.returncode == 0, done.stderr

@@ -252,7 +252,7 @@ build {
       "ROOT_DEVICE=${var.root_device}",
     ]
     inline = [
-      "\"$CHECKOUT/scripts/lib/setup.sh\" --no-machines",
+      "\"$CHECKOUT/scripts/lib/setup.sh\" --pipeline",
       "\"$CHECKOUT/.venv/bin/amikiln\" export packer-inputs \"$IMAGE\" --to \"$HERE\" --source-ami \"$SOURCE_AMI\" --root-device \"$ROOT_DEVICE\"",
     ]
   }

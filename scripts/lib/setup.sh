@@ -17,6 +17,8 @@ LOG=$STATE/setup.log
 # --pipeline: amikiln alone, on a CI agent: there is no local cloud.
 mode=${1:-}
 if [ "$mode" = --pipeline ]; then
+    # One of its own: a checkout may be set up both ways.
+    STAMP=.venv/amikiln-setup-pipeline.stamp
     PACKAGES="ca-certificates git openssh-client"
     # Amazon Linux 2023's own python3 is 3.9. The Elastic CI Stack's images have all of these, so
     # that a job needs no sudo there. Source of the names:
