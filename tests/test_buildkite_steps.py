@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+import stand_in_agent
+
 ROOT = Path(__file__).parent.parent
 IMAGE_ID = "ami-0123456789abcdef0"
 PACKERS = {
@@ -86,8 +88,7 @@ def agent(tmp_path: Path) -> Agent:
     found.program("repo/scripts/lib/setup.sh", 'echo "setup $*" >>"$CALLS"')
     found.program("repo/.venv/bin/amikiln", AMIKILN)
     found.program("repo/.venv/bin/python", f'exec {shlex.quote(sys.executable)} "$@"')
-    stand_in = shlex.join([sys.executable, str(ROOT / "tests" / "stand_in_agent.py")])
-    found.program("bin/buildkite-agent", f'exec {stand_in} "$@"')
+    stand_in_agent.put_into(tmp_path / "bin")
     return found
 
 

@@ -87,11 +87,5 @@ def export_packer_inputs(
 ) -> None:
     """Write what one build of Packer's resolves; its template calls this."""
     spec, tools = prepared(image, local, changes)
-    beside = own.read(image)
-    folder.write_inputs(
-        to,
-        make_plan(spec, beside, tools),
-        packer.files(spec, beside, to, root_device=root_device),
-        source_ami=source_ami,
-        root_device=root_device,
-    )
+    plan = make_plan(spec, own.read(image), tools)
+    folder.write_inputs(to, plan, source_ami=source_ami, root_device=root_device)

@@ -155,7 +155,7 @@ def rollout(
     as_json: Json = False,
     wait: Annotated[
         str, typer.Option(help="Wait until all machines run the published image, as 90s, 10m, 2h")
-    ] = "0s",
+    ] = NO_WAIT,
 ) -> None:
     """Show which machines run the published image, and wait for the others to end their jobs."""
     wait_seconds = seconds_of(wait, "--wait")

@@ -58,7 +58,7 @@ class Lease:
             LeaseError: It lapsed, or another run has taken over.
         """
         listing = self._parameters.below(self._path)
-        newest = max(listing.parameters, key=_number, default=None)
+        newest = _newest(listing)
         if newest is None or _number(newest) != self._number:
             who = "it was deleted" if newest is None else f"{_holder(newest)} took over"
             raise LeaseError(
@@ -93,7 +93,7 @@ def wait_until_free(parameters: Parameters, path: str, waiter: Waiter, seconds: 
 
     def free() -> bool | None:
         listing = parameters.below(path)
-        newest = max(listing.parameters, key=_number, default=None)
+        newest = _newest(listing)
         return True if newest is None or _lapsed(newest, listing) else None
 
     with suppress(DeadlinePassed):
@@ -148,7 +148,7 @@ def _acquire(parameters: Parameters, path: str, run: Run, term_seconds: int) -> 
     holder = f"{getpass.getuser()}@{socket.gethostname()} process {os.getpid()}"
     term = Term(run.id, holder, term_seconds)
     listing = parameters.below(path)
-    newest = max(listing.parameters, key=_number, default=None)
+    newest = _newest(listing)
     if newest is not None and not _lapsed(newest, listing):
         raise _held_by_another(newest, listing)
     number = 1 if newest is None else _number(newest) + 1
@@ -192,6 +192,10 @@ def _term(parameter: Parameter) -> Term:
 def _lapsed(parameter: Parameter, listing: Listing) -> bool:
     term = _term(parameter)
     return term.released or listing.now > parameter.modified + timedelta(seconds=term.seconds)
+
+
+def _newest(listing: Listing) -> Parameter | None:
+    return max(listing.parameters, key=_number, default=None)
 
 
 def _holder(parameter: Parameter) -> str:

@@ -63,11 +63,8 @@ class Stages:
         with _named_by_aws(LeaseError, self._tools):
             if patience:
                 wait_until_free(parameters, spec.lease_path, self._tools.waiter, patience)
-        with (
-            _named_by_aws(LeaseError, self._tools),
-            held(parameters, spec.lease_path, self._run, term, self._tools.report) as lease,
-        ):
-            yield lease
+            with held(parameters, spec.lease_path, self._run, term, self._tools.report) as lease:
+                yield lease
 
     def sweep(self, plan: Plan) -> None:
         """Remove what dead runs left."""

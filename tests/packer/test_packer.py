@@ -167,7 +167,7 @@ def refused(tmp_path: Path, **changes: Any) -> str:
     (tmp_path / "recipe/lib.sh").write_bytes(changes.pop("lib", wanted["recipe/lib.sh"]))
     found = {"source_ami": planned.source.id, "root_device": planned.source.root_device}
     with pytest.raises(PreflightError) as error:
-        folder.write_inputs(tmp_path, planned, wanted, **{**found, **changes})
+        folder.write_inputs(tmp_path, planned, **{**found, **changes})
     assert not (tmp_path / "inputs").exists()
     return error.value.what
 
@@ -190,7 +190,6 @@ def test_the_inputs_are_what_the_folder_lacks(tmp_path: Path) -> None:
     folder.write_inputs(
         tmp_path,
         planned,
-        wanted,
         source_ami=planned.source.id,
         root_device=planned.source.root_device,
     )

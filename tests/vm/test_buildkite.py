@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Any
 
 import pytest
 
+import stand_in_agent
 from vm.local_cloud import LocalCloud
 
 pytestmark = [pytest.mark.vm, pytest.mark.timeout(3600)]
@@ -143,11 +143,7 @@ def buildkite(local_cloud: LocalCloud, tmp_path_factory: pytest.TempPathFactory)
         [*who, "commit", "--quiet", "--message=all"],
     ):
         subprocess.run(["git", *words], cwd=found.repository, check=True)
-    stand_in = found.place / "bin" / "buildkite-agent"
-    stand_in.parent.mkdir()
-    words = shlex.join([sys.executable, str(ROOT / "tests" / "stand_in_agent.py")])
-    stand_in.write_text(f'#!/bin/sh\nexec {words} "$@"\n')
-    stand_in.chmod(0o755)
+    stand_in_agent.put_into(found.place / "bin")
     return found
 
 

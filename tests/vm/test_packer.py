@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -51,7 +50,6 @@ def built(
         **local_cloud.variables,
         "AMIKILN_LOCAL": "1",
         "CHECKPOINT_DISABLE": "1",
-        "HOME": os.environ.get("HOME", str(here)),
     }
     commands = [] if classic else [["packer", "init", "."]]
     commands.append(["packer", "build", "-color=false", *options, "buildkite-cpu-ami.pkr.hcl"])

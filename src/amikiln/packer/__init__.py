@@ -56,9 +56,7 @@ def files(
             "warm.secrets: Packer has no way to hand secrets on that shows them to nobody",
             hint="bake this image with `amikiln bake --secrets-fd`",
         )
-    found = {
-        f"{RECIPE}/{path}": content for path, content in recipe.of_spec(spec, own.steps).items()
-    }
+    found = recipe_files(spec, own.steps)
     checkout = _checkout_of(own.directory)
     name = TEMPLATE.format(name=spec.name.removesuffix("-build"))
     values = {
@@ -78,6 +76,12 @@ def files(
     found[name] = _rendered("template.pkr.hcl.j2", values)
     found[PULL_SCRIPT] = _rendered("pull-base-images.sh.j2", values)
     return found
+
+
+def recipe_files(spec: Spec, own_steps: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Return the recipe's files of Packer's folder, by their paths in it."""
+    files = recipe.of_spec(spec, own_steps)
+    return {f"{RECIPE}/{path}": content for path, content in files.items()}
 
 
 def in_hcl(value: str) -> str:

@@ -34,23 +34,20 @@ def outdated(folder: Path, wanted: Mapping[str, bytes]) -> list[str]:
     return sorted([*other, *_superfluous(folder, wanted)])
 
 
-def write_inputs(
-    folder: Path, plan: Plan, wanted: Mapping[str, bytes], *, source_ami: str, root_device: str
-) -> None:
+def write_inputs(folder: Path, plan: Plan, *, source_ami: str, root_device: str) -> None:
     """Write what one build needs besides the folder: ``inputs/recipe.tar`` and ``context.tar``.
 
     Args:
         folder: Packer's.
         plan: What is to be built.
-        wanted: The folder's files, as the spec says.
         source_ami: The image that Packer builds on.
         root_device: The device that Packer gives the image's volume.
 
     Raises:
         PreflightError: Packer would build another image than was planned.
     """
-    of_recipe = {p: content for p, content in wanted.items() if p.startswith(f"{packer.RECIPE}/")}
-    if stale := outdated(folder, of_recipe):
+    wanted = packer.recipe_files(plan.spec, plan.own_steps)
+    if stale := outdated(folder, wanted):
         raise PreflightError(
             f"{folder} is not what the spec says: {', '.join(stale)}",
             hint="run `amikiln export packer` again with the same options",

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from moto.cloudformation.exceptions import ValidationError
-from moto.core.exceptions import ServiceException
-from moto.ssm.models import ssm_backends
+
+from amikiln.localcloud.overrides.parameters import stored
 
 REFERENCE = re.compile(r"\{\{resolve:([^:{}]*):?([^{}]*)\}\}")
 NAME_AND_VERSION = re.compile(r"[a-zA-Z0-9_.\-/]+(?::\d+)?")
@@ -76,10 +76,7 @@ def _value(found: re.Match[str], account_id: str, region: str) -> str:
         raise ValidationError(
             message=f"Incorrect format is used in the following SSM reference: [{found[0]}]"
         )
-    try:
-        parameter = ssm_backends[account_id][region].get_parameter(name)
-    except ServiceException:
-        parameter = None  # no such version
+    parameter = stored(name, account_id, region)
     if parameter is None:
         raise ValidationError(message=f"Parameters: [ssm:{name}] cannot be found.")
     if parameter.parameter_type == "SecureString":

@@ -13,6 +13,7 @@ import re
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from moto.core.exceptions import ServiceException
 from moto.ec2.models import ec2_backends
 from moto.ssm import urls
 from moto.ssm.exceptions import ParameterAlreadyExists, ValidationException
@@ -20,6 +21,7 @@ from moto.ssm.models import (
     PARAMETER_VERSION_LIMIT,
     Parameter,
     SimpleSystemManagerBackend,
+    ssm_backends,
 )
 from moto.ssm.responses import SimpleSystemManagerResponse
 
@@ -36,6 +38,14 @@ IMAGE_ID = re.compile(r"ami-[0-9a-f]{8}(?:[0-9a-f]{9})?")
 
 class LocalSSMResponse(AuthorizedRequests, SimpleSystemManagerResponse):
     """Parses and answers Systems Manager's requests."""
+
+
+def stored(name: str, account_id: str, region: str) -> Parameter | None:
+    """Return a parameter of ``NAME``, ``NAME:VERSION`` or ``NAME:LABEL``; None: there is none."""
+    try:
+        return ssm_backends[account_id][region].get_parameter(name)
+    except ServiceException:  # no such version or label
+        return None
 
 
 class LocalSSMBackend(SimpleSystemManagerBackend):

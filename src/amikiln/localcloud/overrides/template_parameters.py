@@ -13,8 +13,8 @@ import re
 from typing import Any
 
 from moto.cloudformation.exceptions import ValidationError
-from moto.core.exceptions import ServiceException
-from moto.ssm.models import ssm_backends
+
+from amikiln.localcloud.overrides.parameters import stored
 
 STORED = "AWS::SSM::Parameter::Value<"
 
@@ -64,10 +64,11 @@ def resolved(
         kind = str(slots[name].get("Type", "String"))
         value: Any = text
         if kind.startswith(STORED):
-            value = _stored(text, account_id, region)
-            if value is None:
+            parameter = stored(text, account_id, region)
+            if parameter is None:
                 absent.append(text)
                 continue
+            value = str(parameter.value)
             kind = kind.removeprefix(STORED).removesuffix(">")
         if kind == "CommaDelimitedList" or kind.startswith("List<"):
             value = [part.strip() for part in value.split(",")]
@@ -82,14 +83,6 @@ def resolved(
             f"Unable to fetch parameters [{names}] from parameter store for this account."
         )
     return found
-
-
-def _stored(name: str, account_id: str, region: str) -> str | None:
-    try:
-        parameter = ssm_backends[account_id][region].get_parameter(name)
-    except ServiceException:  # no such version or label
-        return None
-    return None if parameter is None else str(parameter.value)
 
 
 def _check(name: str, slot: dict[str, Any], text: str) -> None:
