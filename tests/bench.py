@@ -10,17 +10,18 @@ from typing import Any
 
 import pytest
 
-from amikiln import stages, steps
-from amikiln.aws.session import connect
-from amikiln.guest import Login
-from amikiln.model import TAG_IMAGE, Plan
-from amikiln.plan import plan as real_plan
-from amikiln.recipe import own
-from amikiln.spec import Spec
-from amikiln.toolbox import Toolbox
-from amikiln.wait import Waiter
+from amikiln import pipeline, stages
+from amikiln.aws.connect import connect
+from amikiln.catalog.tags import TAG_IMAGE
+from amikiln.machine.ssh import Login
+from amikiln.model.plan import Plan
+from amikiln.plan.resolve import plan as real_plan
+from amikiln.runtime.wait import Waiter
+from amikiln.session import Toolbox
+from amikiln.spec import own_files
+from amikiln.spec.spec import Spec
+from fakes import PretendGuest, Recorder, Script, obey, pin, spec
 from localcloud.fixture import Keys
-from pretend_tools import PretendGuest, Recorder, Script, obey, pin, spec
 
 POINTER = "/buildkite/cpu-build-ami/us-east-1"
 
@@ -59,7 +60,7 @@ class Bench:
         self.folder = folder
         (folder / "warm").mkdir(exist_ok=True)
         (folder / "warm" / "Dockerfile").write_text("FROM scratch\n")
-        self.own = own.read(folder)
+        self.own = own_files.read(folder)
 
     def clients(self) -> list[Any]:
         """Return the boto3 clients that the stages use."""
@@ -69,10 +70,10 @@ class Bench:
     def guest(self, login: Login) -> PretendGuest:
         return PretendGuest(login, self.script)
 
-    def cycle(self, wanted: Spec | None = None, **options: Any) -> steps.Cycle:
+    def cycle(self, wanted: Spec | None = None, **options: Any) -> pipeline.Cycle:
         wanted = wanted or spec()
-        run, verdict_file = steps.new_run(wanted.name), self.folder / "verdict.json"
-        return steps.cycle(wanted, self.own, run, self.tools, verdict_file, **options)
+        run, verdict_file = pipeline.new_run(wanted.name), self.folder / "verdict.json"
+        return pipeline.cycle(wanted, self.own, run, self.tools, verdict_file, **options)
 
     def holdings(self) -> dict[str, list[str]]:
         """Return everything in the account that a run could have left."""
@@ -103,7 +104,7 @@ def set_up(bench: Bench) -> Iterator[Bench]:
     """Let plans ask no registry during the block, and guests look as planned."""
 
     def plan_and_obey(wanted: Spec, own: dict[str, bytes], tools: Toolbox) -> Plan:
-        planned = real_plan(wanted, own, tools, pin)
+        planned = real_plan(wanted, own_files, tools, pin)
         obey(bench.script, planned)
         return planned
 

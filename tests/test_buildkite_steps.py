@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-import stand_in_agent
+import fake_agent
 
 ROOT = Path(__file__).parent.parent
 IMAGE_ID = "ami-0123456789abcdef0"
@@ -88,7 +88,7 @@ def agent(tmp_path: Path) -> Agent:
     found.program("repo/scripts/lib/setup.sh", 'echo "setup $*" >>"$CALLS"')
     found.program("repo/.venv/bin/amikiln", AMIKILN)
     found.program("repo/.venv/bin/python", f'exec {shlex.quote(sys.executable)} "$@"')
-    stand_in_agent.put_into(tmp_path / "bin")
+    fake_agent.put_into(tmp_path / "bin")
     return found
 
 

@@ -15,9 +15,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from amikiln.errors import AmikilnError, Interrupted
-from amikiln.guest import GuestCommandFailed, GuestUnreachable
+from amikiln.machine.ssh import GuestCommandFailed, GuestUnreachable
 from bench import Bench
-from pretend_tools import spec
+from fakes import spec
 
 MOST_COMMANDS = 200
 

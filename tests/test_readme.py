@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from amikiln import cli, cli_export, errors
-from amikiln.localcloud.cli import cloud as local_cloud_commands
+from amikiln import errors
+from amikiln.cli import export, main
+from amikiln_localcloud.cli import cloud as local_cloud_commands
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -47,9 +48,9 @@ def test_the_commands_that_pages_name_exist(page: str) -> None:
     # In code alone: prose may say what amikiln does.
     code = "\n".join(re.findall(r"```.*?```|`[^`]+`", (ROOT / page).read_text(), re.DOTALL))
     named = set(re.findall(r"\bamikiln ((?:cloud |export )?[a-z-]+)\b", code))
-    groups = {"cloud": local_cloud_commands, "export": cli_export.export}
+    groups = {"cloud": local_cloud_commands, "export": export.export}
     known = {
-        command.callback.__name__ for command in cli.app.registered_commands if command.callback
+        command.callback.__name__ for command in main.app.registered_commands if command.callback
     }
     for group, commands in groups.items():
         known.add(group)

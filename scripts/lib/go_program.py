@@ -13,9 +13,9 @@ import sys
 from pathlib import Path
 
 from amikiln.errors import AmikilnError
-from amikiln.localcloud.content import gotools
-from amikiln.places import cache_directory
-from amikiln.report import PlainReporter
+from amikiln.runtime.directories import cache_directory
+from amikiln.runtime.progress import PlainReporter
+from amikiln_localcloud.registry import go_programs
 
 FOLDERS = Path(__file__).parent / "go"
 
@@ -27,12 +27,12 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("name", choices=known)
     parser.add_argument("--only-if-built", action="store_true")
     options = parser.parse_args(arguments)
-    program = gotools.named_by(FOLDERS / options.name)
+    program = go_programs.named_by(FOLDERS / options.name)
     cache = cache_directory()
     if options.only_if_built and not program.kept_in(cache).is_dir():
         return 1
     try:
-        print(gotools.compiled(program, cache, PlainReporter()) / program.name)
+        print(go_programs.compiled(program, cache, PlainReporter()) / program.name)
     except AmikilnError as error:
         print(f"error: {error.what}", file=sys.stderr)
         return error.exit_code

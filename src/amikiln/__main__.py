@@ -1,5 +1,5 @@
 """``python -m amikiln``."""
 
-from amikiln.cli import main
+from amikiln.cli.main import main
 
 main()

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from amikiln import candidates
 from amikiln.aws.errors import AwsFailure, explain
-from amikiln.bake import bake
-from amikiln.candidates import Proven
+from amikiln.bake.bake import bake
+from amikiln.catalog import images
+from amikiln.catalog.images import Proven
+from amikiln.catalog.lease import Lease, held, wait_until_free
 from amikiln.errors import (
     AmikilnError,
     BakeError,
@@ -20,17 +21,20 @@ from amikiln.errors import (
     RolloutError,
     VerifyError,
 )
-from amikiln.lease import Lease, held, wait_until_free
-from amikiln.model import Forced, GroupTurnover, Image, Outcome, Plan, Published, Run, Verdict
-from amikiln.plan import plan
-from amikiln.preflight import preflight
-from amikiln.publish import publish
-from amikiln.recipe.own import OwnFiles
-from amikiln.rollout import turn_over
-from amikiln.spec import Spec
-from amikiln.sweep import sweep
-from amikiln.toolbox import Toolbox
-from amikiln.verify import verify
+from amikiln.model.fleet import GroupTurnover
+from amikiln.model.image import Forced, Image, Published
+from amikiln.model.plan import Plan
+from amikiln.model.run import Run
+from amikiln.model.verdict import Outcome, Verdict
+from amikiln.plan.preflight import preflight
+from amikiln.plan.resolve import plan
+from amikiln.publish.publish import publish
+from amikiln.retire.sweep import sweep
+from amikiln.rollout.rollout import turn_over
+from amikiln.session import Toolbox
+from amikiln.spec.own_files import OwnFiles
+from amikiln.spec.spec import Spec
+from amikiln.verify.verify import verify
 
 SECONDS_PER_HOUR = 3600
 
@@ -74,7 +78,7 @@ class Stages:
     def proven(self, plan: Plan) -> Proven | None:
         """Look for an image that makes the bake needless, and tell of it."""
         with _named_by_aws(PreflightError, self._tools):
-            found = candidates.proven(plan, self._tools)
+            found = images.proven(plan, self._tools)
         if found is not None:
             self._tools.report.line(why_skipped(found))
         return found
@@ -82,7 +86,7 @@ class Stages:
     def named(self, image_id: str, spec: Spec, kind: type[AmikilnError]) -> Image:
         """Look up an image of the spec; what is wrong with it is an error of the given kind."""
         with _named_by_aws(kind, self._tools):
-            return candidates.image_of(candidates.named(image_id, spec, self._tools), self._tools)
+            return images.image_of(images.named(image_id, spec, self._tools), self._tools)
 
     def bake(self, plan: Plan, keep_on_error: bool = False, rebake: bool = False) -> Image:
         """Make the image, or take up an unjudged one of the same inputs."""

@@ -13,12 +13,12 @@ import botocore.session
 from botocore.config import Config
 from botocore.loaders import create_loader
 
-from amikiln.localcloud.cloud import Cloud, Patience
-from amikiln.localcloud.home import CloudHome
-from amikiln.localcloud.overrides.images import LocalImage
-from amikiln.localcloud.registered import register_base, restore
-from amikiln.localcloud.server import Server
-from localcloud.pretend import PretendHypervisor, make_base
+from amikiln_localcloud.api.cloud import Cloud, Patience
+from amikiln_localcloud.api.ec2.images import LocalImage
+from amikiln_localcloud.api.persistence import register_base, restore
+from amikiln_localcloud.api.server import Server
+from amikiln_localcloud.home import CloudHome
+from localcloud.fakes import PretendHypervisor, make_base
 
 LONGEST_WAIT_SECONDS = 20
 REGION = "us-east-1"

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from amikiln import recipe
-from pretend_tools import plan
+from amikiln.recipe import render
+from fakes import plan
 
 # This machine's own root below, what is written above; both are gone with the mount namespace.
 ENTER = """
@@ -85,7 +85,7 @@ class RootFolder:
             times: How often it runs, in the same root.
             after: Shell commands that look at the result.
         """
-        for path, content in recipe.render(plan(**self.plan_changes)).files.items():
+        for path, content in render.render(plan(**self.plan_changes)).files.items():
             self.put(f"recipe/{path}", content.decode())
         results = self.place / "results"
         (self.place / "mount").mkdir(exist_ok=True)

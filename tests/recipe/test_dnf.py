@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from amikiln import proc, recipe
-from amikiln.kept import kept, key_of
-from amikiln.places import cache_directory
-from pretend_tools import plan
+from amikiln.recipe import render
+from amikiln.runtime import process
+from amikiln.runtime.cache import kept, key_of
+from amikiln.runtime.directories import cache_directory
+from fakes import plan
 
 PACKAGES = (
     "base-files,bash,coreutils,createrepo-c,dash,dnf,findutils,gawk,grep,passwd,rpm,sed,util-linux"
@@ -86,7 +87,7 @@ class DnfMachine:
     def __init__(self, base: Path, place: Path) -> None:
         self._base = base
         self._place = place
-        for path, content in recipe.render(plan()).files.items():
+        for path, content in render.render(plan()).files.items():
             self.put(f"recipe/{path}", content.decode())
 
     def put(self, path: str, content: str) -> None:
@@ -120,7 +121,7 @@ def machine(tmp_path: Path) -> DnfMachine:
 
     def make(folder: Path) -> None:
         command = ["mmdebstrap", "--quiet", "--variant=extract", f"--include={PACKAGES}"]
-        proc.run([*command, SUITE, str(folder / "root")], timeout_seconds=600)
+        process.run([*command, SUITE, str(folder / "root")], timeout_seconds=600)
 
     base = kept(cache_directory() / f"dnf-root-{key_of(PACKAGES, SUITE)}", make)
     found = DnfMachine(base / "root", tmp_path)

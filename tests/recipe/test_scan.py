@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from amikiln import scanner
-from amikiln.recipe import shipped_files
+from amikiln.recipe import scanner
+from amikiln.recipe.render import shipped_files
 from recipe.root_folder import Ran, RootFolder
 
 TOKEN = "ghp_" + "q7Zk2Lw9Xb4Rt8Vn1Mc6Pd3Hs5Gj0Fy2Ka4T"

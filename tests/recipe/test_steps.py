@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from pretend_tools import pin
+from fakes import pin
 from recipe.root_folder import ADD_OWNER, OWNER, RootFolder
 
 BUILDKIT = {"builder": "baked-vllm-builder", "owner": OWNER}

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from amikiln import spec_file, terraform_export
+from amikiln.export import terraform
+from amikiln.spec import load
 from localcloud.fixture import CloudFixture
 
 ROOT = Path(__file__).parent.parent.parent
@@ -156,7 +157,7 @@ def account(
         "repository": "git@github.com:owner/name.git",
     }
     (folder / "terraform.tfvars.json").write_text(json.dumps(values))
-    exported = terraform_export.text(spec_file.load(ROOT / "images" / "cpu-build"))
+    exported = terraform.text(load.load(ROOT / "images" / "cpu-build"))
     (folder / "cpu-build.auto.tfvars.json").write_text(exported)
     part = AccountPart(folder, installs)
     part.get_ready()

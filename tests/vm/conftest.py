@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from amikiln.localcloud.accelerator import find_accelerator
-from amikiln.localcloud.base import ensure_base
-from amikiln.localcloud.home import CloudHome
-from amikiln.localcloud.launcher import Launcher
-from amikiln.localcloud.machines import SnapshotFiles
-from amikiln.localcloud.qemu import QemuHypervisor
-from amikiln.report import PlainReporter
+from amikiln.runtime.progress import PlainReporter
+from amikiln_localcloud.children import Launcher
+from amikiln_localcloud.home import CloudHome
+from amikiln_localcloud.machines.accelerator import find_accelerator
+from amikiln_localcloud.machines.base_image import ensure_base
+from amikiln_localcloud.machines.contract import SnapshotFiles
+from amikiln_localcloud.machines.qemu import QemuHypervisor
 from vm.guests import GuestRegistry
 from vm.local_cloud import IMAGE_DIRECTORY, LocalCloud, read_until
 

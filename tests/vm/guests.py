@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from amikiln import proc
-from amikiln.localcloud.commandline import Registry
-from amikiln.localcloud.machines import InstanceMetadata, Machine
-from amikiln.report import PlainReporter
-from amikiln.wait import Waiter
+from amikiln.runtime import process
+from amikiln.runtime.progress import PlainReporter
+from amikiln.runtime.wait import Waiter
+from amikiln_localcloud.machines.contract import InstanceMetadata, Machine
+from amikiln_localcloud.machines.qemu_command import Registry
 
 BOOT_SECONDS = 300.0
 
@@ -26,7 +26,7 @@ class KeyPair:
     @classmethod
     def make(cls, directory: Path, name: str) -> KeyPair:
         private = directory / name
-        proc.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", private])
+        process.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", private])
         return cls(private)
 
     @property
@@ -55,14 +55,14 @@ class Shell:
         for name, value in options.items():
             argv += ["-o", f"{name}={value}"]
         target = f"{user}@{self.machine.address}"
-        done = proc.run([*argv, target, command], timeout_seconds=timeout_seconds)
+        done = process.run([*argv, target, command], timeout_seconds=timeout_seconds)
         return done.stdout.decode().strip()
 
     def succeeds(self, command: str, **options: str) -> bool:
         """Tell whether the command exited with 0."""
         try:
             self.run(command, **options)
-        except proc.CommandFailed:
+        except process.CommandFailed:
             return False
         return True
 
@@ -76,7 +76,7 @@ class Shell:
         def booted() -> str | None:
             try:
                 found = self.run("cat /proc/sys/kernel/random/boot_id", timeout_seconds=30)
-            except proc.CommandFailed:
+            except process.CommandFailed:
                 return None
             return found if found != boot_id_to_pass else None
 

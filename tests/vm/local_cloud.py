@@ -10,11 +10,11 @@ from typing import Any
 
 import boto3
 
-from amikiln.localcloud import environment
-from amikiln.localcloud.home import CloudHome
-from amikiln.model import TAG_IMAGE
-from amikiln.report import PlainReporter
-from amikiln.wait import Waiter
+from amikiln.catalog.tags import TAG_IMAGE
+from amikiln.runtime.progress import PlainReporter
+from amikiln.runtime.wait import Waiter
+from amikiln_localcloud import environment
+from amikiln_localcloud.home import CloudHome
 
 IMAGE_DIRECTORY = Path(__file__).parent.parent.parent / "images" / "cpu-build"
 

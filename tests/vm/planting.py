@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from amikiln import keys
-from amikiln.guest import Login, SshGuest
-from amikiln.model import TAG_RUN
+from amikiln.catalog.tags import TAG_RUN
+from amikiln.machine import keys
+from amikiln.machine.ssh import Login, SshGuest
+from amikiln.machine.user_data import user_data
 from vm.local_cloud import LocalCloud
 
 BOOT_SECONDS = 300
@@ -33,7 +34,7 @@ class Planter:
             KeyName="planter",
             MinCount=1,
             MaxCount=1,
-            UserData=keys.user_data(made, 60),
+            UserData=user_data(made, 60),
         )
         self._instance = launched["Instances"][0]["InstanceId"]
         wait = cloud.waiter.until

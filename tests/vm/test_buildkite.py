@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-import stand_in_agent
+import fake_agent
 from vm.local_cloud import LocalCloud
 
 pytestmark = [pytest.mark.vm, pytest.mark.timeout(3600)]
@@ -143,7 +143,7 @@ def buildkite(local_cloud: LocalCloud, tmp_path_factory: pytest.TempPathFactory)
         [*who, "commit", "--quiet", "--message=all"],
     ):
         subprocess.run(["git", *words], cwd=found.repository, check=True)
-    stand_in_agent.put_into(found.place / "bin")
+    fake_agent.put_into(found.place / "bin")
     return found
 
 

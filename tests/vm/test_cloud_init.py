@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from amikiln.localcloud.base import Variant, ensure_base
-from amikiln.localcloud.home import CloudHome
-from amikiln.localcloud.machines import MachinePlan
-from amikiln.localcloud.qemu import QemuHypervisor
-from amikiln.report import PlainReporter
+from amikiln.runtime.progress import PlainReporter
+from amikiln_localcloud.home import CloudHome
+from amikiln_localcloud.machines.base_image import Variant, ensure_base
+from amikiln_localcloud.machines.contract import MachinePlan
+from amikiln_localcloud.machines.qemu import QemuHypervisor
 from vm.guests import KeyPair, Shell, metadata
 
 pytestmark = pytest.mark.vm

@@ -12,14 +12,16 @@ from typing import Any
 
 import pytest
 
-from amikiln import context, keys, recipe, spec_file
-from amikiln.aws.session import connect
-from amikiln.guest import Login, SshGuest
-from amikiln.plan import plan
-from amikiln.recipe import own
-from amikiln.recipe.warm import CONTEXT_DIRECTORY
-from amikiln.report import PlainReporter
-from amikiln.toolbox import Toolbox
+from amikiln.aws.connect import connect
+from amikiln.machine import keys
+from amikiln.machine.ssh import Login, SshGuest
+from amikiln.machine.user_data import user_data
+from amikiln.plan.resolve import plan
+from amikiln.recipe import build_context, render
+from amikiln.recipe.warm_build import CONTEXT_DIRECTORY
+from amikiln.runtime.progress import PlainReporter
+from amikiln.session import Toolbox
+from amikiln.spec import load, own_files
 from vm.local_cloud import IMAGE_DIRECTORY, LocalCloud, read_until
 
 pytestmark = pytest.mark.vm
@@ -49,14 +51,14 @@ def guest(
     local_cloud.ec2.import_key_pair(
         KeyName="group", PublicKeyMaterial=made.public(made.ours).encode()
     )
-    user_data = base64.b64encode(keys.user_data(made, 60).encode()).decode()
+    launch_script = base64.b64encode(user_data(made, 60).encode()).decode()
     local_cloud.ec2.create_launch_template(
         LaunchTemplateName="cpu-build",
         LaunchTemplateData={
             "ImageId": f"resolve:ssm:{POINTER}",
             "InstanceType": "m7i.large",
             "KeyName": "group",
-            "UserData": user_data,
+            "UserData": launch_script,
             "InstanceInitiatedShutdownBehavior": "terminate",
         },
     )
@@ -159,21 +161,21 @@ def test_every_step_can_run_again_and_keeps_the_builder(
 ) -> None:
     for name, value in local_cloud.variables.items():
         monkeypatch.setenv(name, value)
-    spec = spec_file.load(IMAGE_DIRECTORY, local=True)
+    spec = load.load(IMAGE_DIRECTORY, local=True)
     planned = plan(
         spec,
-        own.read(IMAGE_DIRECTORY),
+        own_files.read(IMAGE_DIRECTORY),
         Toolbox(connect(spec.region), PlainReporter(), local_cloud.waiter),
     )
     assert planned.digest == done["cycle"]["plan"]["digest"]
     container = f"docker inspect --format '{{{{.Id}}}}' {CONTAINER}"
     before = ask(guest, container)
 
-    rendered = recipe.render(planned)
+    rendered = render.render(planned)
     unpack = "mkdir -p /run/again && tar -x -C /run/again"
     guest.run(unpack, input=rendered.archive(), timeout_seconds=60)
     assert planned.context is not None
-    with context.packed(planned.context) as archive:
+    with build_context.packed(planned.context) as archive:
         there = CONTEXT_DIRECTORY
         guest.run(f"mkdir -p {there} && tar -x -C {there}", input=archive, timeout_seconds=60)
     said: list[str] = []

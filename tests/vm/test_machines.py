@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from amikiln import proc
-from amikiln.localcloud.home import CloudHome
-from amikiln.localcloud.machines import Ending, Health, MachinePlan, SnapshotFiles
-from amikiln.localcloud.qemu import QemuHypervisor, QemuMachine
-from amikiln.report import PlainReporter
-from amikiln.wait import Waiter
+from amikiln.runtime import process
+from amikiln.runtime.progress import PlainReporter
+from amikiln.runtime.wait import Waiter
+from amikiln_localcloud.home import CloudHome
+from amikiln_localcloud.machines.contract import Ending, Health, MachinePlan, SnapshotFiles
+from amikiln_localcloud.machines.qemu import QemuHypervisor, QemuMachine
 from vm.guests import BOOT_SECONDS, KeyPair, Shell, metadata
 
 pytestmark = pytest.mark.vm
@@ -110,8 +110,8 @@ def test_a_running_machine_is_saved_as_it_is(story: Story, home: CloudHome) -> N
     saved = SnapshotFiles(home.snapshots / "snap-running")
     story.machine.save(saved)
     assert story.shell.run("cat /root/saved") == "before"
-    proc.run(["e2fsck", "-fn", saved.disk])
-    assert proc.run(["debugfs", "-R", "cat /root/saved", saved.disk]).stdout == b"before\n"
+    process.run(["e2fsck", "-fn", saved.disk])
+    assert process.run(["debugfs", "-R", "cat /root/saved", saved.disk]).stdout == b"before\n"
     assert saved.kernel.read_bytes() == story.machine._plan.source.kernel.read_bytes()
     assert saved.disk.stat().st_blocks * 512 < saved.disk.stat().st_size / 4
 

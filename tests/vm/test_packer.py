@@ -12,9 +12,8 @@ from typing import Any
 
 import pytest
 
-from amikiln import packer, spec_file
-from amikiln.packer import folder
-from amikiln.recipe import own
+from amikiln.export.packer import folder, template
+from amikiln.spec import load, own_files
 from vm.local_cloud import IMAGE_DIRECTORY, LocalCloud
 
 PACKER = shutil.which("packer")
@@ -39,10 +38,10 @@ def built(
 ) -> Iterator[dict[str, Any]]:
     """The image that Packer builds, as DescribeImages shows it; it goes afterwards."""
     here = tmp_path_factory.mktemp("packer")
-    spec = spec_file.load(IMAGE_DIRECTORY, local=True, changes=())
+    spec = load.load(IMAGE_DIRECTORY, local=True, changes=())
     classic = version() < (1, 7)
-    beside = own.read(IMAGE_DIRECTORY)
-    files = packer.files(spec, beside, here, root_device=LOCAL_ROOT_DEVICE, classic=classic)
+    beside = own_files.read(IMAGE_DIRECTORY)
+    files = template.files(spec, beside, here, root_device=LOCAL_ROOT_DEVICE, classic=classic)
     folder.write(here, files)
     options = [f"-var=endpoint={local_cloud.variables['AWS_ENDPOINT_URL']}"] if classic else []
     environment = {

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from amikiln.aws.ec2 import block_device, tag_filters, tag_map, tag_specifications
 from amikiln.aws.errors import error_code
 from amikiln.aws.permissions import ENCRYPTION, NO_RESOURCE_LEVEL, needs, new, ours
+from amikiln.aws.requests import block_device, tag_filters, tag_map, tag_specifications
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client

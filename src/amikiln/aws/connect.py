@@ -1,0 +1,81 @@
+"""The one place where boto3 clients are made."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from datetime import datetime
+
+import boto3
+from botocore.config import Config
+from botocore.credentials import Credentials
+
+from amikiln.aws.autoscaling import Fleet
+from amikiln.aws.images import Images
+from amikiln.aws.instances import Instances
+from amikiln.aws.network import Access
+from amikiln.aws.parameters import Parameters
+from amikiln.aws.permissions import NO_RESOURCE_LEVEL, needs
+
+DEFAULT_ATTEMPTS = 8
+"""A run of an hour should not fail for seconds of throttling."""
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """One region of one account, on AWS or on the local cloud."""
+
+    region: str
+    account: str
+    instances: Instances
+    access: Access
+    images: Images
+    parameters: Parameters
+    fleet: Fleet
+    credentials: Credentials | None
+
+    def credentials_expire(self) -> datetime | None:
+        """Return when the credentials in use end, or None if they do not, or do not say so."""
+        # botocore keeps this to itself; without it, a run would end in the middle.
+        expires: datetime | None = getattr(self.credentials, "_expiry_time", None)
+        return expires
+
+
+# Needs no permission at all, and is listed for who compares:
+# https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
+@needs("sts:GetCallerIdentity", NO_RESOURCE_LEVEL)
+def connect(region: str, session: boto3.Session | None = None) -> Cloud:
+    """Return the cloud that the environment's credentials and endpoint lead to.
+
+    Args:
+        region: An AWS region, as ``us-east-1``.
+        session: Where credentials come from; boto3's usual chain by default.
+
+    Raises:
+        botocore.exceptions.BotoCoreError: No credentials, or no endpoint answers.
+        botocore.exceptions.ClientError: STS refuses the credentials.
+    """
+    session = session or boto3.Session()
+    config = Config(
+        region_name=region,
+        retries={
+            "mode": "standard",
+            # boto3's own variable would not count beside a value given here.
+            "max_attempts": int(os.environ.get("AWS_MAX_ATTEMPTS", DEFAULT_ATTEMPTS)),
+        },
+        connect_timeout=10,
+        read_timeout=60,
+        user_agent_extra="amikiln",
+    )
+    ec2 = session.client("ec2", config=config)
+    account = session.client("sts", config=config).get_caller_identity()["Account"]
+    return Cloud(
+        region=region,
+        account=account,
+        instances=Instances(ec2),
+        access=Access(ec2),
+        images=Images(ec2),
+        parameters=Parameters(session.client("ssm", config=config)),
+        fleet=Fleet(session.client("autoscaling", config=config), ec2),
+        credentials=session.get_credentials(),
+    )

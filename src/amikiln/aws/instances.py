@@ -1,0 +1,217 @@
+"""Instances: launched, watched and ended; and what EC2 says of their types."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from botocore.exceptions import ClientError
+
+from amikiln.aws.errors import error_code
+from amikiln.aws.permissions import (
+    ENCRYPTION,
+    NO_RESOURCE_LEVEL,
+    Named,
+    everything,
+    named,
+    needs,
+    new,
+    ours,
+)
+from amikiln.aws.requests import block_device, tag_filters, tag_map, tag_specifications
+
+if TYPE_CHECKING:
+    from mypy_boto3_ec2 import EC2Client
+    from mypy_boto3_ec2.literals import InstanceTypeType
+
+GONE = {"terminated", "shutting-down"}
+NO_CAPACITY = {
+    "InsufficientInstanceCapacity",
+    "InsufficientHostCapacity",
+    "InsufficientReservedInstanceCapacity",
+    "InstanceLimitExceeded",
+    "VcpuLimitExceeded",
+    "Unsupported",
+}
+"""RunInstances' answers after which another type or zone may still be had.
+
+https://docs.aws.amazon.com/ec2/latest/devguide/errors-overview.html
+"""
+
+
+@dataclass(frozen=True)
+class InstanceRecord:
+    """An instance as DescribeInstances shows it."""
+
+    id: str
+    state: str
+    image_id: str
+    address: str | None
+    """Where its sshd can be reached from here: the public address, else the private one."""
+    reason: str
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Launch:
+    """What a new instance is to be.
+
+    Attributes:
+        token: Makes a repeated call return the first call's instance
+            (https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html).
+    """
+
+    image_id: str
+    type: str
+    subnet_id: str
+    security_group_id: str
+    key_name: str
+    user_data: str
+    root_device: str
+    volume: Mapping[str, Any]
+    tags: Mapping[str, str]
+    token: str
+    metadata_hop_limit: int
+
+
+class NoCapacity(Exception):
+    """EC2 has no room for this type in this zone, or the account's limit is reached."""
+
+
+class Instances:
+    """Launches, watches and ends instances."""
+
+    def __init__(self, client: EC2Client) -> None:
+        self._client = client
+
+    # An AMI's id is given, and neither a launch template nor an instance profile: AWS asks for
+    # neither ssm:GetParameters (for a template's resolve:ssm:) nor iam:PassRole.
+    @needs(
+        "ec2:RunInstances",
+        *new("instance", "volume"),
+        *ours("image", "key-pair"),
+        *named(Named.SOURCE_IMAGE, Named.SUBNET, Named.SECURITY_GROUP),
+        *everything("network-interface"),
+        implies=ENCRYPTION,
+    )
+    def launch(self, launch: Launch) -> str:
+        """Start one instance and return its id.
+
+        IMDSv2 is required, and a shutdown from inside terminates: a machine whose controller
+        died ends itself and leaves nothing that costs money.
+
+        Raises:
+            NoCapacity: Another type or zone may have room.
+        """
+        try:
+            answer = self._client.run_instances(
+                ImageId=launch.image_id,
+                InstanceType=cast("InstanceTypeType", launch.type),
+                MinCount=1,
+                MaxCount=1,
+                KeyName=launch.key_name,
+                SecurityGroupIds=[launch.security_group_id],
+                SubnetId=launch.subnet_id,
+                UserData=launch.user_data,
+                ClientToken=launch.token,
+                InstanceInitiatedShutdownBehavior="terminate",
+                MetadataOptions={
+                    "HttpTokens": "required",
+                    "HttpEndpoint": "enabled",
+                    "HttpPutResponseHopLimit": launch.metadata_hop_limit,
+                },
+                BlockDeviceMappings=[block_device(launch.root_device, launch.volume)],
+                TagSpecifications=tag_specifications(("instance", "volume"), launch.tags),
+            )
+        except ClientError as error:
+            if error_code(error) in NO_CAPACITY:
+                raise NoCapacity(str(error)) from error
+            raise
+        return answer["Instances"][0]["InstanceId"]
+
+    def get(self, instance_id: str) -> InstanceRecord | None:
+        """Return the instance, or None where AWS does not know it (yet, or any more)."""
+        try:
+            found = self._describe(InstanceIds=[instance_id])
+        except ClientError as error:
+            if error_code(error) == "InvalidInstanceID.NotFound":
+                return None
+            raise
+        return found[0] if found else None
+
+    def tagged(self, tags: Mapping[str, str]) -> list[InstanceRecord]:
+        """Return all instances with these tags that are not gone yet."""
+        filters = tag_filters(tags)
+        return [found for found in self._describe(Filters=filters) if found.state not in GONE]
+
+    def using_image(self, image_id: str) -> list[InstanceRecord]:
+        """Return the instances of this account that run, or could start again from, an image."""
+        filters = [{"Name": "image-id", "Values": [image_id]}]
+        return [found for found in self._describe(Filters=filters) if found.state not in GONE]
+
+    @needs("ec2:CreateTags", *ours("instance"))
+    def tag(self, instance_id: str, tags: Mapping[str, str]) -> None:
+        """Add tags to an instance."""
+        listed = [{"Key": key, "Value": value} for key, value in tags.items()]
+        self._client.create_tags(Resources=[instance_id], Tags=cast(Any, listed))
+
+    @needs("ec2:StopInstances", *ours("instance"))
+    def stop(self, instance_id: str) -> None:
+        """Shut the instance's system down; its disk stays."""
+        self._client.stop_instances(InstanceIds=[instance_id])
+
+    @needs("ec2:TerminateInstances", *ours("instance"))
+    def terminate(self, instance_id: str) -> None:
+        """End the instance and its disk; nothing happens if it is gone already."""
+        try:
+            self._client.terminate_instances(InstanceIds=[instance_id])
+        except ClientError as error:
+            if error_code(error) != "InvalidInstanceID.NotFound":
+                raise
+
+    @needs("ec2:GetConsoleOutput", *ours("instance"))
+    def console(self, instance_id: str) -> str:
+        """Return what the instance wrote to its console: 64 KB of it at most.
+
+        https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_GetConsoleOutput.html
+        """
+        answer = self._client.get_console_output(InstanceId=instance_id)
+        return str(answer.get("Output") or "")
+
+    @needs("ec2:DescribeInstanceTypeOfferings", NO_RESOURCE_LEVEL)
+    def types_offered(self, types: Sequence[str]) -> set[str]:
+        """Return those of the instance types that the region offers."""
+        pages = self._client.get_paginator("describe_instance_type_offerings").paginate(
+            LocationType="region", Filters=[{"Name": "instance-type", "Values": list(types)}]
+        )
+        return {offer["InstanceType"] for page in pages for offer in page["InstanceTypeOfferings"]}
+
+    @needs("ec2:DescribeInstanceTypes", NO_RESOURCE_LEVEL)
+    def architectures(self, types: Sequence[str]) -> dict[str, set[str]]:
+        """Return for each of the instance types, all of them offered, what its machines can run."""
+        pages = self._client.get_paginator("describe_instance_types").paginate(
+            InstanceTypes=cast(Any, list(types))
+        )
+        return {
+            found["InstanceType"]: set(found["ProcessorInfo"]["SupportedArchitectures"])
+            for page in pages
+            for found in page["InstanceTypes"]
+        }
+
+    @needs("ec2:DescribeInstances", NO_RESOURCE_LEVEL)
+    def _describe(self, **which: Any) -> list[InstanceRecord]:
+        pages = self._client.get_paginator("describe_instances").paginate(**which)
+        return [
+            InstanceRecord(
+                id=raw["InstanceId"],
+                state=raw["State"]["Name"],
+                image_id=raw["ImageId"],
+                address=raw.get("PublicIpAddress") or raw.get("PrivateIpAddress") or None,
+                reason=raw.get("StateReason", {}).get("Message", ""),
+                tags=tag_map(raw.get("Tags", [])),
+            )
+            for page in pages
+            for reservation in page["Reservations"]
+            for raw in reservation["Instances"]
+        ]

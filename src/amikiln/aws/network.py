@@ -1,0 +1,121 @@
+"""The ways to a machine: subnets, and key pairs and security groups that live as long as it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from amikiln.aws.errors import error_code
+from amikiln.aws.permissions import NO_RESOURCE_LEVEL, everything, needs, new, ours
+from amikiln.aws.requests import tag_filters, tag_map, tag_specifications
+
+if TYPE_CHECKING:
+    from mypy_boto3_ec2 import EC2Client
+
+
+class Access:
+    """Finds subnets; makes, finds and removes key pairs and security groups."""
+
+    def __init__(self, client: EC2Client) -> None:
+        self._client = client
+
+    @needs("ec2:DescribeSubnets", NO_RESOURCE_LEVEL)
+    def default_subnets(self) -> list[str]:
+        """Return the default subnets of the region, one a zone, in the order of the zones."""
+        subnets = self._client.describe_subnets(
+            Filters=[{"Name": "default-for-az", "Values": ["true"]}]
+        )["Subnets"]
+        ordered = sorted(subnets, key=lambda subnet: subnet["AvailabilityZone"])
+        return [subnet["SubnetId"] for subnet in ordered]
+
+    @needs("ec2:DescribeSubnets", NO_RESOURCE_LEVEL)
+    def network_of(self, subnet_id: str) -> str | None:
+        """Return the id of the VPC that a subnet is in, or None if there is no such subnet."""
+        subnets = self._client.describe_subnets(
+            Filters=[{"Name": "subnet-id", "Values": [subnet_id]}]
+        )["Subnets"]
+        return subnets[0]["VpcId"] if subnets else None
+
+    @needs("ec2:DescribeSecurityGroups", NO_RESOURCE_LEVEL)
+    def group_exists(self, group_id: str) -> bool:
+        """Tell whether there is a security group with this id."""
+        found = self._client.describe_security_groups(
+            Filters=[{"Name": "group-id", "Values": [group_id]}]
+        )
+        return bool(found["SecurityGroups"])
+
+    @needs("ec2:ImportKeyPair", *new("key-pair"))
+    def import_key_pair(self, name: str, public_key: str, tags: Mapping[str, str]) -> None:
+        """Make a key pair from an OpenSSH public key line."""
+        self._client.import_key_pair(
+            KeyName=name,
+            PublicKeyMaterial=public_key.encode(),
+            TagSpecifications=tag_specifications(("key-pair",), tags),
+        )
+
+    @needs("ec2:DeleteKeyPair", *ours("key-pair"))
+    def delete_key_pair(self, name: str) -> None:
+        """Remove a key pair that is there.
+
+        AWS does not mind if there is none, but a policy that asks for a tag does: what is not
+        there carries none.
+        """
+        self._client.delete_key_pair(KeyName=name)
+
+    @needs("ec2:DescribeKeyPairs", NO_RESOURCE_LEVEL)
+    def key_pairs_tagged(self, tags: Mapping[str, str]) -> list[tuple[str, Mapping[str, str]]]:
+        """Return name and tags of the key pairs with these tags."""
+        filters = tag_filters(tags)
+        pairs = self._client.describe_key_pairs(Filters=filters)["KeyPairs"]
+        return [(pair["KeyName"], tag_map(pair.get("Tags", []))) for pair in pairs]
+
+    @needs("ec2:CreateSecurityGroup", *new("security-group"), *everything("vpc"))
+    @needs("ec2:AuthorizeSecurityGroupIngress", *ours("security-group"))
+    def create_ssh_group(
+        self, name: str, subnet_id: str, source_cidr: str, tags: Mapping[str, str]
+    ) -> str:
+        """Make a security group that lets ssh in from one place, and return its id."""
+        group_id = self._client.create_security_group(
+            GroupName=name,
+            Description="amikiln: ssh to a machine that lives for one run",
+            VpcId=self.network_of(subnet_id) or "",
+            TagSpecifications=tag_specifications(("security-group",), tags),
+        )["GroupId"]
+        try:
+            self._client.authorize_security_group_ingress(
+                GroupId=group_id,
+                IpPermissions=[
+                    {
+                        "IpProtocol": "tcp",
+                        "FromPort": 22,
+                        "ToPort": 22,
+                        "IpRanges": [{"CidrIp": source_cidr}],
+                    }
+                ],
+            )
+        except BaseException:
+            self.delete_group(group_id)
+            raise
+        return group_id
+
+    @needs("ec2:DeleteSecurityGroup", *ours("security-group"))
+    def delete_group(self, group_id: str) -> None:
+        """Remove a security group; nothing happens if it is gone already."""
+        try:
+            self._client.delete_security_group(GroupId=group_id)
+        except ClientError as error:
+            if error_code(error) != "InvalidGroup.NotFound":
+                raise
+
+    @needs("ec2:DescribeSecurityGroups", NO_RESOURCE_LEVEL)
+    def groups_tagged(self, tags: Mapping[str, str]) -> list[tuple[str, Mapping[str, str]]]:
+        """Return id and tags of the security groups with these tags."""
+        filters = tag_filters(tags)
+        pages = self._client.get_paginator("describe_security_groups").paginate(Filters=filters)
+        return [
+            (group["GroupId"], tag_map(group.get("Tags", [])))
+            for page in pages
+            for group in page["SecurityGroups"]
+        ]

@@ -1,0 +1,30 @@
+"""Parts of requests and answers that several kinds of resources share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    pass
+
+
+def block_device(device: str, ebs: Mapping[str, Any]) -> Any:
+    """Return one block device mapping for a volume that ends with its instance."""
+    return {"DeviceName": device, "Ebs": {**ebs, "DeleteOnTermination": True}}
+
+
+def tag_specifications(kinds: Sequence[str], tags: Mapping[str, str]) -> list[Any]:
+    """Return the argument that tags resources in the call that makes them."""
+    listed = [{"Key": key, "Value": value} for key, value in tags.items()]
+    return [{"ResourceType": kind, "Tags": listed} for kind in kinds]
+
+
+def tag_filters(tags: Mapping[str, str]) -> list[Any]:
+    """Return the filters that leave only what carries all these tags."""
+    return [{"Name": f"tag:{key}", "Values": [value]} for key, value in tags.items()]
+
+
+def tag_map(tags: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Return AWS's list of tags as a mapping."""
+    return {str(tag["Key"]): str(tag["Value"]) for tag in tags}

@@ -1,0 +1,1 @@
+"""Bake: a machine runs the recipe, and its disk becomes the image."""

@@ -1,0 +1,1 @@
+"""What the cloud's own records say: images by tag, the pointer, the lease."""

@@ -1,0 +1,1 @@
+"""The command line: commands, options, output; the one place where errors become text."""

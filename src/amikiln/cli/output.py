@@ -1,0 +1,209 @@
+"""Results as people read them: tables on stdout. ``--json`` prints the records instead."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+from rich.console import Console
+from rich.table import Table
+
+from amikiln.model.fleet import GroupTurnover
+from amikiln.model.image import Published
+from amikiln.model.plan import Plan
+from amikiln.model.result import Baked, Cycle
+from amikiln.model.verdict import Verdict
+from amikiln.recipe.render import render
+from amikiln.report.status import Status, machines_of
+
+# A file or a pipe gets whole lines, however long: ids that are cut off are of no use.
+WIDTH_WITHOUT_TERMINAL = 200
+
+
+def as_json(value: Any) -> str:
+    """Return records as JSON."""
+    return json.dumps(value, default=_plain, indent=2)
+
+
+def print_json(value: Any) -> None:
+    """Print records as JSON."""
+    print(as_json(value))
+
+
+def print_plan(plan: Plan) -> None:
+    """Print what a run would do."""
+    spec, network, volume = plan.spec, plan.network, plan.spec.volume
+    table = _table("would bake", spec.name)
+    table.add_row("inputs", plan.digest)
+    table.add_row("source", f"{plan.source.id} ({plan.source.name})")
+    table.add_row("machine", f"{', '.join(plan.instance_types)} in {', '.join(network.subnet_ids)}")
+    group = network.security_group_id or f"its own, ssh from {network.ssh_from}"
+    table.add_row("security group", group)
+    table.add_row(
+        "volume",
+        f"gp3, {volume.size_gib} GiB, {volume.iops} IOPS, {volume.throughput_mib} MiB/s",
+    )
+    table.add_row(
+        "builder",
+        f"{spec.buildkit.builder} of {spec.buildkit.owner}, {spec.buildkit.driver},"
+        f" {plan.buildkit.by_digest},"
+        f" max-parallelism {spec.buildkit.max_parallelism}, gc {str(spec.buildkit.gc).lower()}",
+    )
+    for image in plan.images:
+        table.add_row("image", f"{image.reference} = {image.digest}")
+    for step in render(plan).steps:
+        table.add_row("step", step + (" (own)" if step in plan.own_steps else ""))
+    table.add_row("warm build", _warm_build(plan))
+    for name in plan.own_checks:
+        table.add_row("check", f"checks/{name}.sh (own)")
+    table.add_row("AMI", f"{spec.ami_name_prefix}-..., deprecated {spec.deprecate_days} days later")
+    table.add_row("pointer", f"{spec.pointer} ({spec.publish.data_type})")
+    table.add_row("followed by", ", ".join(spec.fleet.auto_scaling_groups) or "no group")
+    _console().print(table)
+
+
+def print_cycle(done: Cycle, controller_seconds: float) -> None:
+    """Print what a run did, and where its time went."""
+    table = _table("run", done.run.id)
+    table.add_row("image", f"{done.image.id} ({done.image.name})")
+    if done.skipped:
+        table.add_row("skipped", f"{', '.join(done.skipped)}: {done.because}")
+    if done.verdict is not None:
+        passed = ", ".join(check.name for check in done.verdict.checks)
+        table.add_row("verdict", f"{done.verdict.outcome}: {passed}")
+        for check in done.verdict.checks:
+            if check.figures:
+                table.add_row(check.name, check.evidence)
+    table.add_row("pointer", _pointer(done.published))
+    for group, machine in machines_of(done.turnover):
+        table.add_row("machine", _machine(group, machine.id, machine.image_id, machine.state))
+    table.add_row("seconds", _stages(done.seconds))
+    table.add_row("controller", f"{controller_seconds:.1f} s of its own, not waiting")
+    _console().print(table)
+
+
+def print_baked(done: Baked) -> None:
+    """Print the image that a run baked and nobody has judged yet."""
+    table = _table("run", done.run.id)
+    table.add_row("image", f"{done.image.id} ({done.image.name})")
+    table.add_row("inputs", done.digest)
+    table.add_row("verdict", "none yet")
+    table.add_row("seconds", _stages(done.seconds))
+    _console().print(table)
+
+
+def print_verdict(verdict: Verdict, file: Path) -> None:
+    """Print what each check found, and where the verdict is kept."""
+    table = Table("check", "found", "evidence")
+    table.columns[2].overflow = "fold"
+    for check in verdict.checks:
+        evidence = f"{check.evidence}\n{check.hint}" if check.hint else check.evidence
+        table.add_row(check.name, check.outcome, evidence)
+    console = _console()
+    console.print(table)
+    console.print(f"{verdict.image_id}: {verdict.outcome} ({file})")
+
+
+def print_published(published: Published) -> None:
+    """Print the pointer after publishing."""
+    table = _table("image", published.image_id)
+    table.add_row("pointer", _pointer(published))
+    if published.forced is not None:
+        table.add_row("WITHOUT PROOF", published.forced)
+    _console().print(table)
+
+
+def print_groups(groups: tuple[GroupTurnover, ...]) -> None:
+    """Print the machines of the groups, and which image each runs."""
+    table = Table("group", "machine", "state", "image", "address")
+    for group, machine in machines_of(groups):
+        mark = "published" if machine.image_id == group.image_id else "old"
+        table.add_row(
+            group.group, machine.id, machine.state, f"{machine.image_id} ({mark})", machine.address
+        )
+    _console().print(table)
+    for group in groups:
+        if not group.follows:
+            _console().print(f"{group.group} does NOT follow the pointer: {group.launch_image}")
+
+
+def print_status(found: Status) -> None:
+    """Print pointer, images and machines."""
+    console = _console()
+    version = f" (version {found.pointer_version})" if found.pointer_version else ""
+    console.print(f"{found.pointer} = {found.published_image or 'nothing yet'}{version}")
+    table = Table("image", "name", "created (UTC)", "state", "verdict", "deprecated from")
+    table.columns[1].overflow = "fold"
+    for image in found.images:
+        name = f"{image.id} *" if image.published else image.id
+        table.add_row(
+            name,
+            image.name,
+            _minute(image.created),
+            image.state,
+            image.verdict,
+            _minute(image.deprecated_from or ""),
+        )
+    console.print(table)
+    for image in found.images:
+        if image.forced is not None:
+            text = f"{image.id} was published WITHOUT PROOF: {image.forced}"
+            console.print(text, soft_wrap=True)
+    if found.groups:
+        print_groups(found.groups)
+
+
+def _warm_build(plan: Plan) -> str:
+    warm, context = plan.spec.warm, plan.context
+    if warm is None or context is None:
+        return "NONE: no build will be warm, and nothing can be published"
+    files = ", ".join(warm.bake_files) or warm.dockerfile or "the context's own bake file"
+    return f"{', '.join(warm.targets)} of {files}, in {warm.context} = {context.identity}"
+
+
+def _minute(moment: str) -> str:
+    """Return a time of AWS's as people read it: ``2026-11-24 06:00``."""
+    return moment[:16].replace("T", " ")
+
+
+def _pointer(published: Published) -> str:
+    before = published.previous_image_id or "nothing"
+    now = f"{published.parameter} = {published.image_id} (version {published.version}"
+    return f"{now}; before: {before})"
+
+
+def _stages(seconds: Mapping[str, float]) -> str:
+    return ", ".join(f"{stage} {took:.1f}" for stage, took in seconds.items())
+
+
+def _table(*title: str) -> Table:
+    table = Table(*title)
+    table.columns[1].overflow = "fold"
+    return table
+
+
+def _machine(group: GroupTurnover, instance_id: str, image_id: str, state: str) -> str:
+    fate = "current" if image_id == group.image_id else "replaced when its job ends"
+    return f"{group.group}: {instance_id} {state}, {image_id} ({fate})"
+
+
+def _console() -> Console:
+    # Names of images and groups may hold [brackets]: they are not for rich to read.
+    console = Console(markup=False)
+    if not console.is_terminal:
+        console = Console(markup=False, width=WIDTH_WITHOUT_TERMINAL)
+    return console
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {item.name: getattr(value, item.name) for item in dataclasses.fields(value)}
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    return str(value)

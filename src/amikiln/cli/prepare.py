@@ -1,0 +1,53 @@
+"""What a command needs before it starts: the spec, the cloud, a session."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from amikiln.aws import connect
+from amikiln.cli import secrets as secrets_input
+from amikiln.cli.options import NO_WAIT, seconds_of
+from amikiln.runtime.progress import reporter_for_stderr
+from amikiln.runtime.wait import Waiter
+from amikiln.session import Toolbox
+from amikiln.spec import load
+from amikiln.spec.spec import Spec
+from amikiln_localcloud import control, environment
+from amikiln_localcloud.home import CloudHome
+
+STARTED = time.monotonic()
+
+
+def prepared(
+    image: Path,
+    local: bool,
+    changes: Sequence[str] = (),
+    secrets_fd: int | None = None,
+    lease_wait: str = NO_WAIT,
+) -> tuple[Spec, Toolbox]:
+    """Return an image's spec, and the tools to work on it with.
+
+    Args:
+        image: The image's directory.
+        local: Use the local cloud, and start it if it is not up.
+        changes: Values of the spec for this run alone, as ``table.key=value``.
+        secrets_fd: A file descriptor with the warm build's secrets.
+        lease_wait: How long to wait for another run's lease, as ``10m``.
+    """
+    lease_wait_seconds = seconds_of(lease_wait, "--lease-wait")
+    report = reporter_for_stderr(STARTED)
+    waiter = Waiter(report)
+    spec = load.load(image, local=local, changes=changes)
+    secrets = secrets_input.read(secrets_fd) if secrets_fd is not None else {}
+    if local:
+        home = CloudHome.default()
+        with waiter.span("the local cloud"):
+            control.up(home, report)
+        environment.enter(home, os.environ)
+    cloud = connect.connect(spec.region)
+    return spec, Toolbox(
+        cloud, report, waiter, secrets=secrets, lease_wait_seconds=lease_wait_seconds
+    )

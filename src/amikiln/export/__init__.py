@@ -1,0 +1,1 @@
+"""What other tools take: IAM policy, schemas, Terraform's values, Packer's folder."""

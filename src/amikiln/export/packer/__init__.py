@@ -1,0 +1,1 @@
+"""Packer's template and recipe, written from a spec."""

@@ -1,0 +1,54 @@
+"""JSON Schemas: of image.toml, so that editors complete it; of a verdict, for who reads one."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+from amikiln.model.verdict import Outcome
+from amikiln.publish import proof
+from amikiln.spec.spec import Spec
+
+
+def text() -> str:
+    """Return the schema of image.toml; in ``[local]`` it has the same tables, all optional."""
+    schema = Spec.model_json_schema()
+    schema["title"] = "amikiln image.toml"
+    local = {
+        "type": "object",
+        "description": "Laid over the other values by --local; part of the inputs' digest then.",
+        "additionalProperties": False,
+        "properties": {
+            name: _partial(part, schema["$defs"]) for name, part in schema["properties"].items()
+        },
+    }
+    schema["properties"]["local"] = local
+    return json.dumps(schema, indent=2) + "\n"
+
+
+def verdict_text() -> str:
+    """Return the schema of a verdict's file; every field is there, whatever its value."""
+    schema = proof.ADAPTER.json_schema()
+    schema["title"] = "amikiln verdict"
+    schema["properties"]["outcome"] = {
+        "description": "Pass: there are checks, and all passed. Fail: one failed. Else unknown.",
+        "enum": [outcome.value for outcome in Outcome],
+        "type": "string",
+    }
+    schema["properties"]["verified_at"]["format"] = "date-time"
+    for table in (schema, *schema["$defs"].values()):
+        if "properties" in table:
+            table["required"] = list(table["properties"])
+            for part in table["properties"].values():
+                part.pop("default", None)
+    return json.dumps(schema, indent=2) + "\n"
+
+
+def _partial(part: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    """Return a part of the schema whose tables require nothing."""
+    if "$ref" in part:
+        part = definitions[part["$ref"].rsplit("/", 1)[1]]
+    part = copy.deepcopy(part)
+    part.pop("required", None)
+    return part

@@ -1,0 +1,158 @@
+"""One machine over ssh: wait for it, copy to it, run in it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Protocol
+
+from amikiln.errors import AmikilnError
+from amikiln.machine.keys import Keys
+from amikiln.runtime import process
+
+CONNECT_SECONDS = 20
+SSH_FAILED = 255
+"""ssh's own exit code (ssh(1)); every other one is the remote command's."""
+
+
+class GuestUnreachable(AmikilnError):
+    """ssh itself failed: the machine, the network, or a key that is not the one we gave."""
+
+
+class GuestCommandFailed(AmikilnError):
+    """A command in the machine failed.
+
+    Attributes:
+        exit_code_seen: Its exit code; None if it was ended at its deadline.
+        tail: The last lines that it wrote.
+    """
+
+    def __init__(self, what: str, exit_code_seen: int | None, tail: str) -> None:
+        how = "ran out of time" if exit_code_seen is None else f"exited with {exit_code_seen}"
+        super().__init__(f"{what} {how}")
+        self.exit_code_seen = exit_code_seen
+        self.tail = tail
+
+
+class Guest(Protocol):
+    """A machine that commands can be run in, as root."""
+
+    def knock(self) -> str | None:
+        """Try to log in once; return None when logged in, else why not."""
+
+    def run(
+        self, command: str, *, input: bytes | IO[bytes] | None = None, timeout_seconds: float
+    ) -> str:
+        """Run a shell command as root and return its stdout.
+
+        Args:
+            command: For ``sh -c``.
+            input: What it reads from stdin: nothing by default.
+            timeout_seconds: Give up after this long.
+
+        Raises:
+            GuestUnreachable: ssh failed.
+            GuestCommandFailed: The command exited with another code than 0.
+        """
+
+    def stream(
+        self, command: str, on_line: Callable[[str], None], *, timeout_seconds: float
+    ) -> None:
+        """Run a shell command as root and hand over each line it writes, as it comes.
+
+        Raises:
+            GuestUnreachable: ssh failed.
+            GuestCommandFailed: The command exited with another code than 0.
+        """
+
+    def leave(self) -> None:
+        """Log out."""
+
+
+@dataclass(frozen=True)
+class Login:
+    """How to log in to one machine."""
+
+    address: str
+    user: str
+    keys: Keys
+
+
+Connect = Callable[[Login], Guest]
+
+
+class SshGuest:
+    """A guest over OpenSSH, with one connection that all commands share.
+
+    Only the host key that was given to the machine is accepted, and the user's own ssh
+    configuration, agent and known hosts play no part.
+    """
+
+    def __init__(self, login: Login) -> None:
+        directory = login.keys.directory
+        known_hosts = directory / "known_hosts"
+        known_hosts.write_text(f"{login.address} {login.keys.public(login.keys.host)}\n")
+        options = {
+            "BatchMode": "yes",
+            "StrictHostKeyChecking": "yes",
+            "UserKnownHostsFile": known_hosts,
+            "GlobalKnownHostsFile": "/dev/null",
+            "IdentitiesOnly": "yes",
+            "IdentityAgent": "none",
+            "ConnectTimeout": CONNECT_SECONDS,
+            "ServerAliveInterval": 15,
+            "ServerAliveCountMax": 8,
+            "ControlPath": directory / "connection",
+            "LogLevel": "ERROR",
+        }
+        self._target = f"{login.user}@{login.address}"
+        self._sudo = "" if login.user == "root" else "sudo -n "
+        self._ssh: list[str | Path] = ["ssh", "-F", "none", "-i", login.keys.ours]
+        for name, value in options.items():
+            self._ssh += ["-o", f"{name}={value}"]
+
+    def knock(self) -> str | None:
+        try:
+            # -f returns once logged in and leaves the shared connection behind.
+            process.run(
+                [*self._ssh, "-f", "-N", "-M", self._target], timeout_seconds=3 * CONNECT_SECONDS
+            )
+        except process.CommandFailed as error:
+            return error.tail.strip().rsplit("\n", 1)[-1] or error.what
+        return None
+
+    def run(
+        self, command: str, *, input: bytes | IO[bytes] | None = None, timeout_seconds: float
+    ) -> str:
+        try:
+            done = process.run(self._argv(command), input=input, timeout_seconds=timeout_seconds)
+        except process.CommandFailed as error:
+            raise self._explained(command, error) from error
+        return done.stdout.decode(errors="replace")
+
+    def stream(
+        self, command: str, on_line: Callable[[str], None], *, timeout_seconds: float
+    ) -> None:
+        try:
+            process.stream(self._argv(command), on_line, timeout_seconds=timeout_seconds)
+        except process.CommandFailed as error:
+            raise self._explained(command, error) from error
+
+    def leave(self) -> None:
+        try:
+            process.run([*self._ssh, "-O", "exit", self._target], timeout_seconds=CONNECT_SECONDS)
+        except process.CommandFailed:
+            # There is no connection (any more): that is what was wanted.
+            return
+
+    def _argv(self, command: str) -> list[str | Path]:
+        return [*self._ssh, self._target, f"{self._sudo}sh -c {shlex.quote(command)}"]
+
+    def _explained(self, command: str, error: process.CommandFailed) -> AmikilnError:
+        if error.exit_code_seen == SSH_FAILED:
+            return GuestUnreachable(f"lost the machine {self._target}: {error.tail}")
+        return GuestCommandFailed(
+            f"on {self._target}: {command.splitlines()[0][:80]}", error.exit_code_seen, error.tail
+        )

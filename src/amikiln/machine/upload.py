@@ -1,0 +1,50 @@
+"""What a machine is sent before it works: the recipe, the warm build's context, its secrets."""
+
+from __future__ import annotations
+
+import shlex
+from typing import IO
+
+from amikiln.machine.ssh import Guest
+from amikiln.model.plan import Plan
+from amikiln.recipe import build_context, render
+from amikiln.recipe.warm_build import CONTEXT_DIRECTORY, SECRETS_DIRECTORY
+from amikiln.session import Toolbox
+
+SEND_SECONDS = 1800
+
+
+def send_recipe(rendered: render.Recipe, guest: Guest, tools: Toolbox) -> None:
+    """Send the recipe's folder."""
+    _unpack(rendered.archive(), render.REMOTE_DIRECTORY, guest, tools, "the recipe")
+
+
+def send_build(plan: Plan, guest: Guest, tools: Toolbox) -> None:
+    """Send what the warm build needs besides the recipe; nothing where the spec has none.
+
+    Raises:
+        PreflightError: The context cannot be had any more.
+    """
+    if plan.context is None:
+        return
+    with build_context.packed(plan.context) as archive:
+        _unpack(archive, CONTEXT_DIRECTORY, guest, tools, "the build's context")
+    for name, value in tools.secrets.items():
+        # Over stdin, into a tmpfs: not in argv, and never on a disk.
+        guest.run(
+            f"umask 077 && mkdir -p {SECRETS_DIRECTORY} &&"
+            f" cat >{SECRETS_DIRECTORY}/{shlex.quote(name)}",
+            input=value.encode(),
+            timeout_seconds=SEND_SECONDS,
+        )
+
+
+def _unpack(
+    archive: bytes | IO[bytes], directory: str, guest: Guest, tools: Toolbox, what: str
+) -> None:
+    with tools.waiter.span(f"sending {what}"):
+        guest.run(
+            f"rm -rf {directory} && mkdir -p {directory} && tar -x -C {directory}",
+            input=archive,
+            timeout_seconds=SEND_SECONDS,
+        )

@@ -1,0 +1,53 @@
+"""An image, and the pointer that names it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+LONGEST_REASON = 255
+
+
+@dataclass(frozen=True)
+class Image:
+    """A baked AMI."""
+
+    id: str
+    name: str
+    region: str
+    digest: str
+    snapshot_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Forced:
+    """Somebody's word that an image is to be published without proof.
+
+    Attributes:
+        image_id: The AMI that is meant.
+        reason: One line of 1 to 255 printable characters; it is tagged on the image.
+
+    Raises:
+        ValueError: The reason is none.
+    """
+
+    image_id: str
+    reason: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "reason", self.reason.strip())
+        # The longest value of a tag is 256:
+        # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Tags.html
+        if not 1 <= len(self.reason) <= LONGEST_REASON or not self.reason.isprintable():
+            raise ValueError(f"not a reason: write 1 to {LONGEST_REASON} printable characters")
+
+
+@dataclass(frozen=True)
+class Published:
+    """The pointer after publishing."""
+
+    parameter: str
+    version: int
+    image_id: str
+    previous_image_id: str | None
+    forced: str | None = None
+    """The reason, where it was published without proof."""

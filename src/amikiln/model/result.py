@@ -1,0 +1,50 @@
+"""What a run did."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from amikiln.model.fleet import GroupTurnover
+from amikiln.model.image import Image, Published
+from amikiln.model.plan import Plan
+from amikiln.model.run import Run
+from amikiln.model.verdict import Verdict
+
+
+@dataclass(frozen=True)
+class Cycle:
+    """What one run did.
+
+    Attributes:
+        run: The run.
+        plan: What it was to do.
+        image: The image that is published now.
+        verdict: What this run found out about the image; None: verify was skipped.
+        published: The pointer.
+        turnover: The groups that follow it.
+        seconds: How long each stage took that ran, in their order.
+        skipped: The stages that did not.
+        because: Why they did not; empty where none was skipped.
+    """
+
+    run: Run
+    plan: Plan
+    image: Image
+    verdict: Verdict | None
+    published: Published
+    turnover: tuple[GroupTurnover, ...]
+    seconds: Mapping[str, float]
+    skipped: tuple[str, ...]
+    because: str
+
+
+@dataclass(frozen=True)
+class Baked:
+    """What a run did that only baked."""
+
+    run: Run
+    digest: str
+    """The inputs'."""
+    image: Image
+    seconds: Mapping[str, float]

@@ -1,0 +1,109 @@
+"""The source image out of a template of Buildkite's Elastic CI Stack, as its stacks find it.
+
+Each published template maps regions to the stack's own images, which have the agent and Docker:
+https://buildkite.com/docs/agent/v3/aws/elastic-ci-stack
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import urlopen
+
+import yaml
+
+from amikiln.aws import template_yaml
+from amikiln.errors import PreflightError
+from amikiln.spec.machine import Source
+
+MAPPING = "AWSRegion2AMI"
+SYSTEMS = {"x86_64": "linuxamd64", "arm64": "linuxarm64"}
+READ_SECONDS = 30
+LARGEST_TEMPLATE = 4 * 2**20
+IMAGE_ID = re.compile(r"ami-[0-9a-f]{8,17}")
+STATED_VERSION = re.compile(r"\bv\d+\.\d+\.\d+\S*")
+
+
+def image_id(source: Source, region: str, image_directory: Path) -> str:
+    """Return the AMI that a version of the stack runs its agents on.
+
+    Args:
+        source: The spec's table, with ``stack_version``.
+        region: The AWS region.
+        image_directory: Where image.toml is; a template that is a file is beside it.
+
+    Raises:
+        PreflightError: The template cannot be read, is another version's, or has no such image.
+    """
+    version = source.stack_version or ""
+    place = source.stack_template.replace("{version}", version)
+    content = _fetched(place) if urlsplit(place).scheme else _read(image_directory / place)
+    return _found(_parsed(content, place), place, version, region, source.architecture)
+
+
+def _found(
+    template: Mapping[str, Any], place: str, version: str, region: str, architecture: str
+) -> str:
+    stated = STATED_VERSION.search(str(template.get("Description", "")))
+    if stated is None or stated[0] != version:
+        raise PreflightError(
+            f"{place} is a template of the Elastic CI Stack {stated[0] if stated else 'unknown'},"
+            f" and source.stack_version is {version}",
+            hint="correct source.stack_version or source.stack_template in image.toml",
+        )
+    regions = _table(_table(template, "Mappings"), MAPPING)
+    if region not in regions:
+        raise PreflightError(
+            f"{place} has no image for {region}; it has some for {', '.join(sorted(regions))}",
+            hint="choose another region or stack version",
+        )
+    found = _table(regions, region).get(SYSTEMS[architecture])
+    if not isinstance(found, str) or not IMAGE_ID.fullmatch(found):
+        raise PreflightError(
+            f"{place} has no image for {architecture} in {region}: {SYSTEMS[architecture]} is"
+            f" {found!r}",
+            hint="choose another architecture or stack version",
+        )
+    return found
+
+
+def _table(within: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    found = within.get(key)
+    return found if isinstance(found, dict) else {}
+
+
+def _parsed(content: bytes, place: str) -> Mapping[str, Any]:
+    try:
+        return template_yaml.parsed(content) or {}
+    except yaml.YAMLError as error:
+        raise PreflightError(
+            f"{place} is no YAML: {' '.join(str(error).split())}",
+            hint="give a template of the Elastic CI Stack as it was published",
+        ) from error
+
+
+def _read(file: Path) -> bytes:
+    try:
+        with file.open("rb") as opened:
+            return opened.read(LARGEST_TEMPLATE)
+    except OSError as error:
+        raise PreflightError(
+            f"cannot read the stack's template {file}: {error.strerror or error}",
+            hint="correct source.stack_template in image.toml",
+        ) from error
+
+
+def _fetched(url: str) -> bytes:
+    try:
+        with urlopen(url, timeout=READ_SECONDS) as answer:  # noqa: S310  (https, says the spec)
+            content: bytes = answer.read(LARGEST_TEMPLATE)
+    except OSError as error:
+        raise PreflightError(
+            f"cannot fetch the stack's template {url}: {error}",
+            hint="check source.stack_version, or keep the template beside image.toml and name it in"
+            " source.stack_template",
+        ) from error
+    return content

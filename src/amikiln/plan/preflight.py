@@ -1,0 +1,119 @@
+"""Preflight: everything checkable is checked before anything is made or costs money."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from amikiln.catalog import pointer
+from amikiln.errors import PreflightError
+from amikiln.model.plan import Plan
+from amikiln.model.run import Run
+from amikiln.recipe import scanner
+from amikiln.session import Toolbox
+
+SHORTEST_SESSION_MINUTES = 30
+"""Bake and verify take most of this; credentials that end sooner strand a run half-way."""
+
+
+def preflight(plan: Plan, run: Run, tools: Toolbox) -> None:
+    """Look for what would make the run fail later. Writes nothing.
+
+    Args:
+        plan: What is to be done.
+        run: By which run.
+        tools: Where.
+
+    Raises:
+        PreflightError: All faults at once, each in a line.
+    """
+    faults = [*_credentials(tools), *_instance_types(plan, tools), *_network(plan, tools)]
+    faults += [
+        *_scanner(plan),
+        *_volume(plan, tools),
+        *_name(plan.ami_name(run), tools),
+        *_pointer(plan, tools),
+        *_secrets(plan, tools),
+    ]
+    if faults:
+        raise PreflightError("\n".join(faults), hint="nothing was made; correct this and run again")
+
+
+def _credentials(tools: Toolbox) -> Iterator[str]:
+    expires = tools.cloud.credentials_expire()
+    if expires is None:
+        return
+    minutes = int((expires - datetime.now(UTC)).total_seconds() // 60)
+    tools.report.line(f"the credentials last for {minutes} minutes more")
+    if minutes < SHORTEST_SESSION_MINUTES:
+        yield (
+            f"the credentials end in {minutes} minutes, and a run may need"
+            f" {SHORTEST_SESSION_MINUTES}: log in again"
+        )
+
+
+def _instance_types(plan: Plan, tools: Toolbox) -> Iterator[str]:
+    fleet, region = plan.spec.fleet.instance_types, plan.spec.region
+    there = {*plan.instance_types, *plan.fleet_types}
+    missing = ", ".join(n for n in (*plan.spec.instance.types, *fleet) if n not in there)
+    if not plan.instance_types:
+        yield f"{region} offers none of instance.types: {missing}"
+        return
+    if not plan.fleet_types:
+        yield f"{region} offers none of fleet.instance_types: {', '.join(fleet)}"
+    if missing:
+        tools.report.line(f"{region} does not offer {missing}: left out")
+    architecture = plan.spec.source.architecture
+    types = dict.fromkeys([*plan.instance_types, *plan.fleet_types])
+    for name, fit in tools.cloud.instances.architectures(tuple(types)).items():
+        if architecture not in fit:
+            yield (
+                f"instance type {name} is for {', '.join(sorted(fit))}, and the source image"
+                f" {plan.source.id} for {architecture}"
+            )
+
+
+def _network(plan: Plan, tools: Toolbox) -> Iterator[str]:
+    for subnet_id in plan.network.subnet_ids:
+        if tools.cloud.access.network_of(subnet_id) is None:
+            yield f"there is no subnet {subnet_id} in {plan.spec.region}"
+    group_id = plan.network.security_group_id
+    if group_id is not None and not tools.cloud.access.group_exists(group_id):
+        yield f"there is no security group {group_id} in {plan.spec.region}"
+
+
+def _scanner(plan: Plan) -> Iterator[str]:
+    if fault := scanner.missing(plan.spec.source.architecture):
+        yield f"{fault}: {scanner.HINT}"
+
+
+def _volume(plan: Plan, tools: Toolbox) -> Iterator[str]:
+    source = tools.cloud.images.get(plan.source.id)
+    wanted = plan.spec.volume.size_gib
+    if source is not None and wanted < source.volume_gib:
+        yield (
+            f"volume.size_gib is {wanted}, and the source image {source.id} alone has"
+            f" {source.volume_gib} GiB"
+        )
+
+
+def _name(name: str, tools: Toolbox) -> Iterator[str]:
+    taken = tools.cloud.images.named(name)
+    if taken is not None:
+        yield f"the AMI name {name} is taken by {taken.id}: choose another ami_name_prefix"
+
+
+def _pointer(plan: Plan, tools: Toolbox) -> Iterator[str]:
+    if fault := pointer.fault(tools.cloud.parameters.get(plan.spec.pointer), plan.spec):
+        yield fault
+
+
+def _secrets(plan: Plan, tools: Toolbox) -> Iterator[str]:
+    warm, given = plan.spec.warm, tools.secrets.keys()
+    if warm is None:
+        tools.report.line("the spec has no [warm]: the image will not pass as a warm one")
+    wanted = set(warm.secrets if warm is not None else ())
+    for name in sorted(wanted - given):
+        yield f"the secret {name} is not given: write it as JSON to the file of --secrets-fd"
+    for name in sorted(given - wanted):
+        yield f"the secret {name} is given, and warm.secrets does not name it"

@@ -1,0 +1,141 @@
+"""Plan: everything that can move is resolved here, once, before anything is made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from ipaddress import IPv4Address
+from pathlib import Path
+from urllib.request import urlopen
+
+from amikiln.errors import PreflightError
+from amikiln.model.plan import Network, PinnedImage, Plan, SourceImage
+from amikiln.plan import elastic_stack, registries
+from amikiln.recipe import build_context, digest
+from amikiln.session import Toolbox
+from amikiln.spec.own_files import OwnFiles
+from amikiln.spec.spec import Spec
+
+CALLER_ADDRESS_SERVICE = "https://checkip.amazonaws.com"
+CALLER_ADDRESS_SECONDS = 10
+LONGEST_ADDRESS = 64
+
+Pin = Callable[[Iterable[str]], tuple[PinnedImage, ...]]
+
+
+def plan(
+    spec: Spec,
+    own: OwnFiles,
+    tools: Toolbox,
+    pin: Pin = registries.pin,
+) -> Plan:
+    """Resolve a spec against the cloud and the registries. Writes nothing.
+
+    Args:
+        spec: What is wanted.
+        own: What lies beside the spec.
+        tools: The cloud to look in.
+        pin: Resolves container images to digests.
+
+    Returns:
+        The plan that all later stages work from; they never resolve again.
+
+    Raises:
+        PreflightError: The source image, a container image or a parameter does not exist.
+    """
+    source = _source(spec, own.directory, tools)
+    network = _network(spec, tools)
+    offered = tools.cloud.instances.types_offered(
+        [*spec.instance.types, *spec.fleet.instance_types]
+    )
+    instance_types = tuple(name for name in spec.instance.types if name in offered)
+    fleet_types = tuple(name for name in spec.fleet.instance_types if name in offered)
+    with tools.waiter.span("asking the registries for digests"):
+        pinned = pin([spec.buildkit.image, *spec.docker.images])
+    by_reference = {image.reference: image for image in pinned}
+    return digest.digested(
+        Plan(
+            spec=spec,
+            source=source,
+            instance_types=instance_types,
+            fleet_types=fleet_types if spec.fleet.instance_types else instance_types,
+            network=network,
+            images=tuple(by_reference[reference] for reference in spec.docker.images),
+            buildkit=by_reference[spec.buildkit.image],
+            own_steps=own.steps,
+            own_checks=own.checks,
+            context=build_context.resolve(spec.warm, own.directory)
+            if spec.warm is not None
+            else None,
+            digest="",
+        )
+    )
+
+
+def _source(spec: Spec, image_directory: Path, tools: Toolbox) -> SourceImage:
+    wanted, images = spec.source, tools.cloud.images
+    if wanted.name is not None and wanted.owner is not None:
+        found = images.newest(
+            name=wanted.name, owner=wanted.owner, architecture=wanted.architecture
+        )
+        what = f"{wanted.architecture} image named {wanted.name!r} of owner {wanted.owner}"
+    else:
+        if wanted.stack_version is not None:
+            image_id = elastic_stack.image_id(wanted, spec.region, image_directory)
+        else:
+            image_id = wanted.id or _parameter(
+                spec, wanted.parameter or "", "source.parameter", tools
+            )
+        found = images.get(image_id)
+        what = f"image {image_id}"
+    if found is None or found.state != "available":
+        raise PreflightError(
+            f"no available {what} in {spec.region}", hint="correct [source] in image.toml"
+        )
+    if found.architecture != wanted.architecture:
+        raise PreflightError(
+            f"image {found.id} ({found.name}) is for {found.architecture}, and the spec wants"
+            f" {wanted.architecture}",
+            hint="correct source.architecture, or name another image",
+        )
+    return SourceImage(found.id, found.name, found.root_device)
+
+
+def _network(spec: Spec, tools: Toolbox) -> Network:
+    wanted = spec.instance
+    subnet, group = wanted.subnet, wanted.security_group
+    if wanted.subnet_parameter is not None:
+        subnet = _parameter(spec, wanted.subnet_parameter, "instance.subnet_parameter", tools)
+    if wanted.security_group_parameter is not None:
+        group = _parameter(
+            spec, wanted.security_group_parameter, "instance.security_group_parameter", tools
+        )
+    subnets = [subnet] if subnet is not None else tools.cloud.access.default_subnets()
+    if not subnets:
+        raise PreflightError(
+            f"there is no default subnet in {spec.region}", hint="set instance.subnet in image.toml"
+        )
+    return Network(tuple(subnets), group, _ssh_from(wanted.ssh_from) if group is None else None)
+
+
+def _ssh_from(given: str | None) -> str:
+    if given is not None:
+        return given
+    try:
+        with urlopen(CALLER_ADDRESS_SERVICE, timeout=CALLER_ADDRESS_SECONDS) as answer:
+            return f"{IPv4Address(answer.read(LONGEST_ADDRESS).decode().strip())}/32"
+    except (OSError, ValueError) as error:
+        raise PreflightError(
+            f"cannot find out this machine's public address from {CALLER_ADDRESS_SERVICE}: {error}",
+            hint="set instance.ssh_from in image.toml, as 203.0.113.7/32",
+        ) from error
+
+
+def _parameter(spec: Spec, path: str, key: str, tools: Toolbox) -> str:
+    name = spec.in_region(path)
+    found = tools.cloud.parameters.get(name)
+    if found is None:
+        raise PreflightError(
+            f"there is no SSM parameter {name} in {tools.cloud.region}",
+            hint=f"create it, or correct {key} in image.toml",
+        )
+    return found.value

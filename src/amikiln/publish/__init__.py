@@ -1,0 +1,1 @@
+"""Publish: the pointer names the proven image."""

@@ -1,0 +1,155 @@
+"""What is done inside the machine: numbered POSIX shell steps, and the values they work with.
+
+The same files run over ssh and from a Packer template; they need nothing but a shell,
+systemd, and dnf or apt.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import shlex
+import tarfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+
+from amikiln.model.canonical import canonical_json
+from amikiln.model.plan import Plan
+from amikiln.recipe import scanner, warm_build
+from amikiln.spec.content import Buildkit
+from amikiln.spec.spec import Spec
+
+REMOTE_DIRECTORY = "/run/amikiln"
+"""Where the recipe lies in the guest: a tmpfs, so nothing of it stays in the image."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A folder, rendered: path to content. Steps run in the order of their names."""
+
+    files: Mapping[str, bytes]
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        return tuple(sorted(path for path in self.files if path.startswith("steps/")))
+
+    def archive(self) -> bytes:
+        """Return the folder as a tar file."""
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode="w") as tar:
+            for path, content in sorted(self.files.items()):
+                entry = tarfile.TarInfo(path)
+                entry.size = len(content)
+                entry.mode = 0o755 if path == scanner.PROGRAM else 0o644
+                tar.addfile(entry, io.BytesIO(content))
+        return buffer.getvalue()
+
+
+def shipped_files() -> dict[str, bytes]:
+    """Return the recipe's own files, the same for every image."""
+    root = resources.files(__package__)
+    files = {}
+    for prefix in ("", "steps/", "builders/"):
+        for entry in (root / prefix).iterdir():
+            if entry.name.endswith((".sh", ".awk", ".yml")):
+                files[prefix + entry.name] = entry.read_bytes()
+    return files
+
+
+def digest_of(files: Mapping[str, bytes]) -> str:
+    """Return the SHA-256 of the recipe's files: a changed step makes another image."""
+    hashes = {path: hashlib.sha256(content).hexdigest() for path, content in files.items()}
+    return hashlib.sha256(canonical_json(hashes).encode()).hexdigest()
+
+
+def of_spec(spec: Spec, own_steps: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Return the files that a spec alone decides: the steps, and the values they work with."""
+    files = {**shipped_files(), **own_steps}
+    builders = {path: files.pop(path) for path in list(files) if path.startswith("builders/")}
+    files["builder.sh"] = builders[f"builders/{spec.buildkit.driver}.sh"]
+    files["values.env"] = _variables(_values(spec))
+    files["buildkitd.toml"] = buildkitd_toml(spec.buildkit).encode()
+    files["secrets.allow"] = scanner.allowed(spec.secrets).encode()
+    if spec.warm is not None:
+        files |= warm_build.files(spec.warm)
+    return files
+
+
+def of_plan(plan: Plan) -> dict[str, bytes]:
+    """Return the files that hold what a plan has resolved: they differ from day to day."""
+    return {
+        "resolved.env": _variables({"BUILDKIT_IMAGE": plan.buildkit.by_digest}),
+        "images.list": "".join(
+            f"{image.by_digest} {image.reference}\n" for image in plan.images
+        ).encode(),
+        "plan.json": canonical_json(manifest_of(plan)).encode(),
+    }
+
+
+def render(plan: Plan) -> Recipe:
+    """Return the recipe for one plan."""
+    return Recipe({**of_spec(plan.spec, plan.own_steps), **of_plan(plan)})
+
+
+def with_scanner(rendered: Recipe, plan: Plan) -> Recipe:
+    """Return a recipe together with the program that looks for secrets: what a bake needs.
+
+    Raises:
+        PreflightError: There is none for the image's architecture.
+    """
+    own_rules = rendered.files[scanner.RULES]
+    return Recipe({**rendered.files, **scanner.files(own_rules, plan.spec.source.architecture)})
+
+
+def manifest_of(plan: Plan) -> dict[str, object]:
+    """Return the planned part of ``/etc/amikiln/manifest.json``."""
+    return {
+        "image": plan.spec.name,
+        "digest": plan.digest,
+        "source": plan.source.id,
+        "buildkit": plan.buildkit.by_digest,
+        "images": {image.reference: image.digest for image in plan.images},
+        "context": plan.context.identity if plan.context is not None else None,
+    }
+
+
+def buildkitd_toml(buildkit: Buildkit) -> str:
+    """Return ``/etc/buildkit/buildkitd.toml``.
+
+    With gc on, BuildKit drops cache mounts that were not used for 48 h, and with them what the
+    image was baked for (https://docs.docker.com/build/cache/garbage-collection/).
+    """
+    lines = [
+        "[worker.oci]",
+        f"  max-parallelism = {buildkit.max_parallelism}",
+        f"  gc = {str(buildkit.gc).lower()}",
+    ]
+    if buildkit.driver == "systemd":
+        # Steps count as the service's, but for the kernel's choice of what to kill; and it must
+        # not find Docker's containerd by itself, for that would be a second worker, with gc on.
+        lines += [
+            '  binary = "/opt/buildkit/runc"',
+            '  defaultCgroupParent = "system.slice/buildkit.service"',
+        ]
+        lines += ["", "[worker.containerd]", "  enabled = false"]
+    for host in buildkit.plain_http_registries:
+        lines += ["", f"[registry.{json.dumps(host)}]", "  http = true"]
+    return "\n".join(lines) + "\n"
+
+
+def _values(spec: Spec) -> dict[str, str]:
+    return {
+        "BUILDER": spec.buildkit.builder,
+        "BUILDER_OWNER": spec.buildkit.owner,
+        "DOCKER_MINIMUM": spec.docker.minimum_version,
+        "BUILDX_MINIMUM": spec.docker.minimum_buildx_version,
+        "CONTEXT": warm_build.CONTEXT_DIRECTORY,
+        "SECRETS": warm_build.SECRETS_DIRECTORY,
+        "WARM_ATTEMPTS": str(spec.warm.attempts if spec.warm is not None else 0),
+    }
+
+
+def _variables(values: Mapping[str, str]) -> bytes:
+    return "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items()).encode()

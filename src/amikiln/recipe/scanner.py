@@ -1,0 +1,111 @@
+"""The scanner for secrets that goes into the machine with the recipe: kingfisher, and its rules."""
+
+from __future__ import annotations
+
+import json
+import platform
+import tempfile
+from importlib import metadata
+from pathlib import Path
+
+import kingfisher
+
+from amikiln.errors import PreflightError
+from amikiln.runtime import directories, process
+from amikiln.runtime.cache import kept, key_of
+from amikiln.spec.content import AllowedSecret, Secrets
+
+PROGRAM = "kingfisher"
+"""The program's path in the recipe, which is sent as executable."""
+RULES = "scanner-rules.yml"
+CACHE_FOLDER = "rule-cache"
+COMPILE_SECONDS = 300
+
+BUILT_IN = (
+    AllowedSecret(
+        path="/usr/lib*/libgnutls.so*",
+        kind="betterleaks.private-key",
+        reason="the library's self-test keys, the same on every machine",
+    ),
+)
+"""What every image may hold: public by nature, each with its reason."""
+
+
+def files(rules: bytes, architecture: str) -> dict[str, bytes]:
+    """Return the scanner and its compiled rules, by their paths in the recipe.
+
+    The scanner is static and takes rules that another machine compiled for its own version and
+    kind of processor; without KVM a guest would compile for minutes.
+
+    Args:
+        rules: Our own rules, in the scanner's format.
+        architecture: The machine's, as the spec names it.
+
+    Raises:
+        PreflightError: There is no scanner for that architecture.
+    """
+    if fault := missing(architecture):
+        raise PreflightError(fault, hint=HINT)
+    program = Path(kingfisher.get_binary_path())
+    found = {PROGRAM: program.read_bytes()}
+    for entry in _compiled(program, rules).iterdir():
+        found[f"{CACHE_FOLDER}/{entry.name}"] = entry.read_bytes()
+    return found
+
+
+HINT = "bake on a machine of the image's architecture, with requirements.lock installed"
+
+
+def missing(architecture: str) -> str | None:
+    """Return why no machine of an architecture can be scanned from here; None if one can.
+
+    The package holds the program for the machine that it was installed on.
+    """
+    here = {"aarch64": "arm64"}.get(platform.machine(), platform.machine())
+    if here != architecture:
+        return (
+            f"the scanner for secrets is installed for {here}, and the image is for"
+            f" {architecture}: an image that cannot be scanned is not baked"
+        )
+    try:
+        kingfisher.get_binary_path()
+    except OSError as error:
+        return f"the scanner for secrets is not installed: {error}"
+    return None
+
+
+def version() -> str:
+    """Return the scanner's version."""
+    return metadata.version("kingfisher-bin")
+
+
+def allowed(secrets: Secrets) -> str:
+    """Return the allow list as the machine reads it: PATTERN, KIND and REASON between tabs.
+
+    They are written as JSON strings are, as the findings are, so that no character can break a
+    line.
+    """
+    return "".join(
+        "\t".join(_escaped(text) for text in (entry.path, entry.kind, entry.reason)) + "\n"
+        for entry in (*BUILT_IN, *secrets.allow)
+    )
+
+
+def _escaped(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)[1:-1]
+
+
+def _compiled(program: Path, rules: bytes) -> Path:
+    """Return the folder of the compiled rules; made once for each version and rule file."""
+
+    def compile_into(folder: Path) -> None:
+        with tempfile.TemporaryDirectory(prefix="amikiln-rules-") as scratch:
+            file = Path(scratch, RULES)
+            file.write_bytes(rules)
+            command: list[str | Path] = [program, "rules", "compile-cache", "--no-update-check"]
+            command += ["--quiet", "--rules-path", file, "--rule-cache-dir", folder]
+            process.run(command, timeout_seconds=COMPILE_SECONDS)
+
+    return kept(
+        directories.cache_directory() / f"scanner-rules-{key_of(version(), rules)}", compile_into
+    )

@@ -1,0 +1,41 @@
+"""What the warm build is called with: arguments for ``docker buildx bake``, as shell files."""
+
+from __future__ import annotations
+
+import json
+import shlex
+
+from amikiln.spec.content import Warm
+
+DOCKERFILE_AS_BAKE_FILE = "warm-bake.json"
+
+CONTEXT_DIRECTORY = "/var/tmp/amikiln-context"  # noqa: S108  (made anew by root)
+"""Where the context lies: on disk, for it may be large. The seal removes it."""
+
+SECRETS_DIRECTORY = "/run/amikiln-secrets"
+"""Where secrets lie during the build: a tmpfs, one file each, for the builder's owner alone."""
+
+
+def files(warm: Warm) -> dict[str, bytes]:
+    """Return the recipe's files for a spec's warm build.
+
+    ``warm-arguments.sh`` sets the positional parameters: the words after ``docker buildx bake``.
+    ``warm-variables.list`` has one word for env(1) a line. Nothing is exported, pushed or loaded:
+    the cache is all that stays (https://docs.docker.com/build/exporters/).
+    """
+    words = [f"--file={name}" for name in warm.bake_files]
+    found = {}
+    if warm.dockerfile is not None:
+        target = {"context": ".", "dockerfile": warm.dockerfile}
+        found[DOCKERFILE_AS_BAKE_FILE] = json.dumps({"target": {"default": target}}).encode()
+        words.append(f"--file=/run/amikiln/{DOCKERFILE_AS_BAKE_FILE}")
+    changes = ["*.output=type=cacheonly", "*.cache-to="]
+    changes += [f"*.args.{name}={value}" for name, value in sorted(warm.build_args.items())]
+    changes += [f"*.cache-from={source}" for source in warm.cache_from]
+    changes += [f"*.secrets=id={name},src={SECRETS_DIRECTORY}/{name}" for name in warm.secrets]
+    words += [f"--set={change}" for change in changes]
+    words += warm.targets
+    variables = [f"{name}={value}" for name, value in sorted(warm.variables.items())]
+    found["warm-arguments.sh"] = ("set -- " + shlex.join(words) + "\n").encode()
+    found["warm-variables.sh"] = ("set -- " + shlex.join(variables) + ' "$@"\n').encode()
+    return found

@@ -1,0 +1,1 @@
+"""Retire: what nothing needs any more is removed."""

@@ -1,0 +1,1 @@
+"""Roll out: new machines use the published image."""

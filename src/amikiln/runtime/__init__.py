@@ -1,0 +1,1 @@
+"""Subprocesses, waiting, progress, clean-up, cached work, directories."""

@@ -1,0 +1,1 @@
+"""image.toml: its tables, read once, with all its faults at once."""

@@ -1,0 +1,130 @@
+"""The tables of a spec that say what goes into the image, and what it has to prove."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from amikiln.spec.types import (
+    CacheSource,
+    HostName,
+    ImageReference,
+    RelativePath,
+    SecretName,
+    Table,
+    TargetName,
+    UserName,
+    VariableName,
+    Version,
+    text,
+)
+
+
+class Docker(Table):
+    """What dockerd holds."""
+
+    images: tuple[ImageReference, ...] = Field(strict=False)
+    minimum_version: Version = "24.0"
+    minimum_buildx_version: Version = "0.12"
+
+
+class Buildkit(Table):
+    """The persistent builder (https://docs.docker.com/build/buildkit/toml-configuration/)."""
+
+    driver: Literal["docker-container", "systemd"] = "docker-container"
+    """systemd: buildkitd as a service, its programs out of the same image; no container."""
+    builder: Annotated[
+        str,
+        *text(r"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,99}$", "letters, digits, _ . and -, 100 at most"),
+    ]
+    image: ImageReference = "moby/buildkit:v0.26.3"
+    owner: UserName = "buildkite-agent"
+    """The user that runs jobs: buildx keeps the builder's record in that user's home."""
+    max_parallelism: int = Field(default=16, ge=1, le=1024)
+    gc: bool = False
+    plain_http_registries: tuple[HostName, ...] = Field(default=(), strict=False)
+
+
+class Warm(Table):
+    """The real build that fills the builder's cache, and that has to be all hits afterwards.
+
+    Bake files or one Dockerfile, as ``docker buildx bake`` takes them
+    (https://docs.docker.com/build/bake/reference/).
+    """
+
+    context: Annotated[
+        str,
+        *text(
+            r"^((https?|ssh|file)://|git@)[^\s#]+#[^\s:#-][^\s:#]*(:[^\s:#]+)?$|^[^\s:#/-][^\s:#]*$",
+            "a folder beside image.toml, or a git URL with #REF or #REF:FOLDER",
+            longest=1024,
+        ),
+    ]
+    """Plan resolves a REF to a commit, once."""
+    bake_files: tuple[RelativePath, ...] = Field(default=(), strict=False)
+    targets: tuple[TargetName, ...] = Field(default=("default",), min_length=1, strict=False)
+    dockerfile: RelativePath | None = None
+    """Instead of bake files."""
+    build_args: Mapping[VariableName, str] = {}
+    variables: Mapping[VariableName, str] = {}
+    """Environment variables of the build, which bake files read their variables from."""
+    cache_from: tuple[CacheSource, ...] = Field(default=(), strict=False)
+    """Where else cached layers come from, as ``type=registry,ref=HOST/PATH:TAG``."""
+    secrets: tuple[SecretName, ...] = Field(default=(), strict=False)
+    """Names alone: the values are given to the run over stdin or another file descriptor."""
+    attempts: int = Field(default=3, ge=1, le=10)
+
+    @field_validator("context")
+    @classmethod
+    def without_a_login(cls, context: str) -> str:
+        if re.match(r"https?://[^/]*@", context):
+            raise ValueError("holds a login, and would stay in the image: use a credential helper")
+        return context
+
+    @model_validator(mode="after")
+    def one_kind_of_build(self) -> Warm:
+        if self.bake_files and self.dockerfile:
+            raise ValueError("bake_files and dockerfile exclude each other")
+        if self.dockerfile and self.targets != ("default",):
+            raise ValueError(
+                "targets are those of bake files; with a dockerfile there is one build"
+            )
+        return self
+
+    @property
+    def is_git(self) -> bool:
+        """Whether the context is a git repository's and not a folder's."""
+        return "#" in self.context
+
+
+class AllowedSecret(Table):
+    """A finding of the scan that is none, and why."""
+
+    path: str = Field(min_length=2, max_length=1024, pattern=r"^/")
+    """Where; ``*`` matches anything, ``/`` included."""
+    kind: str = Field(default="*", min_length=1, max_length=200)
+    """What the scan called it; ``*`` matches anything."""
+    reason: str = Field(min_length=10, max_length=500)
+
+
+class Secrets(Table):
+    """What the scan for secrets may find."""
+
+    allow: tuple[AllowedSecret, ...] = Field(default=(), strict=False)
+
+
+class Verify(Table):
+    """What an image has to prove on a machine that was booted from it."""
+
+    minimum_hit_share: float = Field(default=1.0, gt=0, le=1)
+    """Of the warm build's steps, and of the time they took when cold."""
+    minimum_speedup: float = Field(default=5.0, ge=1)
+    """Seconds of the steps in the bake, against those on the machine."""
+    minimum_free_gib: int = Field(default=5, ge=0)
+    minimum_free_inodes: int = Field(default=250_000, ge=0)
+    """Below either, the Elastic CI Stack's low-disk clean-up prunes images and cache:
+    https://github.com/buildkite/elastic-ci-stack-for-aws (bk-check-disk-space.sh)."""
+    builder_up_seconds: int = Field(default=180, ge=1, le=3600)

@@ -1,0 +1,149 @@
+"""The tables of a spec that say what machines are like: baked on, verified on, and the fleet's."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from amikiln.spec.types import (
+    Deadline,
+    GroupName,
+    InstanceType,
+    ParameterPath,
+    Table,
+    UserName,
+    text,
+)
+
+STACK_TEMPLATE = "https://s3.amazonaws.com/buildkite-aws-stack/{version}/aws-stack.yml"
+"""https://github.com/buildkite/elastic-ci-stack-for-aws"""
+
+
+class Source(Table):
+    """The image that a bake starts from: by id, by an SSM parameter, the newest of a name, or the
+    one of a version of Buildkite's Elastic CI Stack."""
+
+    id: Annotated[str, *text(r"^ami-[0-9a-f]{8,17}$", "an AMI id")] | None = None
+    parameter: ParameterPath | None = None
+    """An SSM parameter that holds an AMI id, as AWS publishes them below /aws/service."""
+    name: str | None = Field(default=None, min_length=1, max_length=128)
+    """An AMI name; ``*`` and ``?`` match as in DescribeImages. Needs ``owner``."""
+    owner: (
+        Annotated[
+            str,
+            *text(
+                r"^(\d{12}|amazon|self|aws-marketplace)$",
+                "an account of 12 digits, amazon, self or aws-marketplace",
+            ),
+        ]
+        | None
+    ) = None
+    stack_version: Annotated[str, *text(r"^v\d+\.\d+\.\d+$", "a version, as v6.71.1")] | None = None
+    """The image of the Elastic CI Stack's agents in this version."""
+    stack_template: Annotated[
+        str,
+        *text(
+            r"^(https://[A-Za-z0-9._/{}~%-]+|(\.?[A-Za-z0-9_][A-Za-z0-9_.-]*/)*[A-Za-z0-9_{][A-Za-z0-9_.{}-]*)$",
+            "an https URL or a file beside image.toml; {version} stands for stack_version",
+            1024,
+        ),
+    ] = STACK_TEMPLATE
+    """The template whose mapping names the image: a URL, or a file beside image.toml."""
+    architecture: Literal["x86_64", "arm64"] = "x86_64"
+    user: UserName = "ec2-user"
+    """Who logs in over ssh; needs sudo without a password, unless it is root."""
+
+    @model_validator(mode="after")
+    def one_way_to_find_it(self) -> Source:
+        ways = ("id", "parameter", "name", "stack_version")
+        given = [key for key in ways if getattr(self, key) is not None]
+        if len(given) != 1:
+            raise ValueError(
+                f"needs exactly one of {', '.join(ways)}; has {', '.join(given) or 'none'}"
+            )
+        if self.stack_template != STACK_TEMPLATE and self.stack_version is None:
+            raise ValueError("stack_template needs stack_version")
+        if (self.name is None) != (self.owner is None):
+            raise ValueError("name and owner go together: names are free for anybody to use")
+        return self
+
+
+class Instance(Table):
+    """The machine that is baked and verified on, and its network."""
+
+    types: tuple[InstanceType, ...] = Field(min_length=1, strict=False)
+    """In order of preference: the next is tried where there is no capacity for one."""
+    subnet: Annotated[str, *text(r"^subnet-[0-9a-f]{8,17}$", "a subnet id")] | None = None
+    subnet_parameter: ParameterPath | None = None
+    """An SSM parameter that holds a subnet id. Neither: the default VPC's subnets, one a zone."""
+    security_group: Annotated[str, *text(r"^sg-[0-9a-f]{8,17}$", "a group id")] | None = None
+    security_group_parameter: ParameterPath | None = None
+    """An SSM parameter that holds a group id. Neither: one is made for each run."""
+    ssh_from: (
+        Annotated[
+            str,
+            *text(r"^\d{1,3}(\.\d{1,3}){3}/\d{1,2}$", "an IPv4 network, as 203.0.113.7/32"),
+        ]
+        | None
+    ) = None
+    """Whom a run's own security group lets in; None: this machine's public address."""
+
+    @model_validator(mode="after")
+    def one_network(self) -> Instance:
+        for key in ("subnet", "security_group"):
+            if getattr(self, key) is not None and getattr(self, f"{key}_parameter") is not None:
+                raise ValueError(f"{key} and {key}_parameter exclude each other")
+        if self.ssh_from and (self.security_group or self.security_group_parameter):
+            raise ValueError("ssh_from is for a run's own group, and a group is given")
+        return self
+
+
+class Volume(Table):
+    """The root volume, gp3 (https://docs.aws.amazon.com/ebs/latest/userguide/general-purpose.html)."""
+
+    size_gib: int = Field(ge=1, le=65536)
+    iops: int = Field(default=6000, ge=3000, le=80000)
+    throughput_mib: int = Field(default=500, ge=125, le=2000)
+
+    @model_validator(mode="after")
+    def within_the_limits_of_gp3(self) -> Volume:
+        if self.iops > max(3000, 500 * self.size_gib):
+            raise ValueError(
+                f"gp3 gives at most 500 IOPS per GiB: {self.size_gib} GiB allow "
+                f"{500 * self.size_gib}, not {self.iops}"
+            )
+        if self.throughput_mib > self.iops / 4:
+            raise ValueError(
+                f"gp3 gives at most 0.25 MiB/s per IOPS: {self.iops} IOPS allow "
+                f"{self.iops // 4} MiB/s, not {self.throughput_mib}"
+            )
+        return self
+
+
+class Fleet(Table):
+    """Whose machines follow the pointer."""
+
+    auto_scaling_groups: tuple[GroupName, ...] = Field(default=(), strict=False)
+    instance_types: tuple[InstanceType, ...] = Field(default=(), strict=False)
+    """What verify boots an image on; none: those of ``[instance]``."""
+    metadata_hop_limit: int = Field(default=2, ge=1, le=64)
+    """2 lets containers reach the metadata service:
+    https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-instance-metadata-options.html"""
+    instance_storage: bool = False
+    """Whether the machines move Docker's data to their own disks: a baked cache is lost there."""
+    user_namespace_remap: bool = False
+    """Whether the machines' Docker maps users: it then has another data root, without a cache."""
+
+
+class Deadlines(Table):
+    """How long each wait may take, in seconds."""
+
+    boot_seconds: Deadline = 600
+    step_seconds: Deadline = 3600
+    stop_seconds: Deadline = 600
+    image_seconds: Deadline = 4 * 3600
+    lease_seconds: Annotated[int, Field(ge=3, le=3600)] = 900
+    """A run that has not renewed its lease for this long counts as dead."""
+    machine_minutes: Annotated[int, Field(ge=5, le=24 * 60)] = 360
+    """A machine of ours ends itself after this long, whatever became of its run."""

@@ -1,0 +1,78 @@
+"""The spec: what people edit, as tables that are checked whole and frozen from then on."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from cronsim import CronSim, CronSimError
+from pydantic import Field, field_validator
+
+from amikiln.spec.content import Buildkit, Docker, Secrets, Verify, Warm
+from amikiln.spec.machine import Deadlines, Fleet, Instance, Source, Volume
+from amikiln.spec.types import Name, ParameterPath, Table, text
+
+
+class Publish(Table):
+    """The pointer: an SSM parameter that names the image in use."""
+
+    parameter: ParameterPath
+    """``{region}`` stands for the region."""
+    data_type: Literal["aws:ec2:image", "text"] = "aws:ec2:image"
+    """``resolve:ssm:`` in a launch template asks for aws:ec2:image."""
+
+
+class Spec(Table):
+    """One image: what goes in, where it comes out, who follows it."""
+
+    name: Name
+    region: Annotated[str, *text(r"^[a-z]{2}(-[a-z]+)+-\d$", "an AWS region, as us-east-1", 30)]
+    ami_name_prefix: Annotated[
+        # RegisterImage's characters; time and digest are put behind, and 128 is the limit:
+        # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateImage.html
+        str,
+        *text(
+            r"^[A-Za-z0-9()\[\] ./'@_-]{3,100}$",
+            "3 to 100 of: letters, digits, spaces and ( ) [ ] . / - ' @ _",
+        ),
+    ]
+    deprecate_days: int = Field(default=7, ge=1, le=3650)
+    max_age_hours: int = Field(default=20, ge=0, le=24 * 365)
+    """A proven image of the same inputs that is younger is not baked again."""
+    schedule: str = "0 6 * * *"
+    """When CI bakes, as a cron line in UTC."""
+    source: Source
+    instance: Instance
+    volume: Volume
+    docker: Docker
+    buildkit: Buildkit
+    warm: Warm | None = None
+    """Without it nothing shows that builds are warm, and no image is published."""
+    secrets: Secrets = Secrets()
+    verify: Verify = Verify()
+    publish: Publish
+    fleet: Fleet = Fleet()
+    deadlines: Deadlines = Deadlines()
+
+    @field_validator("schedule")
+    @classmethod
+    def a_cron_line(cls, line: str) -> str:
+        try:
+            CronSim(line, datetime.now(UTC))
+        except CronSimError as error:
+            raise ValueError(f"{line!r} is not a cron line of five fields: {error}") from error
+        return line
+
+    @property
+    def pointer(self) -> str:
+        """The SSM parameter that names the image in use."""
+        return self.in_region(self.publish.parameter)
+
+    def in_region(self, path: str) -> str:
+        """Return an SSM path of the spec with its ``{region}`` filled in."""
+        return path.replace("{region}", self.region)
+
+    @property
+    def lease_path(self) -> str:
+        """The SSM path below which the generations of this image's lease are."""
+        return f"/amikiln/{self.name}/{self.region}/lease"

@@ -1,0 +1,1 @@
+"""Verify: a machine booted from the image proves it."""

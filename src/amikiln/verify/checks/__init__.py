@@ -1,0 +1,1 @@
+"""What an image has to prove, one function a check."""

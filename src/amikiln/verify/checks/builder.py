@@ -1,0 +1,109 @@
+"""The builder: up by itself, its owner's, and configured as planned; for either driver."""
+
+from __future__ import annotations
+
+import base64
+import io
+import shlex
+import tarfile
+import tomllib
+
+from amikiln.model.canonical import canonical_json
+from amikiln.model.verdict import Outcome
+from amikiln.recipe import render
+from amikiln.verify.checks import service
+from amikiln.verify.checks.finding import Finding, Subject, compared, until
+
+GC_WORDS = {True: "gc on", False: "gc off"}
+DRIVERS = {"docker-container": "docker-container", "systemd": "remote"}
+"""buildx's name for the driver, by the spec's."""
+
+
+def builder_up(subject: Subject) -> Finding:
+    """The builder came back by itself, within its bound, as it was baked."""
+    if subject.plan.spec.buildkit.driver == "systemd":
+        return service.up(subject)
+    container = _container(subject)
+    bound = subject.plan.spec.verify.builder_up_seconds
+    runs = f"docker inspect --format '{{{{.State.Running}}}}' {container} | grep -x true"
+    found = subject.ask(
+        f"{until(runs, bound)} || true; docker inspect --format '{{{{.State.Status}}}}"
+        " {{.HostConfig.RestartPolicy.Name}} {{.HostConfig.NetworkMode}} {{.Config.Image}}'"
+        f" {container}",
+        timeout_seconds=bound + 60,
+    ).split()
+    wanted = ["running", "always", "host", subject.plan.buildkit.by_digest]
+    return compared(found, wanted, "status, restart policy, network, image")
+
+
+def builder_answers(subject: Subject) -> Finding:
+    """The user that runs jobs has the builder in use, and its worker tells of its rules."""
+    buildkit = subject.plan.spec.buildkit
+    owner = shlex.quote(buildkit.owner)
+    text = subject.ask(
+        f'runuser -u {owner} -- env HOME="$(getent passwd {owner} | cut -d: -f6)"'
+        " docker buildx inspect"
+    )
+    fields: dict[str, str] = {}
+    for key, _, value in (line.partition(":") for line in text.splitlines()):
+        # The builder's own lines come first, its nodes' lines of the same names after them.
+        fields.setdefault(key, value)
+    found = [fields.get(key, "").strip() for key in ("Name", "Driver", "Status")]
+    # A worker lists the rules that it collects garbage by; without gc it has none.
+    found.append(GC_WORDS["GC Policy rule#0" in fields])
+    wanted = [buildkit.builder, DRIVERS[buildkit.driver], "running", GC_WORDS[buildkit.gc]]
+    if found[0] != wanted[0] and owner != "root":
+        # buildx keeps its builders in the home of who made them.
+        kept = shlex.quote(f"/root/.docker/buildx/instances/{buildkit.builder}")
+        if subject.ask(f"if [ -e {kept} ]; then echo roots; fi") == "roots":
+            found.append("(root has one of this name: jobs do not see it)")
+    return compared(found, wanted, f"builder in use by {buildkit.owner}")
+
+
+def builder_configured(subject: Subject) -> Finding:
+    """The configuration that the running builder was started with is the planned one."""
+    try:
+        text = _configuration(subject)
+    except service.ChangedSince as error:
+        return Outcome.FAIL, str(error), "restart it, or see what changed the file"
+    in_effect = tomllib.loads(text)
+    wanted = tomllib.loads(render.buildkitd_toml(subject.plan.spec.buildkit))
+    return compared(
+        [canonical_json(in_effect)], [canonical_json(wanted)], "buildkitd.toml in effect"
+    )
+
+
+def _configuration(subject: Subject) -> str:
+    if subject.plan.spec.buildkit.driver == "systemd":
+        return service.configuration(subject)
+    return _single_file(
+        subject.ask(f"docker cp {_container(subject)}:/etc/buildkit/buildkitd.toml - | base64")
+    )
+
+
+def nothing_prunes(subject: Subject) -> Finding:
+    """Nothing that runs by itself removes what the image was baked for."""
+    found = subject.rows("sh -eu pruners.sh")
+    # What prunes only where the disk is nearly full: room-on-disk looks after that.
+    harmless = [name for when, name, _ in found if when == "low-disk"]
+    faults = [f"{name} ({file})" for when, name, file in found if when != "low-disk"]
+    if faults:
+        return (
+            Outcome.FAIL,
+            "prunes by itself: " + ", ".join(faults),
+            "let a step of your own mask it, as `systemctl mask docker-gc.timer`",
+        )
+    but = f"; {', '.join(harmless)} does when the disk is nearly full" if harmless else ""
+    return Outcome.PASS, f"no timer and no cron file prunes{but}", ""
+
+
+def _container(subject: Subject) -> str:
+    return shlex.quote(f"buildx_buildkit_{subject.plan.spec.buildkit.builder}0")
+
+
+def _single_file(encoded_tar: str) -> str:
+    with tarfile.open(fileobj=io.BytesIO(base64.b64decode(encoded_tar))) as tar:
+        member = tar.extractfile(tar.getmembers()[0])
+        if member is None:
+            raise ValueError("not a file")
+        return member.read().decode()

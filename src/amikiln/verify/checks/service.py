@@ -1,0 +1,72 @@
+"""The builder as a service of systemd's: how it is asked, and whether it is as baked."""
+
+from __future__ import annotations
+
+from amikiln.verify.checks.finding import Finding, Subject, compared, until
+
+UNIT = "buildkit.service"
+PROGRAMS = "/opt/buildkit"
+CONFIGURATION = "/etc/buildkit/buildkitd.toml"
+
+# What the kernel applies to the process, not only what the unit's file says.
+LOOK = f"""
+show() {{ systemctl show --property="$1" --value {UNIT}; }}
+pid=$(show MainPID)
+echo "state $(show ActiveState)"
+echo "at-boot $(show UnitFileState)"
+echo "restart $(show Restart)"
+if [ "$pid" -gt 0 ]; then
+    echo "program $(readlink /proc/$pid/exe)"
+    echo "nice $(cut -d' ' -f19 /proc/$pid/stat)"
+    echo "oom $(cat /proc/$pid/oom_score_adj)"
+    echo "files $(awk '/^Max open files/ {{ print $4 "/" $5 }}' /proc/$pid/limits)"
+fi
+echo "weight $(show CPUWeight)"
+echo "image $(cat {PROGRAMS}/image)"
+cd {PROGRAMS} && if sha256sum --check --status programs.sha256
+then echo "programs as-baked"; else echo "programs changed"; fi
+"""
+
+
+class ChangedSince(Exception):
+    """The service does not run with the file that is there."""
+
+
+def up(subject: Subject) -> Finding:
+    """It runs again, from its own programs, with the properties that it was baked with."""
+    seconds = subject.plan.spec.verify.builder_up_seconds
+    active = until(f"systemctl is-active --quiet {UNIT}", seconds)
+    found = subject.ask(f"{active} || true\n{LOOK}", timeout_seconds=seconds + 60).split("\n")
+    wanted = [
+        "state active",
+        "at-boot enabled",
+        "restart always",
+        f"program {PROGRAMS}/bin/buildkitd",
+        "nice 10",
+        "oom -500",
+        "files 1048576/1048576",
+        "weight 25",
+        f"image {subject.plan.buildkit.by_digest}",
+        "programs as-baked",
+    ]
+    return compared(found, wanted, UNIT)
+
+
+def configuration(subject: Subject) -> str:
+    """Return the configuration that it was started with.
+
+    Raises:
+        ChangedSince: It runs with another file, or the file was changed since it started.
+    """
+    facts = subject.ask(
+        f"pid=$(systemctl show --property=MainPID --value {UNIT})\n"
+        f"began=$(systemctl show --property=ExecMainStartTimestamp --value {UNIT})\n"
+        f'printf "%s %s " "$(date -d "$began" +%s)" "$(stat -c %Z {CONFIGURATION})"\n'
+        "tr '\\0' ' ' </proc/$pid/cmdline"
+    )
+    began, changed, command_line = facts.split(maxsplit=2)
+    if f"--config {CONFIGURATION} " not in f"{command_line} ":
+        raise ChangedSince(f"{UNIT} runs with other options: {command_line}")
+    if int(changed) > int(began):
+        raise ChangedSince(f"{CONFIGURATION} was changed after {UNIT} had started")
+    return subject.ask(f"cat {CONFIGURATION}")

@@ -1,0 +1,36 @@
+"""BuildKit's store: what it held at the bake, it still holds."""
+
+from __future__ import annotations
+
+import json
+
+from amikiln.model.verdict import Outcome
+from amikiln.recipe import render
+from amikiln.verify.checks.finding import Finding, Subject
+
+
+def store_kept(subject: Subject) -> Finding:
+    """The cache is no smaller than at the bake, and no database was set aside.
+
+    BuildKit renames a cache.db that does not open to ``cache.db.ID.bak``, and starts empty:
+    https://github.com/moby/buildkit/blob/v0.26.3/solver/bboltcachestorage/storage.go
+    """
+    baked = subject.manifest()["store"]
+    answer = subject.ask(
+        f"cd {render.REMOTE_DIRECTORY} && sh -euc '. ./lib.sh;"
+        ' builder_store; printf "\\n"; state=$(builder_state_directory);'
+        # Not deeper: below are the layers, whose files are nobody's business, and many.
+        ' test -e "$state/cache.db"; find "$state" -maxdepth 2 -name "*.db*.bak*"\''
+    )
+    first, *set_aside = answer.splitlines()
+    now = json.loads(first)
+    sizes = [
+        f"{store['records']} records, {store['bytes'] / 1_000_000:.1f} MB" for store in (now, baked)
+    ]
+    evidence = f"{sizes[0]}; at the bake {sizes[1]}"
+    hint = "was the builder made anew, or stopped while it wrote? it then starts empty, silently"
+    if set_aside:
+        return Outcome.FAIL, f"a database was set aside: {', '.join(set_aside)}; {evidence}", hint
+    if now["records"] < baked["records"] or now["bytes"] < baked["bytes"]:
+        return Outcome.FAIL, evidence, hint
+    return Outcome.PASS, evidence, ""

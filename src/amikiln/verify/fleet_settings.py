@@ -1,0 +1,50 @@
+"""What the fleet's machines change about Docker at boot, done to a machine that is verified.
+
+As the Elastic CI Stack's bk-configure-docker.sh does it:
+https://github.com/buildkite/elastic-ci-stack-for-aws/blob/main/packer/linux/stack/conf/bin/bk-configure-docker.sh
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+
+from amikiln.machine.ssh import Guest
+from amikiln.model.plan import Plan
+
+INSTANCE_STORAGE = "/mnt/ephemeral/docker"
+DAEMON_JSON = "/etc/docker/daemon.json"
+COMMAND_SECONDS = 300
+
+
+def apply(plan: Plan, guest: Guest) -> None:
+    """Let a machine's Docker be as the spec says that the fleet's is; nothing by default.
+
+    Args:
+        plan: Says so in ``[fleet]``.
+        guest: A machine that was booted from the candidate.
+
+    Raises:
+        GuestCommandFailed: Docker does not start with these settings.
+        ValueError: daemon.json cannot be read.
+    """
+    fleet, owner = plan.spec.fleet, plan.spec.buildkit.owner
+    changes: dict[str, str] = {}
+    commands: list[str] = []
+    if fleet.instance_storage:
+        changes["data-root"] = INSTANCE_STORAGE
+        commands.append(f"mkdir -p {INSTANCE_STORAGE}")
+    if fleet.user_namespace_remap:
+        changes["userns-remap"] = owner
+        for kind, file in (("u", "/etc/subuid"), ("g", "/etc/subgid")):
+            commands.append(
+                f'printf "%s:%s:1\\n%s:100000:65536\\n" {owner} "$(id -{kind} {owner})" {owner}'
+                f" >{file}"
+            )
+    if not changes:
+        return
+    text = guest.run(f"cat {DAEMON_JSON} 2>/dev/null || true", timeout_seconds=COMMAND_SECONDS)
+    settings = json.loads(text or "{}") | changes
+    commands += [f"printf %s {shlex.quote(json.dumps(settings))} >{DAEMON_JSON}"]
+    commands += ["systemctl restart docker.service"]
+    guest.run(" && ".join(commands), timeout_seconds=COMMAND_SECONDS)

@@ -1,0 +1,97 @@
+"""Verify: a fresh machine boots from the candidate and is looked at. No image is believed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from amikiln.catalog.tags import TAG_DIGEST, TAG_VERDICT, TAG_VERDICT_HASH
+from amikiln.machine import instance, upload
+from amikiln.machine.ssh import Guest, GuestCommandFailed
+from amikiln.model.image import Image
+from amikiln.model.plan import Plan
+from amikiln.model.run import Run
+from amikiln.model.verdict import CheckResult, Outcome, Verdict
+from amikiln.recipe import digest, render
+from amikiln.runtime.cleanup import Undo
+from amikiln.session import Toolbox
+from amikiln.verify import fleet_settings
+from amikiln.verify.checks import run as checks
+
+MARKS = {Outcome.PASS: "ok  ", Outcome.FAIL: "FAIL", Outcome.UNKNOWN: "??  "}
+
+
+def verify(image: Image, plan: Plan, run: Run, tools: Toolbox) -> Verdict:
+    """Boot an image on a machine of its own and carry out all checks.
+
+    Args:
+        image: The candidate.
+        plan: What it was to become.
+        run: Whose machine it is.
+        tools: Where to boot it.
+
+    Returns:
+        The verdict, whatever it is; its result and its hash are tagged on the image, and with a
+        pass the inputs' digest, where another tool than ours made the image and could not.
+
+    Raises:
+        AmikilnError: The candidate did not boot, or nobody could log in.
+    """
+    with Undo(tools.report) as undo:
+        machine = instance.start(
+            tools,
+            plan,
+            run,
+            undo,
+            purpose="verify",
+            image_id=image.id,
+            like_the_fleets=True,
+        )
+        fleet_settings.apply(plan, machine.guest)
+        subject = _subject(machine.guest, image, plan)
+        results = tuple(_look(subject, tools))
+    verdict = Verdict(image.id, subject.image_digest, tools.cloud.region, run.id, results)
+    tags: dict[str, str] = {TAG_VERDICT: verdict.outcome, TAG_VERDICT_HASH: verdict.sha256}
+    if not image.digest and verdict.outcome is Outcome.PASS:
+        tags[TAG_DIGEST] = verdict.digest
+    tools.cloud.images.tag(image.id, tags)
+    return verdict
+
+
+def _subject(guest: Guest, image: Image, plan: Plan) -> checks.Subject:
+    subject = checks.Subject(guest, plan, image.digest)
+    if plan.digest != image.digest:
+        subject = replace(subject, plan=_as_baked(subject))
+    # An image without the tag, of Packer's: its manifest has to lead to the digest all the same.
+    return replace(subject, image_digest=image.digest or subject.plan.digest)
+
+
+def _look(subject: checks.Subject, tools: Toolbox) -> Iterator[CheckResult]:
+    guest = subject.guest
+    upload.send_recipe(render.render(subject.plan), guest, tools)
+    upload.send_build(subject.plan, guest, tools)
+    for check in checks.of(subject.plan):
+        with tools.waiter.span(f"check {checks.name_of(check)}"):
+            found = checks.carry_out(check, subject)
+        result = replace(found, evidence=tools.masked(found.evidence))
+        tools.report.line(described(result))
+        yield result
+
+
+def _as_baked(subject: checks.Subject) -> Plan:
+    """Return the plan with the digests that its tags had at the bake, as the image names them.
+
+    They are believed only if they lead to the digest that the image was tagged with: a check
+    compares.
+    """
+    try:
+        return digest.as_baked(subject.plan, subject.manifest()["planned"])
+    except (GuestCommandFailed, KeyError, TypeError, AttributeError, ValueError):
+        # The checks will say what is wrong with its manifest.
+        return subject.plan
+
+
+def described(result: CheckResult) -> str:
+    """Return a check's result in one line, and its hint if there is need for one."""
+    line = f"{MARKS[result.outcome]} {result.name}: {result.evidence}"
+    return line + (f" -- {result.hint}" if result.hint else "")

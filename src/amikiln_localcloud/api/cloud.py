@@ -1,0 +1,119 @@
+"""What every part of the local cloud's API side shares: the lock, the ledger, the machines."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from amikiln_localcloud.api.snapshots import SnapshotStore
+from amikiln_localcloud.api.state_file import Ledger
+from amikiln_localcloud.home import CloudHome
+from amikiln_localcloud.machines.contract import Hypervisor
+
+log = logging.getLogger("amikiln.cloud")
+
+ACCOUNT_ID = "123456789012"
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long the local cloud waits for what guests do by themselves, in seconds.
+
+    Attributes:
+        stop: From the power button to pulling the plug. EC2 gives a guest some minutes; under
+            emulation a busy guest needs most of that.
+        relaunch_first: Pause of an Auto Scaling group after a launch that failed.
+        relaunch_longest: What that pause grows to, doubling with each failure in a row.
+        health_check: Between two looks at the status checks of the groups' instances.
+    """
+
+    stop: float = 120.0
+    relaunch_first: float = 5.0
+    relaunch_longest: float = 300.0
+    health_check: float = 15.0
+
+
+class Cloud:
+    """One running local cloud.
+
+    moto is not thread-safe: whoever looks at or changes its objects does so inside
+    ``changing()``. A machine's blocking methods are called outside of it.
+    """
+
+    def __init__(
+        self, home: CloudHome, hypervisor: Hypervisor, patience: Patience | None = None
+    ) -> None:
+        self.home = home
+        self.hypervisor = hypervisor
+        self.patience = patience or Patience()
+        self.snapshots = SnapshotStore(home.snapshots)
+        self.ledger = Ledger(home.ledger)
+        self.lock = threading.RLock()
+        self.changed = threading.Condition(self.lock)
+        self.closing = False
+        self.worker = Worker("follow-up")
+
+    @contextmanager
+    def changing(self, *, lasting: bool = True) -> Iterator[None]:
+        """Hold the lock; when done, write the ledger and wake whoever waits for a change.
+
+        Args:
+            lasting: Whether something that survives the daemon may have changed.
+        """
+        with self.lock:
+            try:
+                yield
+            finally:
+                try:
+                    if lasting and not self.closing:
+                        self.ledger.write()
+                finally:
+                    self.changed.notify_all()
+
+    def wait_until(self, condition: Callable[[], bool], timeout_seconds: float) -> bool:
+        """Wait for a condition that changes made inside ``changing()`` can make true.
+
+        Returns:
+            What the condition was at the end.
+        """
+        with self.changed:
+            return self.changed.wait_for(condition, timeout_seconds)
+
+    def in_background(self, name: str, work: Callable[[], None]) -> None:
+        """Run work in a thread of its own; what it raises goes to the log."""
+
+        def guarded() -> None:
+            try:
+                work()
+            except Exception:
+                log.exception("%s failed", name)
+
+        threading.Thread(target=guarded, name=name, daemon=True).start()
+
+
+class Worker:
+    """Runs one resource's slow work one after the other, in the order it was asked for."""
+
+    def __init__(self, name: str) -> None:
+        self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def submit(self, work: Callable[[], None]) -> None:
+        """Add work to the end of the line; what it raises goes to the log."""
+        self._work.put(work)
+
+    def finish(self) -> None:
+        """End the thread after what was submitted so far."""
+        self._work.put(None)
+
+    def _run(self) -> None:
+        while (work := self._work.get()) is not None:
+            try:
+                work()
+            except Exception:
+                log.exception("work of %s failed", self._thread.name)

@@ -1,0 +1,1 @@
+"""CloudFormation: stacks of what the local cloud has."""

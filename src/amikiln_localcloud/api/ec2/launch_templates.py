@@ -1,0 +1,98 @@
+"""Launch templates: all of their data counts, and ``resolve:ssm:`` is resolved at launch.
+
+https://docs.aws.amazon.com/autoscaling/ec2/userguide/
+using-systems-manager-parameters.html and
+https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/
+create-launch-template.html#use-an-ssm-parameter-instead-of-an-ami-id
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+from moto.core.exceptions import ServiceException
+from moto.core.responses import ActionResult
+from moto.ec2.responses.launch_templates import LaunchTemplates
+from moto.ec2.utils import parse_user_data
+
+from amikiln_localcloud.api.errors import ec2_error
+
+if TYPE_CHECKING:
+    from amikiln_localcloud.api.ec2.service import LocalEC2Backend
+
+REFERENCE = "resolve:ssm:"
+
+
+def resolve(backend: LocalEC2Backend, image_id: str) -> str:
+    """Return the image id that ``resolve:ssm:NAME``, ``:VERSION`` or ``:LABEL`` means now.
+
+    Anything else is returned as it is.
+
+    Raises:
+        EC2ClientError: InvalidParameterValue: no such parameter, version or label.
+    """
+    if not image_id.startswith(REFERENCE):
+        return image_id
+    from moto.ssm.models import ssm_backends
+
+    name = image_id.removeprefix(REFERENCE)
+    try:
+        parameter = ssm_backends[backend.account_id][backend.region_name].get_parameter(name)
+    except ServiceException as error:
+        raise ec2_error("InvalidParameterValue", f"Invalid value '{image_id}': {error}") from error
+    if parameter is None:
+        raise ec2_error(
+            "InvalidParameterValue",
+            f"Invalid value '{image_id}' for imageId: the Systems Manager parameter does not exist",
+        )
+    return str(parameter.value)
+
+
+def data_for(backend: LocalEC2Backend, reference: dict[str, Any]) -> dict[str, Any]:
+    """Return the data of the launch template version that a request names; empty for none.
+
+    Raises:
+        EC2ClientError: There is no such template or version.
+    """
+    if not reference:
+        return {}
+    if reference.get("LaunchTemplateId"):
+        template = backend.get_launch_template(reference["LaunchTemplateId"])
+    else:
+        template = backend.get_launch_template_by_name(reference["LaunchTemplateName"])
+    data: dict[str, Any] = template.get_version(reference.get("Version") or "$Default").data
+    return data
+
+
+class TemplateRequests(LaunchTemplates):
+    """Versions that start from another one, and image ids resolved on request."""
+
+    def create_launch_template_version(self) -> ActionResult:
+        """Lay the request's data over SourceVersion's, which moto ignores."""
+        data: dict[str, Any] = self._get_param("LaunchTemplateData", {})
+        if "UserData" in data:
+            # moto does this for a template's first version only, and then trips over it.
+            data["UserData"] = parse_user_data(data["UserData"])
+        if source := self._get_param("SourceVersion"):
+            reference = {
+                "LaunchTemplateId": self._get_param("LaunchTemplateId"),
+                "LaunchTemplateName": self._get_param("LaunchTemplateName"),
+                "Version": source,
+            }
+            older = copy.deepcopy(data_for(self.ec2_backend, reference))
+            data = {**older, **data}
+        self.params["LaunchTemplateData"] = data
+        return super().create_launch_template_version()
+
+    def describe_launch_template_versions(self) -> ActionResult:
+        """Answer ResolveAlias with the image id that the parameter names now."""
+        answer = super().describe_launch_template_versions()
+        if self._get_bool_param("ResolveAlias", False):
+            result: Any = answer.result
+            for version in result["LaunchTemplateVersions"]:
+                data = version["LaunchTemplateData"]
+                if "ImageId" in data:
+                    image_id = resolve(self.ec2_backend, data["ImageId"])
+                    version["LaunchTemplateData"] = {**data, "ImageId": image_id}
+        return answer

@@ -1,0 +1,153 @@
+"""Root volumes: size, type, IOPS and throughput, from request, launch template and image.
+
+Limits of gp3: https://docs.aws.amazon.com/ebs/latest/userguide/general-purpose.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from amikiln_localcloud.api.errors import ec2_error
+
+if TYPE_CHECKING:
+    from amikiln_localcloud.api.ec2.images import LocalImage
+
+GP3_IOPS = (3000, 80_000)
+GP3_IOPS_PER_GIB = 500
+GP3_THROUGHPUT = (125, 2000)
+GP3_THROUGHPUT_PER_IOPS = 0.25
+
+
+@dataclass(frozen=True)
+class RootVolume:
+    """A root volume. ``size`` is in GiB, ``throughput`` in MiB/s."""
+
+    device_name: str
+    snapshot_id: str | None
+    size: int
+    type: str = "gp3"
+    iops: int | None = None
+    throughput: int | None = None
+
+    def mapping(self) -> dict[str, Any]:
+        """Return it as a block device mapping of an image."""
+        ebs: dict[str, Any] = {
+            "DeleteOnTermination": True,
+            "SnapshotId": self.snapshot_id,
+            "VolumeSize": self.size,
+            "VolumeType": self.type,
+            "Encrypted": False,
+        }
+        if self.iops is not None:
+            ebs["Iops"] = self.iops
+        if self.throughput is not None:
+            ebs["Throughput"] = self.throughput
+        return {"DeviceName": self.device_name, "Ebs": ebs}
+
+
+def root_volume(image: LocalImage, *layers: Iterable[dict[str, Any]] | None) -> RootVolume:
+    """Return the root volume of an instance of this image.
+
+    Args:
+        image: Where the volume's content comes from.
+        layers: Block device mappings; an earlier one wins over a later one.
+
+    Raises:
+        EC2ClientError: As EC2 answers for values that do not fit.
+    """
+    volume = image.root_volume
+    for layer in reversed(layers):
+        for mapping in layer or []:
+            volume = apply(volume, mapping)
+    snapshot_size = image.ebs_snapshot.volume_size
+    if volume.size < snapshot_size:
+        raise ec2_error(
+            "InvalidBlockDeviceMapping",
+            f"Volume of size {volume.size}GB is smaller than snapshot "
+            f"'{volume.snapshot_id}', expect size >= {snapshot_size}GB",
+        )
+    check(volume)
+    return volume
+
+
+def apply(volume: RootVolume, mapping: dict[str, Any]) -> RootVolume:
+    """Return the volume with what one block device mapping changes.
+
+    Raises:
+        EC2ClientError: UnsupportedOperation for what a machine here does not have.
+    """
+    device = mapping.get("DeviceName")
+    if "NoDevice" in mapping and mapping["NoDevice"] is not None:
+        return volume
+    if mapping.get("VirtualName"):
+        # Instance store volumes are ignored on types that have none, as EC2 does.
+        return volume
+    if device != volume.device_name:
+        raise ec2_error(
+            "UnsupportedOperation",
+            f"the local cloud's machines have one volume, {volume.device_name}; the block device "
+            f"mapping names {device}",
+        )
+    ebs = {key: value for key, value in (mapping.get("Ebs") or {}).items() if value is not None}
+    if ebs.get("DeleteOnTermination", True) is False:
+        raise ec2_error(
+            "UnsupportedOperation",
+            "the local cloud keeps no volume after its instance: leave out DeleteOnTermination, "
+            "or make it true",
+        )
+    if ebs.get("Encrypted"):
+        raise ec2_error("UnsupportedOperation", "the local cloud's volumes are not encrypted")
+    kind = str(ebs.get("VolumeType", volume.type))
+    kept = volume if kind == volume.type else replace(volume, iops=None, throughput=None)
+    return replace(
+        kept,
+        type=kind,
+        size=int(ebs.get("VolumeSize", volume.size)),
+        iops=_number(ebs.get("Iops"), kept.iops),
+        throughput=_number(ebs.get("Throughput"), kept.throughput),
+    )
+
+
+def check(volume: RootVolume) -> None:
+    """Refuse what EC2 refuses.
+
+    Raises:
+        EC2ClientError: InvalidParameterValue or InvalidParameterCombination.
+    """
+    if volume.type != "gp3":
+        if volume.throughput is not None:
+            raise ec2_error(
+                "InvalidParameterCombination",
+                f"The parameter throughput is not supported for {volume.type} volumes.",
+            )
+        return
+    iops, throughput = volume.iops or GP3_IOPS[0], volume.throughput or GP3_THROUGHPUT[0]
+    if not GP3_IOPS[0] <= iops <= GP3_IOPS[1]:
+        raise ec2_error(
+            "InvalidParameterValue",
+            f"Volume iops of {iops} is outside of {GP3_IOPS[0]} to {GP3_IOPS[1]} for gp3 volumes.",
+        )
+    if iops > max(GP3_IOPS[0], volume.size * GP3_IOPS_PER_GIB):
+        raise ec2_error(
+            "InvalidParameterCombination",
+            f"The iops to volume size ratio of {iops / volume.size:.1f} is too high; "
+            f"maximum is {GP3_IOPS_PER_GIB}.",
+        )
+    if not GP3_THROUGHPUT[0] <= throughput <= GP3_THROUGHPUT[1]:
+        raise ec2_error(
+            "InvalidParameterValue",
+            f"Volume throughput of {throughput} is outside of {GP3_THROUGHPUT[0]} to "
+            f"{GP3_THROUGHPUT[1]} for gp3 volumes.",
+        )
+    if throughput > iops * GP3_THROUGHPUT_PER_IOPS:
+        raise ec2_error(
+            "InvalidParameterCombination",
+            f"The throughput to iops ratio of {throughput / iops:.3f} is too high; "
+            f"maximum is {GP3_THROUGHPUT_PER_IOPS}.",
+        )
+
+
+def _number(value: Any, otherwise: int | None) -> int | None:
+    return otherwise if value is None else int(value)

@@ -1,0 +1,188 @@
+"""Answers the AWS API on loopback: moto with the overrides, one request at a time."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import os
+import re
+import threading
+import time
+import urllib.parse
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+
+from amikiln_localcloud.api.cloud import Cloud
+from amikiln_localcloud.api.install import install, install_on_demand
+
+log = logging.getLogger("amikiln.requests")
+
+LARGEST_REQUEST = 16 * 2**20
+STOP_LATENCY_SECONDS = 0.05
+READ_ONLY = ("Describe", "Get", "List")
+LOOPBACK_NAMES = ("127.0.0.1", "localhost")
+ERROR_CODE = re.compile(rb"<Code>([\w.]+)</Code>|\"__type\": ?\"([\w.#]+)\"")
+
+Environment = dict[str, Any]
+StartResponse = Callable[..., Any]
+
+
+class Server:
+    """Serves one cloud until it is stopped.
+
+    Args:
+        cloud: What the requests act on; its lock is held during each of them.
+        port: 0 takes a free one.
+    """
+
+    def __init__(self, cloud: Cloud, port: int = 0) -> None:
+        # Read when moto is imported. Nothing in a browser has any business here.
+        os.environ["MOTO_DISABLE_GLOBAL_CORS"] = "true"
+        os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"
+        self._cloud = cloud
+        with cloud.lock:
+            install(cloud)
+        from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+
+        def create_app(service: Any) -> Any:
+            install_on_demand(service)
+            return create_backend_app(service)
+
+        self._moto = DomainDispatcherApplication(create_app)
+        self._port = port
+        self._server: BaseWSGIServer | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def port(self) -> int:
+        """The port, once started."""
+        return int(self._server.server_port) if self._server else self._port
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Begin to answer.
+
+        Raises:
+            OSError: The port is taken.
+        """
+        self._server = make_server(
+            "127.0.0.1", self._port, self._answer, threaded=True, request_handler=QuietHandler
+        )
+        self._server.daemon_threads = True  # type: ignore[attr-defined]
+        self._thread = threading.Thread(
+            target=self._server.serve_forever,
+            kwargs={"poll_interval": STOP_LATENCY_SECONDS},
+            name="requests",
+            daemon=True,
+        )
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Answer no more requests, and end every machine."""
+        if self._server and self._thread:
+            self._server.shutdown()
+            self._server.server_close()
+            self._thread.join()
+        with self._cloud.changing():
+            # Machines end now because the cloud ends: nothing is recorded or replaced for it.
+            self._cloud.ledger.write()
+            self._cloud.closing = True
+        self._cloud.worker.finish()
+        self._cloud.hypervisor.close()
+
+    def _answer(self, environ: Environment, start_response: StartResponse) -> Iterable[bytes]:
+        began = time.monotonic()
+        length = int(environ.get("CONTENT_LENGTH") or 0)
+        if length > LARGEST_REQUEST:
+            return _refuse(
+                environ, start_response, 413, "RequestTooLarge", "the request is too big"
+            )
+        # Read before the lock is taken: a slow client keeps only itself waiting.
+        body = environ["wsgi.input"].read(length) if length else b""
+        environ["wsgi.input"] = io.BytesIO(body)
+        action = _action(environ, body)
+        seen: dict[str, str] = {}
+
+        def note_status(status: str, headers: Any, *rest: Any) -> Any:
+            seen["status"] = status
+            return start_response(status, headers, *rest)
+
+        answer = self._act(environ, action, note_status)
+        status = seen["status"].split()[0]
+        code = "" if status.startswith("2") else _error_code(answer)
+        milliseconds = (time.monotonic() - began) * 1000
+        log.info("%s %s%s %.0f ms", action or environ["PATH_INFO"], status, code, milliseconds)
+        return answer
+
+    def _act(self, environ: Environment, action: str, start_response: StartResponse) -> list[bytes]:
+        host = environ.get("HTTP_HOST", "").rsplit(":", 1)[0]
+        if host not in LOOPBACK_NAMES:
+            # A web page whose name was pointed at loopback (DNS rebinding).
+            return _refuse(environ, start_response, 403, "AccessDenied", f"not served as {host}")
+        if environ["PATH_INFO"].startswith("/moto-api"):
+            return _refuse(environ, start_response, 404, "NotFound", "moto's own API is not served")
+        try:
+            with self._cloud.changing(lasting=not action.startswith(READ_ONLY)):
+                if self._cloud.closing:
+                    return _refuse(environ, start_response, 503, "Unavailable", "shutting down")
+                return list(self._moto(environ, start_response))
+        except NotImplementedError as error:
+            log.warning("%s: %s", action, error)
+            why = f"the local cloud does not have this: {error or action}"
+            return _refuse(environ, start_response, 400, "UnsupportedOperation", why)
+        except Exception:
+            log.exception("%s failed", action)
+            why = "the local cloud failed; its log has the details"
+            return _refuse(environ, start_response, 500, "InternalError", why)
+
+
+class QuietHandler(WSGIRequestHandler):
+    """Leaves the request log to ``Server``: werkzeug's would go to the console."""
+
+    protocol_version = "HTTP/1.1"
+
+    def log(self, type: str, message: str, *args: Any) -> None:
+        """Say werkzeug's errors in our log, without the request's content."""
+        if type == "error":
+            log.warning("%s", message.split("\n", 1)[0] % args)
+
+
+def _action(environ: Environment, body: bytes) -> str:
+    if target := str(environ.get("HTTP_X_AMZ_TARGET", "")):
+        return target.rpartition(".")[2]
+    found = re.search(rb"(?:^|&)Action=(\w+)", body)
+    if found:
+        return found.group(1).decode()
+    query = urllib.parse.parse_qs(str(environ.get("QUERY_STRING", "")))
+    return query.get("Action", [""])[0]
+
+
+def _error_code(answer: Iterable[bytes]) -> str:
+    found = ERROR_CODE.search(b"".join(answer)[:4096])
+    return " " + (found.group(1) or found.group(2)).decode() if found else ""
+
+
+def _refuse(
+    environ: Environment, start_response: StartResponse, status: int, code: str, message: str
+) -> list[bytes]:
+    """Answer an error in the form that the caller's service has."""
+    if environ.get("HTTP_X_AMZ_TARGET"):
+        kind, text = "application/x-amz-json-1.1", json.dumps({"__type": code, "message": message})
+    else:
+        escaped = message.replace("&", "&amp;").replace("<", "&lt;")
+        error = f"<Error><Code>{code}</Code><Message>{escaped}</Message></Error>"
+        kind = "text/xml"
+        if "/ec2/" in environ.get("HTTP_AUTHORIZATION", ""):
+            text = f"<Response><Errors>{error}</Errors><RequestID>-</RequestID></Response>"
+        else:
+            text = f"<ErrorResponse>{error}<RequestId>-</RequestId></ErrorResponse>"
+    payload = text.encode()
+    headers = [("Content-Type", kind), ("Content-Length", str(len(payload)))]
+    start_response(f"{status} {code}", headers)
+    return [payload]

@@ -1,0 +1,106 @@
+"""Where snapshots' files are, and when they may go.
+
+On EC2 a volume does not need the snapshot it was made from. Here a machine's disk is an
+overlay on it, so the files of a deleted snapshot stay until the last such machine is gone.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import uuid
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+from amikiln_localcloud.machines.contract import SnapshotFiles
+
+log = logging.getLogger("amikiln.snapshots")
+
+
+class SnapshotStore:
+    """The snapshots' directories below one directory, and files elsewhere that are only named.
+
+    Not thread-safe: used while holding the cloud's lock, except where noted.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._elsewhere: dict[str, SnapshotFiles] = {}
+        self._users: Counter[Path] = Counter()
+        self._doomed: set[Path] = set()
+
+    def files(self, snapshot_id: str) -> SnapshotFiles:
+        """Return where a snapshot's files are, or will be."""
+        return self._elsewhere.get(snapshot_id) or SnapshotFiles(self._directory / snapshot_id)
+
+    def name(self, snapshot_id: str, files: SnapshotFiles) -> None:
+        """Make files that are kept elsewhere (a base image's) those of a snapshot."""
+        self._elsewhere[snapshot_id] = files
+
+    def is_there(self, snapshot_id: str) -> bool:
+        """Tell whether a snapshot has files; a directory with its final name is complete."""
+        return self.files(snapshot_id).disk.is_file()
+
+    def copy(self, source: SnapshotFiles, target_id: str) -> None:
+        """Make a snapshot of the same content; its files are the same on disk (hard links).
+
+        Raises:
+            OSError: The links could not be made.
+        """
+        target = self._directory / target_id
+        half = self._directory / f".{target_id}.{uuid.uuid4().hex}"
+        half.mkdir(parents=True)
+        try:
+            # Which files there are is the machines' to know: some boot without an initrd.
+            for file in source.directory.iterdir():
+                try:
+                    os.link(file, half / file.name)
+                except OSError:
+                    # Another file system (a base image in the cache), or one without links.
+                    shutil.copyfile(file, half / file.name)
+            half.rename(target)
+        finally:
+            shutil.rmtree(half, ignore_errors=True)
+
+    def hold(self, files: SnapshotFiles) -> None:
+        """Keep files although their snapshot may be deleted: a machine's disk needs them."""
+        self._users[files.directory] += 1
+
+    def release(self, files: SnapshotFiles) -> None:
+        """Undo one ``hold``."""
+        self._users[files.directory] -= 1
+        if self._users[files.directory] <= 0:
+            del self._users[files.directory]
+            if files.directory in self._doomed:
+                self._doomed.discard(files.directory)
+                self._remove(files.directory)
+
+    def delete(self, snapshot_id: str) -> None:
+        """Remove a snapshot's files, as soon as no machine needs them."""
+        if self._elsewhere.pop(snapshot_id, None):
+            return
+        directory = self._directory / snapshot_id
+        if self._users[directory] > 0:
+            self._doomed.add(directory)
+        else:
+            self._remove(directory)
+
+    def sweep(self, known: Iterable[str]) -> list[str]:
+        """Remove every directory that no known snapshot owns; return their names."""
+        keep = set(known)
+        swept = []
+        for entry in sorted(self._directory.iterdir()) if self._directory.is_dir() else []:
+            if entry.name not in keep:
+                self._remove(entry)
+                swept.append(entry.name)
+        return swept
+
+    def _remove(self, directory: Path) -> None:
+        try:
+            shutil.rmtree(directory)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            log.warning("snapshot %s could not be removed: %s", directory.name, error)

@@ -1,0 +1,249 @@
+"""Starts, stops and asks the local cloud: what the command line needs of it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from amikiln import __version__
+from amikiln.errors import LocalCloudError
+from amikiln.runtime.progress import Reporter
+from amikiln_localcloud import daemon_record
+from amikiln_localcloud.daemon_record import DaemonRecord
+from amikiln_localcloud.home import CloudHome
+
+DAEMON = (sys.executable, "-m", "amikiln_localcloud.daemon")
+START_SECONDS = 180
+STOP_SECONDS = 60
+LOG_TAIL_LINES = 15
+LOG_BYTES_KEPT = 20 * 2**20
+
+
+@dataclass(frozen=True)
+class CloudStatus:
+    """Whether a local cloud is up, and where.
+
+    Attributes:
+        endpoint: The AWS API's URL.
+        registry: The container registry's ``host:port``.
+        version: The version of amikiln that runs it.
+    """
+
+    running: bool
+    pid: int | None = None
+    endpoint: str | None = None
+    registry: str | None = None
+    version: str | None = None
+
+
+def up(home: CloudHome, report: Reporter) -> CloudStatus:
+    """Start the cloud if it is not up; return when it answers.
+
+    Raises:
+        LocalCloudError: It does not start, or one of another version of amikiln is up.
+        AmikilnError: The base image or the registry's content cannot be made.
+    """
+    home.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _alone(home):
+        record = _live_record(home, report)
+        if record is None:
+            prepare(home, report)
+            with report.status("starting the local cloud"):
+                record = _start(home)
+            report.line(f"the local cloud is up at {record.endpoint}")
+        _check_version(record)
+    fill_registry(home, record.registry, report)
+    return _status_of(record)
+
+
+def down(home: CloudHome, report: Reporter) -> None:
+    """End the cloud and its machines, if it is up; images and parameters stay.
+
+    Raises:
+        LocalCloudError: It does not end.
+    """
+    if not home.state.is_dir():
+        return
+    with _alone(home):
+        record = _live_record(home, report)
+        if record is None:
+            report.line("the local cloud is not up")
+            return
+        with report.status("ending the local cloud"):
+            _end(record, home)
+        report.line("the local cloud is down")
+
+
+def status(home: CloudHome) -> CloudStatus:
+    """Tell whether the cloud is up, and where."""
+    record = daemon_record.read(home.daemon_record)
+    if record is None or not record.is_alive:
+        return CloudStatus(running=False)
+    return _status_of(record)
+
+
+def reset(home: CloudHome, report: Reporter) -> None:
+    """End the cloud and remove everything it keeps; what can be made again stays in the cache.
+
+    Raises:
+        LocalCloudError: It does not end, or its files cannot be removed.
+    """
+    down(home, report)
+    if not home.state.is_dir():
+        return
+    with _alone(home):
+        try:
+            for entry in home.state.iterdir():
+                if entry.name == _LOCK:
+                    continue
+                if entry.is_dir() and not entry.is_symlink():
+                    shutil.rmtree(entry)
+                else:
+                    entry.unlink()
+        except OSError as error:
+            raise LocalCloudError(
+                f"cannot remove {error.filename}: {error.strerror}", hint=f"look at {home.state}"
+            ) from error
+    report.line(f"removed images, parameters and the registry's content from {home.state}")
+
+
+def prepare(home: CloudHome, report: Reporter) -> None:
+    """Make what the daemon needs and what takes long: the base image, and the probe of KVM.
+
+    Raises:
+        AmikilnError: It cannot be made.
+    """
+    from amikiln_localcloud.machines.accelerator import find_accelerator
+    from amikiln_localcloud.machines.base_image import ensure_base
+
+    find_accelerator(home.cache, ensure_base(home.cache, report), report)
+
+
+def fill_registry(home: CloudHome, address: str, report: Reporter) -> None:
+    """Push what the registry lacks.
+
+    Raises:
+        AmikilnError: It cannot be made or pushed.
+    """
+    from amikiln_localcloud.registry import content
+
+    content.serve(address, home.cache, report)
+
+
+_LOCK = "client.lock"
+
+
+@contextmanager
+def _alone(home: CloudHome) -> Iterator[None]:
+    """Let one ``up``, ``down`` or ``reset`` at a time pass; others wait."""
+    with (home.state / _LOCK).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _live_record(home: CloudHome, report: Reporter) -> DaemonRecord | None:
+    record = daemon_record.read(home.daemon_record)
+    if record is not None and record.is_alive:
+        return record
+    if home.daemon_record.exists():
+        report.line("the local cloud's daemon has ended without saying so; starting from its files")
+        home.daemon_record.unlink(missing_ok=True)
+    return None
+
+
+def _check_version(record: DaemonRecord) -> None:
+    if record.version != __version__:
+        raise LocalCloudError(
+            f"the local cloud that is up is amikiln {record.version}'s, this is {__version__}",
+            hint="amikiln cloud down, then amikiln cloud up",
+        )
+
+
+def _start(home: CloudHome) -> DaemonRecord:
+    if home.daemon_log.exists() and home.daemon_log.stat().st_size > LOG_BYTES_KEPT:
+        home.daemon_log.replace(home.daemon_log.with_suffix(".log.1"))
+    reading, writing = os.pipe()
+    with home.daemon_log.open("ab") as output, os.fdopen(reading, "rb") as ready:
+        before = output.tell()
+        try:
+            child = subprocess.Popen(
+                [*DAEMON, "--state", str(home.state), "--cache", str(home.cache)],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                # No session of ours: Ctrl-C ends what the user runs, not the cloud.
+                start_new_session=True,
+                pass_fds=(writing,),
+                env={
+                    **os.environ,
+                    daemon_record.READY_DESCRIPTOR: str(writing),
+                    # One heap for all its threads: glibc would keep free memory in each of eight.
+                    "MALLOC_ARENA_MAX": "1",
+                },
+            )
+        finally:
+            os.close(writing)
+        # Ends when the daemon says that it is ready, and when it dies.
+        readable, _, _ = select.select([ready], [], [], START_SECONDS)
+        said = ready.readline() if readable else b""
+    record = daemon_record.read(home.daemon_record)
+    if said and record is not None:
+        # It lives on without us: nothing is left to wait for.
+        child.returncode = 0
+        return record
+    why = "ended at once" if readable else f"was not ready in {START_SECONDS} s"
+    if child.poll() is None:
+        child.kill()
+    child.wait()
+    tail = _log_since(home, before)
+    raise LocalCloudError(
+        f"the local cloud's daemon {why}:\n{tail}", hint=f"the whole log is {home.daemon_log}"
+    )
+
+
+def _end(record: DaemonRecord, home: CloudHome) -> None:
+    process = daemon_record.open_process(record.pid)
+    if process is not None:
+        try:
+            os.kill(record.pid, signal.SIGTERM)
+            began = time.monotonic()
+            readable, _, _ = select.select([process], [], [], STOP_SECONDS)
+            if not readable:
+                # Its machines and registry die with it: the kernel sees to that.
+                os.kill(record.pid, signal.SIGKILL)
+                readable, _, _ = select.select([process], [], [], STOP_SECONDS)
+            if not readable:
+                raise LocalCloudError(
+                    f"the local cloud's daemon (process {record.pid}) does not end: it was killed "
+                    f"{time.monotonic() - began - STOP_SECONDS:.0f} s ago",
+                    hint=f"its log is {home.daemon_log}",
+                )
+        finally:
+            os.close(process)
+    home.daemon_record.unlink(missing_ok=True)
+
+
+def _log_since(home: CloudHome, offset: int) -> str:
+    with home.daemon_log.open("rb") as file:
+        file.seek(offset)
+        lines = file.read().decode(errors="replace").strip().splitlines()
+    return "\n".join(lines[-LOG_TAIL_LINES:]) or "(it wrote nothing)"
+
+
+def _status_of(record: DaemonRecord) -> CloudStatus:
+    return CloudStatus(
+        running=True,
+        pid=record.pid,
+        endpoint=record.endpoint,
+        registry=record.registry,
+        version=record.version,
+    )

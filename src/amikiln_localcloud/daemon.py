@@ -1,0 +1,212 @@
+"""The local cloud's process: ``python -m amikiln.localcloud.daemon --state DIR --cache DIR``.
+
+``client.up`` starts it. What it writes to its standard output is its log.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import fcntl
+import gc
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from amikiln import __version__
+from amikiln.errors import AmikilnError, LocalCloudError
+from amikiln_localcloud import daemon_record
+from amikiln_localcloud.api.state_file import write_atomically
+from amikiln_localcloud.home import CloudHome
+from amikiln_localcloud.machines.contract import Hypervisor, SnapshotFiles
+
+log = logging.getLogger("amikiln.daemon")
+
+
+class RunningRegistry(Protocol):
+    """What the daemon needs of a registry that answers."""
+
+    @property
+    def address(self) -> str: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a cloud is made of, besides its API.
+
+    Attributes:
+        base_key: What the base image's ids are derived from.
+        base_gib: Size of its root file system.
+    """
+
+    hypervisor: Hypervisor
+    registry: RunningRegistry
+    base: SnapshotFiles
+    base_key: str
+    base_gib: int
+
+
+class LogReporter:
+    """Says in the log what a user would see."""
+
+    def group(self, title: str) -> None:
+        log.info("%s", title)
+
+    def line(self, text: str) -> None:
+        log.info("%s", text)
+
+    @contextmanager
+    def status(self, text: str) -> Iterator[None]:
+        log.info("%s ...", text)
+        yield
+
+
+def real_parts(home: CloudHome) -> Parts:
+    """Start the registry and make the hypervisor; the base image has to be in the cache.
+
+    Raises:
+        AmikilnError: Something that is needed is missing or does not start.
+    """
+    from amikiln_localcloud.children import Launcher
+    from amikiln_localcloud.machines import base_image, qemu_command
+    from amikiln_localcloud.machines.accelerator import find_accelerator
+    from amikiln_localcloud.machines.qemu import QemuHypervisor
+    from amikiln_localcloud.registry.server import Registry
+
+    report = LogReporter()
+    files = base_image.ensure_base(home.cache, report)
+    accelerator = find_accelerator(home.cache, files, report)
+    launcher = Launcher()
+    registry = Registry(home, launcher)
+    registry.start()
+    host, _, port = registry.address.partition(":")
+    hypervisor = QemuHypervisor(
+        home, launcher, accelerator, qemu_command.Registry(host=host, port=int(port))
+    )
+    return Parts(hypervisor, registry, files, base_image.base_key(), base_image.DISK_GIB)
+
+
+def serve(home: CloudHome, make_parts: Callable[[CloudHome], Parts]) -> None:
+    """Be the cloud of this home until SIGTERM or SIGINT.
+
+    Raises:
+        AmikilnError: It cannot start; another daemon has this home, for one.
+        OSError: A file cannot be read or written.
+    """
+    # Blocked before any thread starts: they inherit it, and the signals wait for us below.
+    ending = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+    signal.pthread_sigmask(signal.SIG_BLOCK, ending)
+    home.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        stack.enter_context(_only_one(home))
+        home.daemon_record.unlink(missing_ok=True)
+        parts = make_parts(home)
+        stack.callback(parts.registry.close)
+        stack.callback(parts.hypervisor.close)
+        parts.hypervisor.sweep()
+
+        # Imported here: a daemon that cannot start says so without a second of imports.
+        from amikiln_localcloud.api.cloud import Cloud
+        from amikiln_localcloud.api.persistence import register_base, restore
+        from amikiln_localcloud.api.server import Server
+
+        cloud = Cloud(home, parts.hypervisor)
+        server = Server(cloud)
+        restore(cloud)
+        register_base(cloud, parts.base, key=parts.base_key, size_gib=parts.base_gib)
+        server.start()
+        stack.callback(server.stop)
+        _give_back_memory()
+        record = daemon_record.DaemonRecord(
+            pid=os.getpid(),
+            started_ticks=daemon_record.started_ticks(os.getpid()) or 0,
+            port=server.port,
+            registry=parts.registry.address,
+            version=__version__,
+        )
+        write_atomically(home.daemon_record, json.dumps(record.to_json()))
+        stack.callback(lambda: home.daemon_record.unlink(missing_ok=True))
+        log.info("ready: %s, registry %s", server.endpoint, parts.registry.address)
+        _tell_starter()
+        received = signal.sigwait(ending)
+        log.info("%s: ending every machine", signal.Signals(received).name)
+    log.info("down")
+
+
+@contextmanager
+def _only_one(home: CloudHome) -> Iterator[None]:
+    with (home.state / "daemon.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LocalCloudError(
+                f"another daemon serves the local cloud in {home.state}",
+                hint="amikiln cloud status",
+            ) from None
+        yield
+
+
+def _tell_starter() -> None:
+    """Close the pipe that ``client.up`` waits on, after a line that says that all is well."""
+    descriptor = os.environ.get(daemon_record.READY_DESCRIPTOR)
+    if descriptor is None:
+        return
+    try:
+        os.write(int(descriptor), b"ready\n")
+        os.close(int(descriptor))
+    except OSError:
+        # Whoever started us is gone; the cloud is up all the same.
+        log.info("nobody waits for this start")
+
+
+def _give_back_memory() -> None:
+    # Parsing moto's and botocore's data leaves free memory behind that glibc would keep.
+    gc.collect()
+    if sys.platform == "linux":
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def main() -> None:
+    """Read the options and serve."""
+    parser = argparse.ArgumentParser(prog="python -m amikiln_localcloud.daemon")
+    parser.add_argument("--state", type=Path, required=True)
+    parser.add_argument("--cache", type=Path, required=True)
+    given = parser.parse_args()
+    configure_log()
+    run(CloudHome(state=given.state, cache=given.cache), real_parts)
+
+
+def run(home: CloudHome, make_parts: Callable[[CloudHome], Parts]) -> None:
+    """Serve; errors become one line in the log and an exit code."""
+    try:
+        serve(home, make_parts)
+    except AmikilnError as error:
+        log.error("%s%s", error.what, f" (hint: {error.hint})" if error.hint else "")
+        sys.exit(error.exit_code)
+    except Exception:
+        log.exception("the local cloud failed")
+        sys.exit(LocalCloudError.exit_code)
+
+
+def configure_log() -> None:
+    """Write the log to stdout, which whoever starts the daemon leads to its file."""
+    logging.basicConfig(
+        stream=sys.stdout,
+        level=logging.INFO,
+        format="%(asctime)s %(name)s %(levelname)s %(message)s",
+    )
+    for name in ("botocore", "boto3", "urllib3", "werkzeug", "moto", "responses"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+if __name__ == "__main__":
+    main()

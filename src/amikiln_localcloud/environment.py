@@ -1,0 +1,64 @@
+"""The environment variables with which AWS clients and container tools use a local cloud."""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+
+from amikiln.errors import LocalCloudError
+from amikiln_localcloud import control
+from amikiln_localcloud.home import CloudHome
+
+REGION = "us-east-1"
+
+ACCESS_KEY = "AKIAAMIKILNLOCAL0000"
+SECRET_KEY = "worth-nothing-outside-of-the-local-cloud"  # noqa: S105
+"""Nobody checks them; real ones must never be sent to the local cloud instead."""
+
+REMOVED_VARIABLES = (
+    "AWS_PROFILE",
+    "AWS_DEFAULT_PROFILE",
+    "AWS_SESSION_TOKEN",
+    "AWS_SECURITY_TOKEN",
+    "AWS_ENDPOINT_URL_AUTO_SCALING",
+    "AWS_ENDPOINT_URL_CLOUDFORMATION",
+    "AWS_ENDPOINT_URL_EC2",
+    "AWS_ENDPOINT_URL_IAM",
+    "AWS_ENDPOINT_URL_SSM",
+    "AWS_ENDPOINT_URL_STS",
+    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+)
+"""What would make a client use other credentials or another cloud than ``variables`` says:
+https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html"""
+
+
+def variables(home: CloudHome) -> dict[str, str]:
+    """Return the environment variables with which any AWS client uses this cloud.
+
+    The variables in ``REMOVED_VARIABLES`` have to be unset, or use ``enter``.
+
+    Raises:
+        LocalCloudError: The cloud is not up.
+    """
+    found = control.status(home)
+    if found.endpoint is None or found.registry is None:
+        raise LocalCloudError("the local cloud is not up", hint="amikiln cloud up")
+    return {
+        "AWS_ENDPOINT_URL": found.endpoint,
+        "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+        "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "CONTAINERS_REGISTRIES_CONF": str(home.registries_conf),
+        "AMIKILN_REGISTRY": found.registry,
+    }
+
+
+def enter(home: CloudHome, environ: MutableMapping[str, str]) -> None:
+    """Change an environment so that its AWS clients use this cloud, and only this one.
+
+    Raises:
+        LocalCloudError: The cloud is not up.
+    """
+    environ.update(variables(home))
+    for name in REMOVED_VARIABLES:
+        environ.pop(name, None)

@@ -1,0 +1,123 @@
+"""KVM where it works, else emulation. Only a boot tells: /dev/kvm may exist and be useless.
+
+Inside other virtual machines, KVM may end with "emulation failure" a moment after the start,
+or hang.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from amikiln.runtime import process
+from amikiln.runtime.progress import Reporter
+from amikiln_localcloud.machines.contract import SnapshotFiles
+
+KVM = ("-accel", "kvm", "-cpu", "host")
+# svm: an emulated processor that can virtualise makes the guest load KVM, which is large.
+EMULATION = ("-accel", "tcg,thread=multi,tb-size=512", "-cpu", "max,svm=off")
+KVM_DEVICE = Path("/dev/kvm")
+PROBE_SECONDS = 20.0
+"""With KVM the probe takes about five seconds; what takes longer is no better than emulation."""
+SIGN_OF_LIFE = "guest-is-alive"
+SIGNS_WANTED = 3
+
+
+def find_accelerator(cache: Path, base: SnapshotFiles, report: Reporter) -> tuple[str, ...]:
+    """Return QEMU's arguments that choose the accelerator and the processor.
+
+    The first time on a host, a guest is booted for it; what came out is kept in the cache, for
+    this version of QEMU, this kernel and this processor.
+
+    Args:
+        cache: The cache directory.
+        base: What is booted; nothing is written to it.
+    """
+    if not os.access(KVM_DEVICE, os.R_OK | os.W_OK):
+        report.line(f"machines are emulated: no access to {KVM_DEVICE}")
+        return EMULATION
+    record = cache / "accelerator" / f"{_host_key()}.json"
+    try:
+        problem = json.loads(record.read_text())["problem"]
+    except (OSError, ValueError, KeyError):
+        with report.status("trying KVM"):
+            problem = probe(KVM, base)
+        _remember(record, problem)
+    report.line(f"machines are emulated: {problem}" if problem else "machines run with KVM")
+    return EMULATION if problem else KVM
+
+
+def probe(
+    accelerator: Sequence[str], base: SnapshotFiles, deadline_seconds: float = PROBE_SECONDS
+) -> str | None:
+    """Boot a guest that gives a sign of life each second; return why it did not, or None.
+
+    Args:
+        accelerator: QEMU's arguments to try.
+        base: The guest's kernel and disk, read only.
+        deadline_seconds: When to give up.
+    """
+    signs = 0
+    said: list[str] = []
+
+    def look(line: str) -> None:
+        nonlocal signs
+        said.append(line)
+        # The kernel tells its command line, with the guest's program in it.
+        signs += line.strip() == SIGN_OF_LIFE
+        if signs == SIGNS_WANTED:
+            raise _Alive
+
+    try:
+        process.stream(_probe_command(accelerator, base), look, timeout_seconds=deadline_seconds)
+    except _Alive:
+        return None
+    except process.CommandFailed as error:
+        if error.exit_code_seen is None:
+            complaint = next((line for line in said if "KVM" in line), "")
+            return f"a guest did not run in {deadline_seconds:.0f} s" + (
+                f" ({complaint.strip()})" if complaint else ""
+            )
+        return error.tail.strip().rpartition("\n")[2] or str(error)
+    return "the guest ended by itself"
+
+
+class _Alive(Exception):
+    """The guest gave all signs of life: no need to hear more."""
+
+
+def _probe_command(accelerator: Sequence[str], base: SnapshotFiles) -> list[str]:
+    disk = {
+        "driver": "raw",
+        "node-name": "disk",
+        "read-only": True,
+        "file": {"driver": "file", "filename": str(base.disk), "read-only": True},
+    }
+    live = f"while sleep 1; do echo {SIGN_OF_LIFE}; done"
+    kernel_arguments = f'console=ttyS0 quiet root=/dev/nvme0n1 ro init=/bin/sh -- -c "{live}"'
+    argv = ["setpriv", "--pdeathsig", "KILL", "--", "qemu-system-x86_64"]
+    argv += ["-nodefaults", "-no-user-config", "-display", "none", "-machine", "q35", "-m", "256M"]
+    argv += [*accelerator, "-serial", "stdio"]
+    argv += ["-kernel", str(base.kernel), "-append", kernel_arguments]
+    if base.initrd.exists():
+        argv += ["-initrd", str(base.initrd)]
+    return [*argv, "-blockdev", json.dumps(disk), "-device", "nvme,drive=disk,serial=probe"]
+
+
+def _host_key() -> str:
+    version = process.run(["qemu-system-x86_64", "--version"]).stdout.decode()
+    processor = re.search(r"^model name\s*:\s*(.*)$", Path("/proc/cpuinfo").read_text(), re.M)
+    parts = (version, platform.release(), processor[1] if processor else "")
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:20]
+
+
+def _remember(record: Path, problem: str | None) -> None:
+    record.parent.mkdir(parents=True, exist_ok=True)
+    complete = record.with_suffix(f".{os.getpid()}")
+    complete.write_text(json.dumps({"problem": problem}))
+    complete.rename(record)

@@ -1,0 +1,64 @@
+"""Loopback addresses for machines: each has one to itself, with port 22 free."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from dataclasses import dataclass
+
+from amikiln_localcloud.machines.contract import MachineFailure
+
+SSH_PORT = 22
+FIRST, LAST = 2, 254
+
+
+@dataclass(frozen=True)
+class Address:
+    """An address that nobody else claims as long as ``claim`` is open."""
+
+    ip: str
+    claim: socket.socket
+
+    def release(self) -> None:
+        """Let others have the address."""
+        self.claim.close()
+
+
+def claim_address(network: str = "127.0.1") -> Address:
+    """Return an address of this host on which port 22 is free.
+
+    It is held with a UDP socket on the same port, which the kernel closes however this
+    process ends: several clouds on one host share the addresses without a file between them.
+
+    Raises:
+        MachineFailure: All are taken, or port 22 is not for this user.
+    """
+    for number in range(FIRST, LAST + 1):
+        ip = f"{network}.{number}"
+        claim = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            claim.bind((ip, SSH_PORT))
+            _check_tcp_port(ip)
+        except OSError as error:
+            claim.close()
+            if error.errno in {errno.EACCES, errno.EPERM}:
+                raise MachineFailure(
+                    f"this user may not listen on {ip} port {SSH_PORT}: allow it with "
+                    f"`sudo sysctl net.ipv4.ip_unprivileged_port_start={SSH_PORT}`"
+                ) from error
+            if error.errno != errno.EADDRINUSE:
+                raise MachineFailure(f"cannot listen on {ip}: {error.strerror}") from error
+        else:
+            return Address(ip, claim)
+    raise MachineFailure(
+        f"port {SSH_PORT} is taken on all addresses {network}.{FIRST} to {network}.{LAST}: if this "
+        "host's own sshd listens on all addresses, give it a ListenAddress in sshd_config"
+    )
+
+
+def _check_tcp_port(ip: str) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((ip, SSH_PORT))
+        # Two sockets may share an address as long as none of them listens.
+        probe.listen(1)

@@ -1,0 +1,205 @@
+"""The base image: an ordinary small Debian with Docker, built from Debian's own packages.
+
+It starts with a few small units in place of cloud-init: without KVM, ssh answers after a
+third of the time. ``Variant.CLOUD_INIT`` is the same image with Debian's cloud-init.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import io
+import os
+import shutil
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import Enum
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path, PurePosixPath
+
+from amikiln.errors import LocalCloudError
+from amikiln.runtime import process
+from amikiln.runtime.progress import Reporter
+from amikiln_localcloud.machines import disks
+from amikiln_localcloud.machines.contract import MachineFailure, SnapshotFiles
+
+SUITE = "trixie"
+PACKAGES = (
+    "ca-certificates",
+    "curl",
+    "dbus",
+    "docker-buildx",
+    "docker-cli",
+    "docker.io",
+    "e2fsprogs",
+    "initramfs-tools",
+    "iproute2",
+    "iptables",
+    "iputils-ping",
+    "kmod",
+    "less",
+    "libnss-myhostname",
+    "linux-image-cloud-amd64",
+    "netbase",
+    "openssh-server",
+    "procps",
+    "sudo",
+    "systemd-sysv",
+    "udev",
+)
+DISK_GIB = 8
+"""As large as the root disk of most AMIs; the file is sparse."""
+SPACE_NEEDED_MIB = 4096
+"""The packages, the tree, its tar file and the disk, all at once."""
+
+
+class Variant(Enum):
+    """What sets a machine up at boot; the value names the folders of ``guest/`` that go in."""
+
+    SMALL_UNITS = ("files", "small-units")
+    CLOUD_INIT = ("files", "cloud-init")
+
+
+def base_key(variant: Variant = Variant.SMALL_UNITS) -> str:
+    """Return the hash of everything that the base image is made from."""
+    made_from = hashlib.sha256(repr((SUITE, _packages(variant), DISK_GIB, _BUILD_DISK)).encode())
+    made_from.update(_overlay(variant))
+    return made_from.hexdigest()[:20]
+
+
+def ensure_base(
+    cache: Path, report: Reporter, variant: Variant = Variant.SMALL_UNITS
+) -> SnapshotFiles:
+    """Return the base image; build it if the cache does not hold it yet.
+
+    Processes that ask at the same time wait for the one that builds.
+
+    Args:
+        cache: The cache directory; the image is kept below ``base/`` there.
+
+    Raises:
+        LocalCloudError: It could not be built: no network, no space, not permitted.
+    """
+    base = SnapshotFiles(cache / "base" / base_key(variant))
+    if base.directory.exists():
+        return base
+    with _locked(base.directory.parent, report):
+        if not base.directory.exists():
+            disks.remove_partial_directories(base.directory.parent)
+            _check_space(base.directory.parent)
+            report.line("building the base image (Debian with Docker), once")
+            try:
+                _build(base, report, variant)
+            except (MachineFailure, process.CommandFailed) as error:
+                raise LocalCloudError(
+                    f"cannot build the base image: {error}",
+                    hint="it needs a Debian mirror and, without root, subordinate user ids: "
+                    "see mmdebstrap(1), MODES",
+                ) from error
+    return base
+
+
+def _build(base: SnapshotFiles, report: Reporter, variant: Variant) -> None:
+    with disks.partial_snapshot(base) as partial:
+        overlay = partial.directory / "overlay.tar"
+        overlay.write_bytes(_overlay(variant))
+        tree = partial.directory / "root.tar"
+        # /tmp may be a small file system in memory.
+        environment = {"TMPDIR": "/var/tmp", **os.environ}  # noqa: S108
+        with report.status("mmdebstrap installs the packages"):
+            process.stream(
+                [
+                    "mmdebstrap",
+                    "--variant=minbase",
+                    f"--include={','.join(_packages(variant))}",
+                    f"--customize-hook=tar-in {overlay} /",
+                    '--customize-hook=chroot "$1" /customize',
+                    SUITE,
+                    str(tree),
+                ],
+                report.line,
+                env=environment,
+            )
+        with report.status("the tree becomes a disk"):
+            # Only root, or the user namespace's root, sees the tree's owners as they will be.
+            as_owner = [] if os.geteuid() == 0 else ["mmdebstrap", "--unshare-helper"]
+            process.run(
+                ["sh", "-c", _BUILD_DISK, "sh", tree, partial.directory, *as_owner],
+                env=environment,
+            )
+            overlay.unlink()
+            tree.unlink()
+            disks.take_out_kernel(partial)
+
+
+# The disk comes back through a pipe, as a tar file that keeps its holes: in a user namespace
+# "root" may not write to our directories.
+_BUILD_DISK = f"""
+tree=$1 target=$2; shift 2
+"$@" sh -euc '
+    work=$(mktemp -d)
+    trap "rm -rf $work" EXIT
+    mkdir "$work/tree"
+    tar -xf - -C "$work/tree" --numeric-owner --xattrs --xattrs-include="*"
+    truncate -s {DISK_GIB}G "$work/disk.raw"
+    mke2fs -q -t ext4 -L root -E assume_storage_prezeroed=1 -d "$work/tree" "$work/disk.raw"
+    tar -cSf - -C "$work" disk.raw
+' < "$tree" | tar -xSf - -C "$target"
+"""
+
+
+def _packages(variant: Variant) -> tuple[str, ...]:
+    return (*PACKAGES, "cloud-init") if variant is Variant.CLOUD_INIT else PACKAGES
+
+
+def _overlay(variant: Variant) -> bytes:
+    """Return a tar file with what is laid over the packages; equal for equal contents."""
+    guest = resources.files("amikiln_localcloud.machines") / "guest"
+    whole = io.BytesIO()
+    with tarfile.open(fileobj=whole, mode="w") as tar:
+        _add(tar, PurePosixPath("customize"), guest / "customize")
+        for folder in variant.value:
+            for path, file in _walk(guest / folder, PurePosixPath()):
+                _add(tar, path, file)
+    return whole.getvalue()
+
+
+def _walk(folder: Traversable, below: PurePosixPath) -> Iterator[tuple[PurePosixPath, Traversable]]:
+    for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
+        if entry.is_dir():
+            yield from _walk(entry, below / entry.name)
+        else:
+            yield below / entry.name, entry
+
+
+def _add(tar: tarfile.TarFile, path: PurePosixPath, file: Traversable) -> None:
+    content = file.read_bytes()
+    member = tarfile.TarInfo(str(path))
+    member.size = len(content)
+    # A wheel does not keep modes, so that what is a program decides.
+    member.mode = 0o755 if content.startswith(b"#!") else 0o644
+    tar.addfile(member, io.BytesIO(content))
+
+
+def _check_space(directory: Path) -> None:
+    free_mib = shutil.disk_usage(directory).free // 1024**2
+    if free_mib < SPACE_NEEDED_MIB:
+        raise LocalCloudError(
+            f"building the base image needs {SPACE_NEEDED_MIB} MiB in {directory}; "
+            f"{free_mib} MiB are free",
+            hint="free some space, or move the cache with AMIKILN_CACHE",
+        )
+
+
+@contextmanager
+def _locked(directory: Path, report: Reporter) -> Iterator[None]:
+    directory.mkdir(parents=True, exist_ok=True)
+    with (directory / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            with report.status("another process builds the base image"):
+                fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,173 @@
+"""Disks: a machine's own overlay over a snapshot, and snapshots made from overlays.
+
+A snapshot's disk is a sparse raw file: it can be read with debugfs, and it shares no data
+with any other file, so that a snapshot can be deleted whatever was made from it.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from amikiln.runtime import process
+from amikiln_localcloud.machines.contract import MachineFailure, SnapshotFiles
+
+GIB = 1024**3
+
+
+def create_overlay(source: SnapshotFiles, overlay: Path, volume_gib: int) -> None:
+    """Make a machine's disk: everything not written yet is read from the snapshot.
+
+    Args:
+        source: The snapshot; never written to.
+        overlay: The qcow2 file to make.
+        volume_gib: Size in GiB; a larger source wins.
+
+    Raises:
+        MachineFailure: The snapshot is missing, or the file cannot be made.
+    """
+    try:
+        size = max(volume_gib * GIB, source.disk.stat().st_size)
+    except OSError as error:
+        raise MachineFailure(f"the snapshot's disk cannot be read: {error}") from error
+    backing = ["-b", str(source.disk), "-F", "raw"]
+    try:
+        process.run(["qemu-img", "create", "-q", "-f", "qcow2", *backing, overlay, str(size)])
+    except process.CommandFailed as error:
+        raise MachineFailure(f"cannot make the disk {overlay}: {error.what}") from error
+
+
+@contextmanager
+def partial_snapshot(target: SnapshotFiles) -> Iterator[SnapshotFiles]:
+    """Yield a directory to fill; it takes the target's name when the block ends well.
+
+    Raises:
+        MachineFailure: The file system refused, for example because it is full.
+    """
+    partial = SnapshotFiles(partial_directory(target.directory))
+    try:
+        partial.directory.mkdir(parents=True)
+        yield partial
+        partial.directory.rename(target.directory)
+    except OSError as error:
+        raise MachineFailure(f"cannot write {target.directory}: {error.strerror}") from error
+    finally:
+        shutil.rmtree(partial.directory, ignore_errors=True)
+
+
+def partial_directory(final: Path) -> Path:
+    """Return the name that a directory has while it is being filled."""
+    return final.with_name(f".{final.name}.partial")
+
+
+def remove_partial_directories(parent: Path) -> None:
+    """Remove what a killed process was filling. Call it only when nobody is."""
+    for leftover in parent.glob(".*.partial"):
+        shutil.rmtree(leftover, ignore_errors=True)
+
+
+def flatten(overlay: Path, target: Path) -> None:
+    """Copy the whole disk of a machine that does not run into one sparse raw file.
+
+    Raises:
+        MachineFailure: The copy is not complete; why, in qemu-img's words.
+    """
+    try:
+        process.run(["qemu-img", "convert", "-O", "raw", overlay, target])
+    except process.CommandFailed as error:
+        raise MachineFailure(copy_failure(target, error.what)) from error
+
+
+def copy_failure(target: Path, reason: str) -> str:
+    """Say in one line why a disk was not copied, with the space there is if it ran out."""
+    if "No space left" in reason:
+        free_mib = shutil.disk_usage(target.parent).free // 1024**2
+        reason = f"no space left on the file system of {target.parent} ({free_mib} MiB free)"
+    return f"cannot save the disk as {target}: {reason}"
+
+
+def replay_journal(disk: Path) -> None:
+    """Bring a file system that was copied while in use to its last committed state.
+
+    The next boot would do the same; here it is done before files are taken out.
+
+    Raises:
+        MachineFailure: It is not ext4, or damaged beyond its journal.
+    """
+    try:
+        process.run(["e2fsck", "-y", "-E", "journal_only", disk])
+    except process.CommandFailed as error:
+        repaired = error.exit_code_seen == 1  # e2fsck(8)
+        if not repaired:
+            raise MachineFailure(f"the file system in {disk} is damaged: {error.what}") from error
+
+
+def take_out_kernel(snapshot: SnapshotFiles) -> None:
+    """Copy the kernel and, if the kernel needs it, the initrd out of the snapshot's disk.
+
+    Raises:
+        MachineFailure: There is no kernel, or no ext4 file system.
+    """
+    names = _names(snapshot.disk, "/boot")
+    release = _kernel_release(snapshot.disk, names)
+    _take_out(snapshot.disk, f"/boot/vmlinuz-{release}", snapshot.kernel)
+    if _mounts_root_alone(snapshot.disk, release, names):
+        return
+    for name in (f"initrd.img-{release}", f"initramfs-{release}.img", f"initrd-{release}"):
+        if name in names:
+            _take_out(snapshot.disk, f"/boot/{name}", snapshot.initrd)
+            return
+    raise MachineFailure(f"kernel {release} in {snapshot.disk} needs an initrd, and has none")
+
+
+def _kernel_release(disk: Path, names: set[str]) -> str:
+    """Return the release that a boot loader would start: the one linked to, or the newest."""
+    for link in ("/vmlinuz", "/boot/vmlinuz"):
+        stat = _debugfs(disk, f"stat {link}")
+        destination = re.search(r'link dest: "(?:.*/)?vmlinuz-([^"/]+)"', stat)
+        if destination and f"vmlinuz-{destination[1]}" in names:
+            return destination[1]
+    releases = [name.removeprefix("vmlinuz-") for name in names if name.startswith("vmlinuz-")]
+    if not releases:
+        raise MachineFailure(f"there is no kernel /boot/vmlinuz-* in {disk}")
+    return max(releases, key=_version)
+
+
+def _version(release: str) -> list[tuple[int, str]]:
+    return [
+        (int(part), "") if part.isdigit() else (-1, part)
+        for part in re.findall(r"\d+|[a-z]+", release.lower())
+    ]
+
+
+def _mounts_root_alone(disk: Path, release: str, names: set[str]) -> bool:
+    """Tell whether NVMe and ext4 are in the kernel itself, as in Debian's cloud kernel.
+
+    Unpacking an initrd and searching for the root disk from it costs seconds without KVM.
+    """
+    if f"config-{release}" not in names:
+        return False
+    config = set(_debugfs(disk, f"cat /boot/config-{release}").splitlines())
+    return {"CONFIG_BLK_DEV_NVME=y", "CONFIG_EXT4_FS=y"} <= config
+
+
+def _names(disk: Path, directory: str) -> set[str]:
+    lines = _debugfs(disk, f"ls -p {directory}").splitlines()
+    return {line.split("/")[5] for line in lines if line.startswith("/")}
+
+
+def _take_out(disk: Path, path: str, target: Path) -> None:
+    _debugfs(disk, f"dump {path} {target}")
+    if not target.exists() or not target.stat().st_size:
+        raise MachineFailure(f"cannot take {path} out of {disk}")
+
+
+def _debugfs(disk: Path, request: str) -> str:
+    """Run one request of debugfs(8), which exits with 0 even when it found nothing."""
+    try:
+        return process.run(["debugfs", "-R", request, disk]).stdout.decode(errors="replace")
+    except process.CommandFailed as error:
+        raise MachineFailure(f"cannot read the file system in {disk}: {error.what}") from error

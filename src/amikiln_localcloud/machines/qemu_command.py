@@ -1,0 +1,217 @@
+"""QEMU's command line for one machine (https://www.qemu.org/docs/master/system/invocation.html)."""
+
+from __future__ import annotations
+
+import base64
+import json
+import shlex
+import sys
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from amikiln_localcloud.machines import relay
+from amikiln_localcloud.machines.contract import InstanceMetadata, SnapshotFiles
+
+DISK_NODE = "disk"
+IMDS_ADDRESS = "169.254.169.254"
+REGISTRY_ADDRESS = "169.254.169.200"
+REGISTRY_NAME = "registry.amikiln.internal"
+REACHABILITY_PORT = 9009
+"""On the machine's address, leads to a port of the guest where nobody listens: see health.py."""
+DISCARD_PORT = 9
+
+MACHINE = "q35,sata=off,i8042=off,smbus=off,hpet=off,vmport=off"
+"""Nothing that the guest would load a driver for, and never use."""
+
+# Each security module is work at every start of a program, and apparmor has no profiles here.
+KERNEL_ARGUMENTS = (
+    "console=ttyS0 root=/dev/nvme0n1 rootfstype=ext4 rw net.ifnames=0 quiet "
+    "mitigations=off lsm=landlock,yama audit=0 systemd.firstboot=off"
+)
+
+
+@dataclass(frozen=True)
+class MachineFiles:
+    """What is in a machine's directory."""
+
+    directory: Path
+
+    @property
+    def disk(self) -> Path:
+        return self.directory / "disk.qcow2"
+
+    @property
+    def console(self) -> Path:
+        return self.directory / "console.log"
+
+    @property
+    def qemu_log(self) -> Path:
+        return self.directory / "qemu.log"
+
+    @property
+    def pid(self) -> Path:
+        return self.directory / "qemu.pid"
+
+    @property
+    def credentials(self) -> Path:
+        """What systemd in the guest is told, one SMBIOS string a file."""
+        return self.directory / "credentials"
+
+    @property
+    def imds_socket(self) -> Path:
+        return self.directory / "imds"
+
+
+@dataclass(frozen=True)
+class Registry:
+    """Where the container registry listens on the host."""
+
+    host: str
+    port: int
+
+
+def write_credentials(files: MachineFiles, metadata: InstanceMetadata) -> None:
+    """Write what the guest's units need, for QEMU to hand over as SMBIOS strings.
+
+    They reach systemd before its first unit starts (systemd.system-credentials(7)), and are
+    never in QEMU's argument list, where every user of the host could read user data.
+    """
+    files.credentials.mkdir(mode=0o700, exist_ok=True)
+    for old in files.credentials.iterdir():
+        old.unlink()
+    keys = "".join(f"{key.strip()}\n" for key in metadata.public_keys.values())
+    values = {
+        "system.hostname": host_name(metadata).encode(),
+        "instance.id": metadata.instance_id.encode(),
+        "instance.hosts": f"{REGISTRY_ADDRESS} {REGISTRY_NAME}\n".encode(),
+        "instance.authorized-keys": keys.encode(),
+        "instance.user-data": metadata.user_data,
+    }
+    for name, value in values.items():
+        if value:
+            text = base64.b64encode(value).decode()
+            (files.credentials / name).write_text(f"io.systemd.credential.binary:{name}={text}")
+
+
+def host_name(metadata: InstanceMetadata) -> str:
+    """Return the name that EC2 gives: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/hostname-types.html."""
+    return "ip-" + metadata.private_ip.replace(".", "-")
+
+
+def command_line(
+    *,
+    files: MachineFiles,
+    source: SnapshotFiles,
+    accelerator: Sequence[str],
+    cores: int,
+    memory_mib: int,
+    address: str,
+    registry: Registry | None,
+    metadata: InstanceMetadata,
+    monitor_fd: int,
+) -> list[str]:
+    """Return the arguments that start the machine, QEMU's name first.
+
+    Args:
+        source: Where kernel and initrd are; the disk is the machine's own overlay.
+        accelerator: Arguments that choose KVM or TCG, and the processor.
+        address: The host's address whose port 22 leads to the guest's.
+        registry: Where the guest's registry name leads; nowhere if None.
+        monitor_fd: An inherited socket that QEMU speaks its protocol on.
+    """
+    argv = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none"]
+    argv += ["-machine", MACHINE, *accelerator, "-smp", str(cores), "-m", f"{memory_mib}M"]
+    argv += ["-name", metadata.instance_id, "-pidfile", str(files.pid)]
+    argv += ["-chardev", _options("socket", id="qmp", fd=monitor_fd)]
+    argv += ["-mon", "chardev=qmp,mode=control"]
+    argv += ["-chardev", _options("file", id="console", path=files.console)]
+    argv += ["-serial", "chardev:console"]
+    argv += ["-kernel", str(source.kernel), "-append", KERNEL_ARGUMENTS]
+    if source.initrd.exists():
+        argv += ["-initrd", str(source.initrd)]
+    argv += _disk(files, metadata)
+    argv += _cards(files, address, registry)
+    # A guest that panicked stops using its processors, and is seen as impaired.
+    argv += ["-device", "pvpanic-pci", "-action", "panic=pause"]
+    return argv + _smbios(files, metadata)
+
+
+def _disk(files: MachineFiles, metadata: InstanceMetadata) -> list[str]:
+    # The overlay is worth nothing after a crash of the host, so that nobody waits for its disk.
+    cache = {"direct": False, "no-flush": True}
+    node = {
+        "driver": "qcow2",
+        "node-name": DISK_NODE,
+        "cache": cache,
+        "discard": "unmap",
+        "file": {
+            "driver": "file",
+            "filename": str(files.disk),
+            "cache": cache,
+            "discard": "unmap",
+        },
+    }
+    # EC2's disks are NVMe, and NVMe is in Debian's cloud kernel itself, which needs no initrd then.
+    serial = f"vol{metadata.instance_id.removeprefix('i-')}"
+    return ["-blockdev", json.dumps(node), "-device", f"nvme,drive={DISK_NODE},serial={serial}"]
+
+
+def _cards(files: MachineFiles, address: str, registry: Registry | None) -> list[str]:
+    forward = [
+        ("hostfwd", f"tcp:{address}:22-:22"),
+        ("hostfwd", f"tcp:{address}:{REACHABILITY_PORT}-:{DISCARD_PORT}"),
+    ]
+    # The second card leads nowhere else (restrict=on), so that a guest that tries https on these
+    # addresses first is refused at once.
+    answers = [
+        ("net", "169.254.0.0/16"),
+        ("host", "169.254.0.2"),
+        ("restrict", "on"),
+        _guest_forward(IMDS_ADDRESS, "unix", str(files.directory), files.imds_socket.name),
+    ]
+    if registry:
+        answers.append(_guest_forward(REGISTRY_ADDRESS, "tcp", registry.host, str(registry.port)))
+    argv: list[str] = []
+    for name, options in (("internet", forward), ("metadata", answers)):
+        pairs = [("id", name), ("ipv6", "off"), *options]
+        argv += ["-netdev", ",".join(["user", *(f"{k}={_escaped(v)}" for k, v in pairs)])]
+        argv += ["-device", f"virtio-net-pci,netdev={name},romfile="]
+    return argv
+
+
+def _guest_forward(address: str, *target: str) -> tuple[str, str]:
+    command = shlex.join([sys.executable, "-S", "-E", relay.__file__, *target])
+    return "guestfwd", f"tcp:{address}:80-cmd:{command}"
+
+
+def _smbios(files: MachineFiles, metadata: InstanceMetadata) -> list[str]:
+    # cloud-init knows EC2 by these, and by a UUID that begins with ec2.
+    # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/identify_ec2_instances.html
+    machine = uuid.UUID("ec2" + uuid.uuid5(uuid.NAMESPACE_OID, metadata.instance_id).hex[3:])
+    tables = [
+        {"type": 0, "vendor": "Amazon EC2"},
+        {
+            "type": 1,
+            "manufacturer": "Amazon EC2",
+            "product": metadata.instance_type,
+            "uuid": machine,
+            "serial": machine,
+        },
+        {"type": 2, "manufacturer": "Amazon EC2", "asset": metadata.instance_id},
+        *({"type": 11, "path": path} for path in sorted(files.credentials.iterdir())),
+    ]
+    return [word for table in tables for word in ("-smbios", _pairs(table))]
+
+
+def _options(kind: str, **options: object) -> str:
+    return f"{kind},{_pairs(options)}"
+
+
+def _pairs(options: Mapping[str, object]) -> str:
+    return ",".join(f"{name}={_escaped(str(value))}" for name, value in options.items())
+
+
+def _escaped(value: str) -> str:
+    return value.replace(",", ",,")

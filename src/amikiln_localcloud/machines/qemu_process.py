@@ -1,0 +1,133 @@
+"""One QEMU process: started already, watched, stopped; and its disk copied meanwhile."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from amikiln_localcloud.machines import disks
+from amikiln_localcloud.machines.contract import Ending, MachineFailure
+from amikiln_localcloud.machines.health import HealthWatch
+from amikiln_localcloud.machines.qemu_command import DISK_NODE
+from amikiln_localcloud.machines.qmp import QmpClient, QmpError
+
+PRESS_AGAIN_SECONDS = 5.0
+"""A guest that is still starting does not hear the power button yet."""
+
+
+class QemuProcess:
+    """One QEMU process, from its start to its end.
+
+    Args:
+        process: The child.
+        monitor: The socket that it speaks its protocol on.
+        reachability: The host's address and port of health.py.
+        on_end: Called once, from a thread of its own, if it ends without being told to.
+    """
+
+    def __init__(
+        self,
+        process: subprocess.Popen[bytes],
+        monitor: socket.socket,
+        reachability: tuple[str, int],
+        on_end: Callable[[Ending], None],
+    ) -> None:
+        self._process = process
+        self._on_end = on_end
+        self._guest_shut_down = False
+        self._expected = False
+        self._start_is_decided = threading.Event()
+        self._job_events: list[Mapping[str, Any]] = []
+        self._job_over = threading.Event()
+        self.ended = threading.Event()
+        self.health = HealthWatch(reachability, self.ended)
+        self._qmp = QmpClient(monitor, self._note)
+        threading.Thread(target=self._wait, name="qemu", daemon=True).start()
+
+    def wait_until_running(self) -> None:
+        """Return when QEMU says that the processors run.
+
+        Raises:
+            QmpError: It ended before.
+        """
+        try:
+            self._qmp.execute("qmp_capabilities")
+            if not self._qmp.execute("query-status")["running"]:
+                raise QmpError("the processors do not run")
+        except QmpError:
+            self._expected = True  # who waits here is told; nobody else has to be
+            raise
+        finally:
+            self._start_is_decided.set()
+
+    def shut_down(self, deadline_seconds: float) -> None:
+        """Press the power button until the guest is off; pull the plug after the deadline."""
+        self._expected = True
+        deadline = time.monotonic() + deadline_seconds
+        while not self.ended.is_set():
+            left = deadline - time.monotonic()
+            if left <= 0 or self.health.panicked:
+                return self.kill()
+            with contextlib.suppress(QmpError):
+                self._qmp.execute("system_powerdown")
+            self.ended.wait(min(PRESS_AGAIN_SECONDS, left))
+        return None
+
+    def kill(self) -> None:
+        """Pull the plug."""
+        self._expected = True
+        self._process.kill()
+        self.ended.wait()
+
+    def copy_writes(self, target: Path) -> None:
+        """Copy what was written to the disk until this moment, while the guest goes on.
+
+        Args:
+            target: An overlay like the machine's own, over the same snapshot, without data.
+
+        Raises:
+            MachineFailure: The copy is not complete.
+        """
+        self._job_over.clear()
+        self._job_events.clear()
+        file = {"driver": "file", "filename": str(target)}
+        try:
+            self._qmp.execute("blockdev-add", driver="qcow2", node_name="copy", file=file)
+            try:
+                self._qmp.execute(
+                    "blockdev-backup", job_id="copy", device=DISK_NODE, target="copy", sync="top"
+                )
+                self._job_over.wait()
+            finally:
+                self._qmp.execute("blockdev-del", node_name="copy")
+        except QmpError as error:
+            raise MachineFailure(disks.copy_failure(target, str(error))) from error
+        problem = next((str(e["error"]) for e in self._job_events if "error" in e), None)
+        if problem or not self._job_events:
+            reason = problem or "the machine ended meanwhile"
+            raise MachineFailure(disks.copy_failure(target, reason))
+
+    def _note(self, event: str, data: Mapping[str, Any]) -> None:
+        if event == "SHUTDOWN":
+            self._guest_shut_down = data.get("reason") == "guest-shutdown"
+        elif event == "GUEST_PANICKED":
+            self.health.note_panic()
+        elif event in {"BLOCK_JOB_COMPLETED", "BLOCK_JOB_CANCELLED"}:
+            self._job_events.append(data)
+            self._job_over.set()
+
+    def _wait(self) -> None:
+        self._qmp.join()
+        exit_code = self._process.wait()
+        self._job_over.set()
+        self.ended.set()
+        self._start_is_decided.wait()
+        if not self._expected:
+            clean = self._guest_shut_down and exit_code == 0
+            self._on_end(Ending.GUEST_SHUT_DOWN if clean else Ending.QEMU_DIED)

@@ -1,0 +1,1 @@
+"""The registry that machines pull from, and what it serves."""

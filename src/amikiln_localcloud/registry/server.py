@@ -1,0 +1,195 @@
+"""The container registry on loopback from which guests pull: Debian's docker-registry.
+
+Its configuration: https://distribution.github.io/distribution/about/configuration/
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import secrets
+import shutil
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+from amikiln.errors import LocalCloudError
+from amikiln.runtime import process
+from amikiln_localcloud.children import Launcher
+from amikiln_localcloud.home import CloudHome
+
+NAME = "registry.amikiln.internal"
+"""The registry's host name for guests. Images and machine images hold it, never an address."""
+
+PROGRAM = "docker-registry"
+START_SECONDS = 30
+LOOK_SECONDS = 0.05
+REQUEST_SECONDS = 10
+PORT_TRIES = 3
+START_HEADER = "X-Amikiln-Start"
+
+MANIFEST_KINDS = (
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.docker.distribution.manifest.v2+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+)
+
+
+class Registry:
+    """One registry process, and the files that say where it listens.
+
+    Args:
+        home: Where the blobs, the configuration and the log are kept.
+        launcher: Starts the process.
+    """
+
+    def __init__(self, home: CloudHome, launcher: Launcher) -> None:
+        self._home = home
+        self._launcher = launcher
+        self._process: subprocess.Popen[bytes] | None = None
+        self._port = 0
+
+    @property
+    def address(self) -> str:
+        """``127.0.0.1:PORT``, once started."""
+        return f"127.0.0.1:{self._port}"
+
+    @property
+    def log(self) -> Path:
+        return self._home.registry / "registry.log"
+
+    def start(self) -> None:
+        """Start the registry on a free port and return when it answers.
+
+        Raises:
+            LocalCloudError: It ended at once, or did not answer in time.
+            proc.CommandMissing: docker-registry is not installed.
+        """
+        if shutil.which(PROGRAM) is None:
+            raise process.CommandMissing(PROGRAM)
+        self._home.registry.mkdir(parents=True, exist_ok=True)
+        for _ in range(PORT_TRIES):
+            # Somebody else may take the port between our look and the registry's start.
+            self._port = _free_port()
+            if self._start_on_port():
+                self._home.registries_conf.write_text(registries_conf(self.address))
+                return
+        raise LocalCloudError(
+            f"the local registry does not start: {_last_line(self.log)}",
+            hint=f"its log is {self.log}",
+        )
+
+    def close(self) -> None:
+        """End the registry's process; what it keeps stays."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(timeout=REQUEST_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+    def _start_on_port(self) -> bool:
+        config = self._home.registry / "config.json"
+        blobs = self._home.registry / "blobs"
+        # Another cloud's registry may hold the port: an answer must show that it is ours.
+        start_id = secrets.token_hex(8)
+        config.write_text(json.dumps(_configuration(self._port, blobs, start_id), indent=2))
+        self._process = self._launcher.start([PROGRAM, "serve", str(config)], self.log)
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            if self._process.poll() is not None:
+                return False
+            if _answers(self._port, start_id):
+                return True
+            time.sleep(LOOK_SECONDS)
+        self.close()
+        raise LocalCloudError(
+            f"the local registry did not answer on 127.0.0.1:{self._port}"
+            f" within {START_SECONDS} s of its start",
+            hint=f"its log is {self.log}",
+        )
+
+
+def registries_conf(address: str) -> str:
+    """Return what tells skopeo on the host where the registry's name leads.
+
+    Source: https://github.com/containers/image/blob/main/docs/containers-registries.conf.5.md
+    """
+    return (
+        "# Written by amikiln when its local cloud starts.\n"
+        "[[registry]]\n"
+        f'prefix = "{NAME}"\n'
+        f'location = "{address}"\n'
+        "insecure = true\n"
+    )
+
+
+def manifest_digest(address: str, repository: str, tag: str) -> str | None:
+    """Return the ``sha256:...`` that a tag names now, or None if there is no such tag.
+
+    Args:
+        address: The registry's ``host:port``.
+        repository: The image's name without the registry.
+        tag: The tag.
+
+    Raises:
+        LocalCloudError: The registry does not answer.
+    """
+    connection = http.client.HTTPConnection(address, timeout=REQUEST_SECONDS)
+    try:
+        connection.request(
+            "HEAD",
+            f"/v2/{repository}/manifests/{tag}",
+            headers={"Accept": ", ".join(MANIFEST_KINDS)},
+        )
+        answer = connection.getresponse()
+    except (OSError, http.client.HTTPException) as error:
+        raise LocalCloudError(
+            f"the local registry at {address} does not answer: {error}",
+            hint="amikiln cloud down, then amikiln cloud up",
+        ) from error
+    finally:
+        connection.close()
+    return answer.getheader("Docker-Content-Digest") if answer.status == 200 else None
+
+
+def _configuration(port: int, blobs: Path, start_id: str) -> dict[str, object]:
+    # JSON is YAML, which docker-registry reads.
+    return {
+        "version": 0.1,
+        "log": {"level": "error", "accesslog": {"disabled": True}},
+        "storage": {
+            "filesystem": {"rootdirectory": str(blobs)},
+            "delete": {"enabled": True},
+            "cache": {"blobdescriptor": "inmemory"},
+        },
+        "http": {"addr": f"127.0.0.1:{port}", "headers": {START_HEADER: [start_id]}},
+    }
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _answers(port: int, start_id: str) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=REQUEST_SECONDS)
+    try:
+        connection.request("GET", "/v2/")
+        answer = connection.getresponse()
+        return answer.status == 200 and answer.getheader(START_HEADER) == start_id
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(errors="replace").split("\n") if log.exists() else []
+    return next((line for line in reversed(lines) if line.strip()), "it wrote nothing")

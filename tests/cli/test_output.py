@@ -1,0 +1,130 @@
+"""Results as text: whole, and as they are."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+
+from amikiln.cli import output
+from amikiln.model.image import Image, Published
+from amikiln.model.result import Baked, Cycle
+from amikiln.model.run import Run
+from amikiln.model.verdict import CheckResult, Outcome, Verdict
+from amikiln.report.status import ImageLine, Status
+from fakes import plan
+
+
+def test_a_plan_tells_everything_that_was_resolved(capsys: pytest.CaptureFixture[str]) -> None:
+    planned = plan()
+    output.print_plan(planned)
+    shown = capsys.readouterr().out
+    for fact in (
+        planned.digest,
+        planned.source.id,
+        planned.buildkit.by_digest,
+        planned.images[0].digest,
+        planned.network.subnet_ids[0],
+        "its own, ssh from 127.0.0.1/32",
+        "gp3, 12 GiB, 6000 IOPS, 500 MiB/s",
+        "max-parallelism 16, gc false",
+        "steps/10-docker.sh",
+        "deprecated 7 days later",
+        "/buildkite/cpu-build-ami/us-east-1 (aws:ec2:image)",
+    ):
+        assert fact in shown
+
+
+def test_brackets_in_names_are_shown_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    output.print_plan(plan(ami_name_prefix="[bold]image[/bold]"))
+    assert "[bold]image[/bold]-..." in capsys.readouterr().out
+
+
+def test_the_same_plan_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    planned = dataclasses.replace(plan(), own_steps={"steps/45-after-images.sh": b"true\n"})
+    output.print_json(planned)
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["own_steps"] == {"steps/45-after-images.sh": "true\n"}
+    assert shown["digest"] == planned.digest
+    assert shown["spec"]["buildkit"]["max_parallelism"] == 16
+
+
+@pytest.fixture
+def done() -> Cycle:
+    planned, verdict = plan(), CheckResult("boot-finished", Outcome.PASS, "running")
+    image = Image("ami-1", "test-image-1", "us-east-1", planned.digest, ("snap-1",))
+    return Cycle(
+        Run("cpu-build-1", "cpu-build"),
+        planned,
+        image,
+        Verdict("ami-1", planned.digest, "us-east-1", "cpu-build-1", (verdict,)),
+        Published("/pointer", 7, "ami-1", "ami-0"),
+        (),
+        {"plan": 0.5, "bake": 61.2},
+        (),
+        "",
+    )
+
+
+def test_a_cycle_tells_its_verdict_and_where_its_time_went(
+    capsys: pytest.CaptureFixture[str], done: Cycle
+) -> None:
+    output.print_cycle(done, 1.0)
+    shown = capsys.readouterr().out
+    for fact in (
+        "pass: boot-finished",
+        "/pointer = ami-1 (version 7; before: ami-0)",
+        "plan 0.5, bake 61.2",
+    ):
+        assert fact in shown
+    assert "skipped" not in shown
+
+
+def test_a_cycle_tells_what_it_skipped_and_why(
+    capsys: pytest.CaptureFixture[str], done: Cycle
+) -> None:
+    skipped = ("bake", "verify", "publish")
+    done = dataclasses.replace(done, verdict=None, skipped=skipped, because="inputs unchanged")
+    output.print_cycle(done, 1.0)
+    shown = capsys.readouterr().out
+    assert "bake, verify, publish: inputs unchanged" in shown
+    assert "verdict" not in shown
+    output.print_json({"cycle": done})
+    cycle = json.loads(capsys.readouterr().out)["cycle"]
+    assert (cycle["skipped"], cycle["because"]) == (list(skipped), "inputs unchanged")
+    assert cycle["verdict"] is None
+
+
+def test_an_image_baked_alone_is_told_to_have_no_verdict(
+    capsys: pytest.CaptureFixture[str], done: Cycle
+) -> None:
+    output.print_baked(Baked(done.run, done.plan.digest, done.image, done.seconds))
+    shown = capsys.readouterr().out
+    for fact in ("ami-1 (test-image-1)", done.plan.digest, "none yet", "plan 0.5, bake 61.2"):
+        assert fact in shown
+
+
+def test_what_was_published_without_proof_says_so(
+    capsys: pytest.CaptureFixture[str], done: Cycle
+) -> None:
+    output.print_published(done.published)
+    shown = capsys.readouterr().out
+    assert "/pointer = ami-1 (version 7; before: ami-0)" in shown
+    assert "WITHOUT" not in shown
+    output.print_published(dataclasses.replace(done.published, forced="[urgent]"))
+    assert "[urgent]" in capsys.readouterr().out
+
+
+def test_status_shows_a_reason_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    reason = "word " * 50 + "end"
+    line = ImageLine("ami-1", "n", "", "available", "fail", "r", "d", None, True, reason)
+    plain = dataclasses.replace(line, id="ami-2", published=False, forced=None)
+    found = Status("cpu-build", "us-east-1", "/pointer", 7, "ami-1", (line, plain), ())
+    output.print_status(found)
+    shown = capsys.readouterr().out
+    assert f"ami-1 was published WITHOUT PROOF: {reason}\n" in shown
+    assert "ami-2 was published" not in shown
+    output.print_json(found)
+    images = json.loads(capsys.readouterr().out)["images"]
+    assert [image["forced"] for image in images] == [reason, None]

@@ -1,0 +1,147 @@
+"""The policy's resources and conditions: they let a whole cycle through, and each is needed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+import pytest
+
+from amikiln import pipeline
+from amikiln.errors import AmikilnError, BakeError, VerifyError
+from amikiln.export import iam_policy
+from amikiln.export.iam_policy import Scope
+from bench import Bench, set_up
+from export.iam_judge import ACCOUNT, Judge, Question, allows
+from fakes import failing, spec
+from localcloud.fixture import CloudFixture
+
+SPEC = spec()
+POLICY = iam_policy.policy(Scope(SPEC, ACCOUNT))
+STATEMENTS = [statement["Sid"] for statement in POLICY["Statement"]]
+
+
+@dataclass
+class Judged:
+    """An account whose user's calls are judged.
+
+    Attributes:
+        first: What the first whole cycle did, with the policy.
+    """
+
+    bench: Bench
+    judge: Judge
+    first: pipeline.Cycle
+
+
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Judged]:
+    folder = tmp_path_factory.mktemp("judged")
+    cloud = CloudFixture(folder)
+    try:
+        with set_up(Bench(cloud, folder)) as bench:
+            judge = Judge(bench, POLICY)
+            yield Judged(bench, judge, bench.cycle())
+    finally:
+        cloud.stop()
+
+
+@pytest.fixture
+def bench(judged: Judged) -> Iterator[Bench]:
+    """The shared account's tools, with guests that do as they should at the beginning."""
+    yield judged.bench
+    judged.judge.policy = POLICY
+    judged.bench.script.refuse = lambda command: None
+    judged.bench.script.owner_builder = SPEC.buildkit.builder
+
+
+def told(bench: Bench, since: int) -> str:
+    return "\n".join(bench.report.said[since:])
+
+
+def without(sid: str) -> dict[str, Any]:
+    """Return the policy without a statement; or, if it has a condition, with one never met."""
+    policy = deepcopy(POLICY)
+    (statement,) = [found for found in policy["Statement"] if found["Sid"] == sid]
+    if "Condition" not in statement:
+        policy["Statement"].remove(statement)
+    else:
+        test = statement["Condition"]["StringEquals"]
+        test["ec2:CreateAction" if "ec2:CreateAction" in test else next(iter(test))] = "another"
+    return policy
+
+
+def test_a_whole_cycle_with_all_that_it_takes_back_is_let_through(
+    judged: Judged, bench: Bench
+) -> None:
+    assert judged.first.skipped == ()
+    bench.script.refuse = failing("30-builder")
+    with pytest.raises(BakeError, match="it broke"):
+        bench.cycle(rebake=True)
+    bench.script.refuse = lambda command: None
+    bench.script.owner_builder = "default"
+    with pytest.raises(VerifyError, match="builder-answers"):
+        bench.cycle(rebake=True)
+    bench.script.owner_builder = SPEC.buildkit.builder
+    done = bench.cycle(rebake=True)
+    assert bench.pointer() == done.image.id
+    assert "removed image" in told(bench, 0)
+    assert "left behind" not in told(bench, 0)
+    assert "not authorized" not in told(bench, 0)
+
+
+def test_a_key_pair_that_never_came_to_be_is_not_asked_to_be_deleted(
+    judged: Judged, bench: Bench
+) -> None:
+    """AWS refuses that where a tag is asked for: what is not there carries none."""
+    since = len(bench.report.said)
+    judged.judge.policy = without("MakeKeyPair")
+    with pytest.raises(BakeError, match="ImportKeyPair failed"):
+        bench.cycle(rebake=True)
+    assert "left behind" not in told(bench, since)
+
+
+def test_what_another_spec_made_cannot_be_changed_or_removed() -> None:
+    tag = "aws:ResourceTag/amikiln:image"
+    of_ours = {
+        (action, resource)
+        for statement in POLICY["Statement"]
+        if tag in statement.get("Condition", {}).get("StringEquals", {})
+        for action in statement["Action"]
+        for resource in statement["Resource"]
+    }
+    assert len(of_ours) > 10
+    for action, resource in of_ours:
+        assert allows(POLICY, Question(action, resource, {tag: SPEC.name})), action
+        assert not allows(POLICY, Question(action, resource, {tag: "another"})), action
+        assert not allows(POLICY, Question(action, resource, {})), action
+
+
+@pytest.mark.parametrize("sid", [sid for sid in STATEMENTS if sid != "UseOwnSnapshot"])
+def test_without_a_statement_or_with_its_condition_unmet_the_cycle_stops(
+    judged: Judged, bench: Bench, sid: str
+) -> None:
+    judged.judge.policy = without(sid)
+    with pytest.raises(AmikilnError) as caught:
+        bench.cycle(rebake=True)
+    refused = re.search(r"not authorized to perform: (\S+) on (\S+)", caught.value.what)
+    assert refused is not None, caught.value.what
+    (statement,) = [found for found in POLICY["Statement"] if found["Sid"] == sid]
+    assert refused[1] in statement["Action"]
+    assert any(fnmatchcase(refused[2], pattern) for pattern in statement["Resource"])
+
+
+def test_without_its_snapshots_a_failed_image_is_not_swept_whole(
+    judged: Judged, bench: Bench
+) -> None:
+    bench.script.owner_builder = "default"
+    with pytest.raises(VerifyError, match="builder-answers"):
+        bench.cycle(rebake=True)
+    since = len(bench.report.said)
+    judged.judge.policy = without("UseOwnSnapshot")
+    bench.cycle()
+    assert "DeleteSnapshot failed: UnauthorizedOperation" in told(bench, since)

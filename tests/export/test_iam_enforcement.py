@@ -1,0 +1,317 @@
+"""A whole cycle with exactly the exported policy, and what stops without each action of it.
+
+The local cloud enforces IAM here, as moto does: by the action alone. What it cannot enforce is
+listed at the end, with the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from dataclasses import dataclass
+
+import pytest
+
+from amikiln import pipeline
+from amikiln.errors import AmikilnError, BakeError, VerifyError
+from amikiln.export import iam_policy
+from amikiln.export.iam_policy import Scope
+from amikiln.model.image import Forced
+from amikiln.model.run import Run
+from amikiln.report.status import status
+from amikiln.rollout.rollout import turn_over
+from bench import POINTER, Bench, set_up
+from fakes import failing, spec
+from localcloud.enforced import Policy, User, enforced
+from localcloud.fixture import CloudFixture
+
+SPEC = spec()
+POLICY = iam_policy.policy(Scope(SPEC, "123456789012"))
+
+
+@dataclass
+class Account:
+    """An account with a group that follows the pointer, and a user with the policy.
+
+    Attributes:
+        bench: The user's tools; its own clients are an administrator's.
+        first: What the user's first whole cycle did.
+    """
+
+    bench: Bench
+    user: User
+    first: pipeline.Cycle
+
+
+@pytest.fixture(scope="module")
+def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
+    folder = tmp_path_factory.mktemp("account")
+    cloud = CloudFixture(folder)
+    try:
+        with enforced(cloud, POLICY) as user, set_up(Bench(cloud, folder, user.keys)) as bench:
+            first = bench.cycle()
+            make_group(bench)
+            yield Account(bench, user, first)
+    finally:
+        cloud.stop()
+
+
+def make_group(bench: Bench) -> None:
+    bench.ec2.create_launch_template(
+        LaunchTemplateName="cpu-build",
+        LaunchTemplateData={"ImageId": f"resolve:ssm:{POINTER}", "InstanceType": "t3.micro"},
+    )
+    bench.session.client("autoscaling").create_auto_scaling_group(
+        AutoScalingGroupName="cpu-build",
+        MinSize=0,
+        MaxSize=1,
+        AvailabilityZones=["us-east-1a"],
+        LaunchTemplate={"LaunchTemplateName": "cpu-build", "Version": "$Latest"},
+    )
+
+
+@pytest.fixture
+def bench(account: Account) -> Iterator[Bench]:
+    """The shared account's tools, with guests that do as they should at the beginning."""
+    yield account.bench
+    account.user.allow(POLICY)
+    account.bench.script.refuse = lambda command: None
+    account.bench.script.owner_builder = SPEC.buildkit.builder
+    account.bench.script.knocks_before_answer = 0
+
+
+def granted(policy: Policy) -> set[str]:
+    return {action for statement in policy["Statement"] for action in statement["Action"]}
+
+
+def without(action: str) -> Policy:
+    """Return the policy with one action taken out of all its statements."""
+    policy = deepcopy(POLICY)
+    for statement in policy["Statement"]:
+        statement["Action"] = [other for other in statement["Action"] if other != action]
+    policy["Statement"] = [found for found in policy["Statement"] if found["Action"]]
+    assert granted(policy) == granted(POLICY) - {action}
+    return policy
+
+
+def operation(action: str) -> str:
+    return action.partition(":")[2]
+
+
+def new_run() -> Run:
+    return pipeline.new_run(SPEC.name)
+
+
+def told(bench: Bench, since: int) -> str:
+    return "\n".join(bench.report.said[since:])
+
+
+# -- with the policy --------------------------------------------------------------------------
+
+
+def test_a_whole_cycle_runs_with_exactly_this_policy(account: Account, bench: Bench) -> None:
+    assert account.first.skipped == ()
+    second = bench.cycle(rebake=True)
+    assert bench.pointer() == second.image.id != account.first.image.id
+    (group,) = second.turnover
+    assert group.follows
+    assert not any("left behind" in line or "cannot" in line for line in bench.report.said)
+
+
+def test_so_do_the_verbs_that_are_parts_of_it(bench: Bench) -> None:
+    since = len(bench.report.said)
+    tools, file, word = bench.tools, bench.folder / "verdict.json", "urgent"
+    image = pipeline.bake_alone(SPEC, bench.own, new_run(), tools).image
+    pipeline.verify_alone(SPEC, bench.own, image.id, new_run(), tools, file)
+    pipeline.publish_alone(SPEC, image.id, Forced(image.id, word), new_run(), tools)
+    (group,) = turn_over(SPEC, image.id, bench.tools)
+    assert group.follows
+    assert status(SPEC, bench.tools).published_image == image.id
+    assert "left behind" not in told(bench, since)
+
+
+def test_so_does_taking_back_and_the_next_runs_sweep(bench: Bench) -> None:
+    since = len(bench.report.said)
+    bench.script.refuse = failing("30-builder")
+    with pytest.raises(BakeError, match="it broke"):
+        bench.cycle(rebake=True, keep_on_error=True)
+    (kept,) = bench.holdings()["instances"]
+    bench.ec2.terminate_instances(InstanceIds=[kept])
+    bench.script.refuse = lambda command: None
+    bench.script.owner_builder = "default"
+    with pytest.raises(VerifyError):
+        bench.cycle(rebake=True)
+    bench.script.owner_builder = SPEC.buildkit.builder
+    bench.cycle()
+    said = told(bench, since)
+    for what in ("security group", "key pair", "image"):
+        assert f"removed {what}" in said
+    assert "left behind" not in said
+    assert "cannot" not in said
+
+
+# -- without one of its actions ---------------------------------------------------------------
+
+
+def a_proven_image_is_there(bench: Bench) -> None:
+    bench.cycle()
+
+
+def an_image_is_baked(bench: Bench) -> None:
+    bench.cycle(rebake=True)
+
+
+STOPS: dict[str, Callable[[Bench], None]] = {
+    "autoscaling:DescribeAutoScalingGroups": a_proven_image_is_there,
+    "ec2:AuthorizeSecurityGroupIngress": an_image_is_baked,
+    "ec2:CreateImage": an_image_is_baked,
+    "ec2:CreateSecurityGroup": an_image_is_baked,
+    "ec2:CreateTags": an_image_is_baked,
+    "ec2:DescribeImages": a_proven_image_is_there,
+    "ec2:DescribeInstanceTypeOfferings": a_proven_image_is_there,
+    "ec2:DescribeInstanceTypes": a_proven_image_is_there,
+    "ec2:DescribeInstances": a_proven_image_is_there,
+    "ec2:DescribeKeyPairs": a_proven_image_is_there,
+    "ec2:DescribeLaunchTemplateVersions": a_proven_image_is_there,
+    "ec2:DescribeSecurityGroups": a_proven_image_is_there,
+    "ec2:DescribeSnapshots": a_proven_image_is_there,
+    "ec2:DescribeSubnets": a_proven_image_is_there,
+    "ec2:EnableImageDeprecation": an_image_is_baked,
+    "ec2:ImportKeyPair": an_image_is_baked,
+    "ec2:RunInstances": an_image_is_baked,
+    "ec2:StopInstances": an_image_is_baked,
+    "ssm:GetParameter": a_proven_image_is_there,
+    "ssm:GetParameterHistory": a_proven_image_is_there,
+    "ssm:GetParametersByPath": a_proven_image_is_there,
+    "ssm:PutParameter": a_proven_image_is_there,
+}
+"""What stops the cycle, and the shortest cycle that it stops."""
+
+STOPS_THE_NEXT = "ssm:DeleteParameter"
+TAKES_BACK = ("ec2:DeleteKeyPair", "ec2:DeleteSecurityGroup", "ec2:TerminateInstances")
+SWEEPS = ("ec2:DeregisterImage", "ec2:DeleteSnapshot")
+EXPLAINS = "ec2:GetConsoleOutput"
+"""Without these a cycle goes on, or fails as it does anyway; each has its own test."""
+
+
+@pytest.mark.parametrize("action", STOPS)
+def test_without_it_the_cycle_stops_and_says_what_to_allow(
+    account: Account, bench: Bench, action: str
+) -> None:
+    account.user.allow(without(action))
+    with pytest.raises(AmikilnError) as caught:
+        STOPS[action](bench)
+    error = caught.value
+    assert error.what.startswith(f"{operation(action)} failed: ")
+    assert f"not authorized to perform: {action}" in error.what
+    assert error.hint is not None
+    assert error.hint.startswith(f"allow {action} ")
+    assert "amikiln export iam-policy" in error.hint
+    assert error.exit_code != AmikilnError.exit_code, "an error of a stage"
+
+
+def test_without_deleting_parameters_a_second_run_cannot_take_the_lease(
+    account: Account, bench: Bench
+) -> None:
+    # A name of its own: the lease that is not given back would block the other tests.
+    wanted = spec(name="one-term")
+    bench.script.refuse = failing("steps/")
+    with pytest.raises(BakeError):
+        bench.cycle(wanted)
+    account.user.allow(without(STOPS_THE_NEXT))
+    with pytest.raises(AmikilnError, match="DeleteParameter failed") as caught:
+        bench.cycle(wanted)
+    assert "allow ssm:DeleteParameter" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("action", TAKES_BACK)
+def test_without_it_what_was_made_is_not_taken_back_and_that_is_said(
+    account: Account, bench: Bench, action: str
+) -> None:
+    since = len(bench.report.said)
+    bench.script.refuse = failing("steps/")
+    account.user.allow(without(action))
+    with pytest.raises(BakeError, match="it broke"):
+        bench.cycle(rebake=True)
+    said = told(bench, since)
+    assert "left behind: " in said
+    assert f"not authorized to perform: {action}" in said
+
+
+@pytest.mark.parametrize("action", SWEEPS)
+def test_without_it_the_sweep_leaves_a_failed_image_and_says_so(
+    account: Account, bench: Bench, action: str
+) -> None:
+    bench.script.owner_builder = "default"
+    with pytest.raises(VerifyError) as caught:
+        bench.cycle(rebake=True)
+    image = caught.value.what.split()[0]
+    since = len(bench.report.said)
+    account.user.allow(without(action))
+    bench.cycle()
+    refused = f"cannot remove image {image} of a dead run: {operation(action)} failed: "
+    assert refused in told(bench, since)
+
+
+def test_without_the_console_a_machine_that_lets_nobody_in_is_explained_less(
+    account: Account, bench: Bench
+) -> None:
+    bench.script.knocks_before_answer = 10**9
+    account.user.allow(without(EXPLAINS))
+    with pytest.raises(AmikilnError, match="Connection refused") as caught:
+        bench.cycle(spec(deadlines={"boot_seconds": 1}), rebake=True)
+    assert "its console could not be read: GetConsoleOutput failed: " in caught.value.what
+
+
+# -- what cannot be shown here ----------------------------------------------------------------
+
+NOT_ENFORCED = {
+    "sts:GetCallerIdentity": "AWS allows it to everybody, and so does moto",
+}
+"""Actions that are allowed whatever a policy says."""
+
+NOT_CHECKED = {
+    "aws:RequestTag/amikiln:image": "moto knows no values for a request's conditions",
+    "aws:RequestedRegion": "moto knows no values for a request's conditions",
+    "aws:ResourceTag/amikiln:image": "moto knows no values for a request's conditions",
+    "ec2:CreateAction": "moto asks for no ec2:CreateTags where tags come with what is made",
+    "ec2:Owner": "moto knows no values for a request's conditions",
+}
+"""Condition keys that moto passes over, as it does with the resources of a statement."""
+
+
+def test_every_action_is_shown_to_be_needed_or_named_as_not_enforced() -> None:
+    shown = [*STOPS, STOPS_THE_NEXT, *TAKES_BACK, *SWEEPS, EXPLAINS, *NOT_ENFORCED]
+    assert sorted(shown) == sorted(granted(POLICY))
+
+
+def test_an_action_that_is_not_enforced_is_done_without_a_policy(
+    account: Account, bench: Bench
+) -> None:
+    account.user.allow(without("sts:GetCallerIdentity"))
+    assert bench.tools.cloud.account == "123456789012"
+    bench.cycle()
+
+
+def test_every_condition_is_named_that_is_not_checked() -> None:
+    keys = {
+        key
+        for statement in POLICY["Statement"]
+        for test in statement.get("Condition", {}).values()
+        for key in test
+    }
+    assert keys == set(NOT_CHECKED)
+
+
+def test_a_condition_is_really_not_checked(account: Account, bench: Bench) -> None:
+    policy = deepcopy(POLICY)
+    for statement in policy["Statement"]:
+        for test in statement.get("Condition", {}).values():
+            test.update(dict.fromkeys(test, "something else"))
+    account.user.allow(policy)
+    bench.cycle()
+
+
+def test_encryption_is_not_enforced() -> None:
+    """The local cloud encrypts nothing: no call asks for a key, and none is granted here."""
+    assert not any(action.startswith("kms:") for action in granted(POLICY))

@@ -1,0 +1,235 @@
+"""Packer's folder: what is in it, how the two templates differ, and what a build refuses."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import json
+import shutil
+import subprocess
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from amikiln.errors import PreflightError, SpecError
+from amikiln.export.packer import folder
+from amikiln.export.packer import template as packer
+from amikiln.recipe import build_context, render
+from amikiln.spec import load, own_files
+from amikiln.spec.own_files import OwnFiles
+from fakes import plan, spec
+
+ROOT = Path(__file__).parent.parent.parent
+IMAGE = ROOT / "images" / "cpu-build"
+TEMPLATE = "buildkite-cpu-ami.pkr.hcl"
+DIFFERENCES = ROOT / "tests" / "cases" / "packer" / "only-in-one-template.txt"
+NO_FILES = OwnFiles(IMAGE, {}, {})
+
+
+def rendered(*, classic: bool = False, here: Path = ROOT / "packer" / "cpu") -> dict[str, bytes]:
+    return packer.files(load.load(IMAGE, local=False), own_files.read(IMAGE), here, classic=classic)
+
+
+def test_the_folder_holds_the_files_that_a_bake_sends() -> None:
+    sent = render.of_spec(load.load(IMAGE, local=False), own_files.read(IMAGE).steps)
+    held = {
+        path.removeprefix("recipe/"): content
+        for path, content in rendered().items()
+        if path.startswith("recipe/")
+    }
+    assert held == sent
+    assert "steps/97-scan.sh" in held
+
+
+def test_the_two_templates_differ_in_what_is_named_and_in_nothing_else() -> None:
+    current, classic = (
+        rendered(classic=which)[TEMPLATE].decode().splitlines() for which in (False, True)
+    )
+    different = [
+        line
+        for line in difflib.unified_diff(classic, current, "1.6.6", "current", n=0, lineterm="")
+        if not line.startswith("@@")
+    ]
+    assert different == DIFFERENCES.read_text().splitlines()
+
+
+@pytest.mark.skipif(shutil.which("packer") is None, reason="not run: there is no Packer here")
+@pytest.mark.parametrize("classic", [False, True], ids=["current", "classic"])
+def test_templates_are_formatted_as_packer_does(classic: bool, tmp_path: Path) -> None:
+    (tmp_path / TEMPLATE).write_bytes(rendered(classic=classic)[TEMPLATE])
+    done = subprocess.run(
+        ["packer", "fmt", "-check", "-diff", "."],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+BAD_VALUES = [
+    "region=moon",
+    "ami_name_prefix=a",
+    "source_ami_name=",
+    "source_ami_owner=somebody",
+    "ssh_username=Root",
+    "instance_type=large",
+    "subnet_id=subnet",
+    "security_group_id=sg-XYZ",
+    'ssh_from=["everywhere"]',
+    "root_device=xvda",
+    "volume_size=0",
+    "volume_iops=100",
+    "volume_throughput=1",
+    "machine_minutes=1",
+]
+
+
+@pytest.mark.skipif(shutil.which("packer") is None, reason="not run: there is no Packer here")
+@pytest.mark.parametrize("value", BAD_VALUES)
+def test_every_variable_is_validated(value: str, tmp_path: Path) -> None:
+    template = tmp_path / TEMPLATE
+    template.write_bytes(rendered(classic=True)[TEMPLATE])
+    command = ["packer", "validate", f"-var={value}", str(template)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "validation rule" in done.stdout + done.stderr
+
+
+def test_no_variable_is_without_a_validation_and_a_description() -> None:
+    text = rendered()[TEMPLATE].decode()
+    blocks = text.split("\nvariable ")[1:]
+    assert {value.partition("=")[0] for value in BAD_VALUES} | {"deprecate_days"} == {
+        block.split('"')[1] for block in blocks
+    }
+    for block in blocks:
+        body = block.split("\n}\n")[0]
+        assert "validation {" in body
+        assert "description = " in body
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        ("plain", '"plain"'),
+        ('a"b', '"a\\"b"'),
+        ("${var.x}", '"$${var.x}"'),
+        ("%{ if x }", '"%%{ if x }"'),
+        ("a\\b", '"a\\\\b"'),
+    ],
+)
+def test_values_are_quoted_for_hcl(value: str, written: str) -> None:
+    assert packer.in_hcl(value) == written
+
+
+def test_a_source_by_id_is_a_variable_with_it_and_any_other_one_without(tmp_path: Path) -> None:
+    by_id = spec(source={"id": "ami-0123456789abcdef0"})
+    text = packer.files(by_id, NO_FILES, tmp_path)["buildkite-cpu-ami.pkr.hcl"].decode()
+    assert 'default     = "ami-0123456789abcdef0"' in text
+    assert "source_ami_filter" not in text
+    by_parameter = spec(source={"parameter": "/aws/service/debian/release/12/latest/amd64"})
+    text = packer.files(by_parameter, NO_FILES, tmp_path)["buildkite-cpu-ami.pkr.hcl"].decode()
+    variable = text.split('variable "source_ami" {')[1].split("\n}\n")[0]
+    assert "default" not in variable
+
+
+def test_root_needs_no_sudo(tmp_path: Path) -> None:
+    as_root = spec(source={"id": "ami-0123456789abcdef0", "user": "root"})
+    text = packer.files(as_root, NO_FILES, tmp_path)["buildkite-cpu-ami.pkr.hcl"].decode()
+    assert 'execute_command = "sh -eu {{ .Path }}"' in text
+    assert 'execute_command = "sudo -n sh -eu {{ .Path }}"' in rendered()[TEMPLATE].decode()
+
+
+def test_a_warm_build_with_secrets_is_refused(tmp_path: Path) -> None:
+    secret = spec(warm={"context": "warm", "secrets": ["token"]})
+    with pytest.raises(SpecError, match=r"warm\.secrets"):
+        packer.files(secret, NO_FILES, tmp_path)
+
+
+def test_what_is_superfluous_or_changed_is_named_and_put_right(tmp_path: Path) -> None:
+    wanted = rendered(here=tmp_path)
+    folder.write(tmp_path, wanted)
+    assert folder.outdated(tmp_path, wanted) == []
+    (tmp_path / "recipe/steps/99-old.sh").write_text("old")
+    (tmp_path / "recipe/lib.sh").write_text("changed")
+    (tmp_path / "packer-manifest.json").write_text("its own")
+    assert folder.outdated(tmp_path, wanted) == ["recipe/lib.sh", "recipe/steps/99-old.sh"]
+    folder.write(tmp_path, wanted)
+    assert folder.outdated(tmp_path, wanted) == []
+    assert (tmp_path / "packer-manifest.json").exists()
+
+
+def refused(tmp_path: Path, **changes: Any) -> str:
+    planned = plan()
+    wanted = packer.files(planned.spec, NO_FILES, tmp_path)
+    folder.write(tmp_path, wanted)
+    (tmp_path / "recipe/lib.sh").write_bytes(changes.pop("lib", wanted["recipe/lib.sh"]))
+    found = {"source_ami": planned.source.id, "root_device": planned.source.root_device}
+    with pytest.raises(PreflightError) as error:
+        folder.write_inputs(tmp_path, planned, **{**found, **changes})
+    assert not (tmp_path / "inputs").exists()
+    return error.value.what
+
+
+def test_a_build_of_another_image_than_planned_is_refused(tmp_path: Path) -> None:
+    assert "recipe/lib.sh" in refused(tmp_path, lib=b"edited by hand")
+    assert "ami-00000000000000bad" in refused(tmp_path, source_ami="ami-00000000000000bad")
+    assert "second volume" in refused(tmp_path, root_device="/dev/sdz")
+
+
+def test_the_inputs_are_what_the_folder_lacks(tmp_path: Path) -> None:
+    planned = plan()
+    assert planned.spec.warm is not None
+    beside = tmp_path / "image"
+    (beside / planned.spec.warm.context).mkdir(parents=True)
+    (beside / planned.spec.warm.context / "Dockerfile").write_text("FROM scratch\n")
+    planned = dataclasses.replace(planned, context=build_context.resolve(planned.spec.warm, beside))
+    wanted = packer.files(planned.spec, NO_FILES, tmp_path)
+    folder.write(tmp_path, wanted)
+    folder.write_inputs(
+        tmp_path,
+        planned,
+        source_ami=planned.source.id,
+        root_device=planned.source.root_device,
+    )
+    with tarfile.open(tmp_path / "inputs/recipe.tar") as tar:
+        names = set(tar.getnames())
+        written = tar.extractfile("plan.json")
+        assert written is not None
+        assert json.load(written) == render.manifest_of(planned)
+    with tarfile.open(tmp_path / "inputs/context.tar") as tar:
+        assert tar.getnames() == ["Dockerfile"]
+    together = names | {p.removeprefix("recipe/") for p in wanted if p.startswith("recipe/")}
+    assert together == set(render.with_scanner(render.render(planned), planned).files)
+    assert {"plan.json", "images.list", "resolved.env", "kingfisher"} <= names
+
+
+def test_the_pull_script_pulls_every_image_and_tries_again(tmp_path: Path) -> None:
+    two = spec(docker={"images": ["a/b:1", "c:latest"]})
+    script = tmp_path / "pull.sh"
+    script.write_bytes(packer.files(two, NO_FILES, tmp_path)[packer.PULL_SCRIPT])
+    docker = tmp_path / "docker"
+    docker.write_text(
+        f'#!/bin/sh\necho "$*" >>{tmp_path}/calls\n'
+        f"case $* in *c:latest) mkdir {tmp_path}/failed 2>/dev/null && exit 1 ;; esac\nexit 0\n"
+    )
+    sleep = tmp_path / "sleep"
+    sleep.write_text("#!/bin/sh\n")
+    for program in (docker, sleep):
+        program.chmod(0o755)
+    done = subprocess.run(
+        ["bash", str(script)],
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert sorted((tmp_path / "calls").read_text().splitlines()) == [
+        "pull --quiet a/b:1",
+        "pull --quiet c:latest",
+        "pull --quiet c:latest",
+    ]
+    assert "image.toml" in script.read_text().splitlines()[1]

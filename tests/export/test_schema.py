@@ -1,0 +1,93 @@
+"""The JSON Schemas say what the spec and a verdict say."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import tomllib
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from amikiln.export import schema
+from amikiln.model.verdict import CheckResult, Outcome, Verdict
+from amikiln.publish import proof
+
+IMAGES = Path(__file__).parents[2] / "images"
+
+
+def test_the_originals_image_fits_the_schema() -> None:
+    values = tomllib.loads((IMAGES / "cpu-build" / "image.toml").read_text())
+    jsonschema.validate(values, json.loads(schema.text()))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"regionn": "us-east-1"},
+        {"volume": {"size_gib": 0}},
+        {"local": {"volume": {"size": 3}}},
+        {"local": {"docker": {"images": ["no tag"]}}},
+    ],
+)
+def test_what_the_spec_refuses_the_schema_refuses(change: dict[str, object]) -> None:
+    values = tomllib.loads((IMAGES / "cpu-build" / "image.toml").read_text())
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({**values, **change}, json.loads(schema.text()))
+
+
+DOCS = IMAGES.parent / "docs"
+A_VERDICT = Verdict(
+    "ami-1",
+    "d" * 64,
+    "us-east-1",
+    "run-1",
+    (CheckResult("warm-again", Outcome.PASS, "3 of 3 steps", figures={"cold_seconds": 31}),),
+)
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        (IMAGES / "image.schema.json", schema.text()),
+        (DOCS / "verdict.schema.json", schema.verdict_text()),
+    ],
+    ids=["image", "verdict"],
+)
+def test_the_schema_that_is_checked_in_is_current(file: Path, text: str) -> None:
+    assert file.read_text() == text
+
+
+def test_a_kept_verdict_fits_its_schema() -> None:
+    wanted = json.loads(schema.verdict_text())
+    jsonschema.Draft202012Validator.check_schema(wanted)
+    for checks in (A_VERDICT.checks, ()):
+        written = dataclasses.replace(A_VERDICT, checks=checks).to_json()
+        jsonschema.validate(json.loads(written), wanted)
+
+
+@pytest.mark.parametrize("key", sorted(json.loads(A_VERDICT.to_json())))
+def test_every_field_of_a_verdict_is_in_its_schema_and_needed(key: str) -> None:
+    wanted = json.loads(schema.verdict_text())
+    assert wanted["properties"][key]["description"]
+    written = json.loads(A_VERDICT.to_json())
+    del written[key]
+    with pytest.raises(jsonschema.ValidationError, match=f"'{key}' is a required property"):
+        jsonschema.validate(written, wanted)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"more": 1},
+        {"outcome": "probably"},
+        {"checks": [{"name": "x", "outcome": "pass", "evidence": "", "hint": ""}]},
+    ],
+)
+def test_what_reading_a_verdict_refuses_its_schema_refuses(change: dict[str, object]) -> None:
+    written = {**json.loads(A_VERDICT.to_json()), **change}
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(written, json.loads(schema.verdict_text()))
+    with pytest.raises(ValueError, match=r"\w"):
+        proof.from_json(json.dumps(written))

@@ -1,0 +1,65 @@
+"""What Terraform is told of a spec, and that it asks for nothing else of it."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from amikiln.export import terraform
+from amikiln.spec import load
+
+ROOT = Path(__file__).parents[2]
+IMAGE = ROOT / "images" / "cpu-build"
+VARIABLES = (ROOT / "terraform" / "aws" / "variables.tf").read_text()
+
+
+def exported(**changes: dict[str, object]) -> dict[str, Any]:
+    """Return what is exported of the image, with some keys of its tables changed."""
+    raw = tomllib.loads((IMAGE / "image.toml").read_text())
+    del raw["local"]
+    tables = {name: {**raw[name], **change} for name, change in changes.items()}
+    spec = load.parse({**raw, **tables}, origin="image.toml")
+    values: dict[str, Any] = json.loads(terraform.text(spec))
+    return values
+
+
+def test_the_originals_pointer_and_schedule() -> None:
+    values = exported()
+    assert values["pointer"] == "/buildkite/cpu-build-ami/us-east-1"
+    assert values["schedule"] == "0 6 * * *"
+
+
+def test_terraform_declares_what_is_exported_and_in_the_same_part() -> None:
+    from_the_spec = VARIABLES.split("# From whoever sets the account up")[0]
+    assert re.findall(r'^variable "(\w+)"', from_the_spec, re.MULTILINE) == list(exported())
+
+
+@pytest.mark.parametrize(
+    ("key", "own", "below_the_pointer"),
+    [
+        ("subnet_parameter", "/network/subnet", "/subnet-id"),
+        ("security_group_parameter", "/network/group", "/security-group-id"),
+    ],
+)
+def test_parameters_are_the_specs_own_or_below_the_pointer(
+    key: str, own: str, below_the_pointer: str
+) -> None:
+    assert exported()[key] == f"/buildkite/cpu-build-ami/us-east-1{below_the_pointer}"
+    assert exported(instance={key: own})[key] == own
+
+
+def test_the_queues_are_of_the_release_that_the_image_is_based_on() -> None:
+    assert "stack_version" not in exported()
+    source = {"stack_version": "v6.70.0", "name": None, "owner": None}
+    assert exported(source=source)["stack_version"] == "v6.70.0"
+    assert 'variable "stack_version"' in VARIABLES
+
+
+def test_the_fleets_own_instance_types_come_first() -> None:
+    assert exported()["instance_types"] == ["m7i.4xlarge", "m7a.4xlarge", "m6i.4xlarge"]
+    assert exported(fleet={"instance_types": ["c7i.large"]})["instance_types"] == ["c7i.large"]

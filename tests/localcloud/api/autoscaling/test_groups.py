@@ -1,0 +1,349 @@
+"""Auto Scaling groups hold their capacity, whatever ends a machine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from localcloud.fixture import CloudFixture
+
+POINTER = "/buildkite/cpu-build-ami/us-east-1"
+
+
+def point(cloud: CloudFixture, image_id: str) -> None:
+    cloud.client("ssm").put_parameter(Name=POINTER, Value=image_id, Type="String", Overwrite=True)
+
+
+def template(cloud: CloudFixture, **data: Any) -> str:
+    content = {"ImageId": f"resolve:ssm:{POINTER}", "InstanceType": "t3.small", **data}
+    answer = cloud.client("ec2").create_launch_template(
+        LaunchTemplateName="builders", LaunchTemplateData=content
+    )
+    template_id: str = answer["LaunchTemplate"]["LaunchTemplateId"]
+    return template_id
+
+
+def group(cloud: CloudFixture, size: int = 1, **options: Any) -> None:
+    if not {"LaunchTemplate", "MixedInstancesPolicy"} & set(options):
+        options["LaunchTemplate"] = {"LaunchTemplateId": template(cloud)}
+    cloud.client("autoscaling").create_auto_scaling_group(
+        AutoScalingGroupName="builders",
+        **{
+            "MinSize": 0,
+            "MaxSize": 3,
+            "DesiredCapacity": size,
+            "AvailabilityZones": ["us-east-1a", "us-east-1b"],
+            **options,
+        },
+    )
+
+
+def described(cloud: CloudFixture) -> dict[str, Any]:
+    (found,) = cloud.client("autoscaling").describe_auto_scaling_groups(
+        AutoScalingGroupNames=["builders"]
+    )["AutoScalingGroups"]
+    return found  # type: ignore[no-any-return]
+
+
+def inside(cloud: CloudFixture) -> Any:
+    return cloud.autoscaling_backend.autoscaling_groups["builders"]
+
+
+def in_service(cloud: CloudFixture, count: int = 1, without: str = "") -> list[str]:
+    """Wait until the group has this many members in service, and return their ids."""
+
+    def ids() -> list[str]:
+        return [
+            member.instance.id
+            for member in inside(cloud).instance_states
+            if member.lifecycle_state == "InService"
+        ]
+
+    cloud.until(lambda: len(ids()) == count and without not in ids(), "members in service")
+    return ids()
+
+
+def activities(cloud: CloudFixture) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = cloud.client("autoscaling").describe_scaling_activities(
+        AutoScalingGroupName="builders"
+    )["Activities"]
+    return found
+
+
+@pytest.fixture
+def pointed(cloud: CloudFixture) -> CloudFixture:
+    point(cloud, cloud.base)
+    return cloud
+
+
+def test_it_launches_what_is_desired(pointed: CloudFixture) -> None:
+    group(
+        pointed,
+        size=2,
+        Tags=[{"Key": "queue", "Value": "cpu", "PropagateAtLaunch": True}],
+    )
+    ids = in_service(pointed, 2)
+    members = described(pointed)["Instances"]
+    assert {member["LifecycleState"] for member in members} == {"InService"}
+    assert {member["AvailabilityZone"] for member in members} == {"us-east-1a", "us-east-1b"}
+    assert {member["LaunchTemplate"]["Version"] for member in members} == {"1"}
+    for instance_id in ids:
+        instance = pointed.until_state(instance_id, "running")
+        tags = {tag["Key"]: tag["Value"] for tag in instance["Tags"]}
+        assert tags["aws:autoscaling:groupName"] == "builders"
+        assert tags["queue"] == "cpu"
+        assert tags["aws:ec2launchtemplate:version"] == "1"
+        assert instance["ImageId"] == pointed.base
+        assert instance["Placement"]["AvailabilityZone"] in ("us-east-1a", "us-east-1b")
+    assert {one["StatusCode"] for one in activities(pointed)} == {"Successful"}
+
+
+def test_a_machine_is_pending_until_it_runs(pointed: CloudFixture) -> None:
+    pointed.hypervisor.hold("start")
+    group(pointed)
+    pointed.until(lambda: len(inside(pointed).instance_states) == 1)
+    assert described(pointed)["Instances"][0]["LifecycleState"] == "Pending"
+    assert activities(pointed)[0]["StatusCode"] == "InProgress"
+    pointed.hypervisor.release("start")
+    in_service(pointed)
+    assert activities(pointed)[0]["StatusCode"] == "Successful"
+
+
+def end_by_request(cloud: CloudFixture, instance_id: str) -> None:
+    cloud.client("ec2").terminate_instances(InstanceIds=[instance_id])
+
+
+def end_from_inside(cloud: CloudFixture, instance_id: str) -> None:
+    cloud.hypervisor.machines[instance_id].shut_down_from_inside()
+
+
+def end_by_accident(cloud: CloudFixture, instance_id: str) -> None:
+    cloud.hypervisor.machines[instance_id].die()
+
+
+def end_by_stopping(cloud: CloudFixture, instance_id: str) -> None:
+    cloud.client("ec2").stop_instances(InstanceIds=[instance_id])
+
+
+def end_by_health(cloud: CloudFixture, instance_id: str) -> None:
+    cloud.client("autoscaling").set_instance_health(
+        InstanceId=instance_id, HealthStatus="Unhealthy"
+    )
+
+
+def end_by_the_agent(cloud: CloudFixture, instance_id: str) -> None:
+    cloud.client("autoscaling").terminate_instance_in_auto_scaling_group(
+        InstanceId=instance_id, ShouldDecrementDesiredCapacity=False
+    )
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        end_by_request,
+        end_from_inside,
+        end_by_accident,
+        end_by_stopping,
+        end_by_health,
+        end_by_the_agent,
+    ],
+)
+@pytest.mark.parametrize("behaviour", ["stop", "terminate"])
+def test_what_ends_is_replaced_from_the_image_that_is_named_now(
+    pointed: CloudFixture, end: Any, behaviour: str
+) -> None:
+    data = {"InstanceInitiatedShutdownBehavior": behaviour}
+    group(pointed, LaunchTemplate={"LaunchTemplateId": template(pointed, **data)})
+    (first,) = in_service(pointed)
+    image_id = pointed.client("ec2").create_image(InstanceId=first, Name="newer")["ImageId"]
+    pointed.until_image(image_id, "available")
+    machine = pointed.hypervisor.machines[first]
+    pointed.until(lambda: machine.boots == 2)
+    pointed.until(lambda: not pointed.backend.get_instance(first).image_in_progress)
+    point(pointed, image_id)
+    end(pointed, first)
+    (second,) = in_service(pointed, without=first)
+    assert pointed.until_state(second, "running")["ImageId"] == image_id
+    assert pointed.until_state(first, "terminated")["ImageId"] == pointed.base
+    pointed.until(lambda: len(inside(pointed).instance_states) == 1)
+    assert machine.destroyed
+
+
+def test_an_impaired_machine_is_replaced_after_the_grace_period(pointed: CloudFixture) -> None:
+    group(pointed, HealthCheckGracePeriod=3600)
+    (first,) = in_service(pointed)
+    pointed.hypervisor.machines[first].panic()
+    # Every request makes the group look at its members.
+    assert described(pointed)["Instances"][0]["HealthStatus"] == "Healthy"
+    pointed.client("autoscaling").update_auto_scaling_group(
+        AutoScalingGroupName="builders", HealthCheckGracePeriod=0
+    )
+    in_service(pointed, without=first)
+
+
+def test_an_image_in_progress_is_not_a_failure(pointed: CloudFixture) -> None:
+    group(pointed)
+    (first,) = in_service(pointed)
+    pointed.hypervisor.hold("save")
+    image_id = pointed.client("ec2").create_image(InstanceId=first, Name="of-a-member")["ImageId"]
+    pointed.until(lambda: bool(pointed.hypervisor.machines[first].stops))
+    described(pointed)
+    pointed.hypervisor.release("save")
+    pointed.until_image(image_id, "available")
+    assert in_service(pointed) == [first]
+
+
+def test_failed_launches_are_recorded_and_repeated_with_growing_pauses(
+    pointed: CloudFixture,
+) -> None:
+    point(pointed, "ami-0123456789abcdef0")
+    group(pointed)
+    pointed.until(lambda: inside(pointed).failures_in_a_row >= 4)
+    failed = activities(pointed)[-1]
+    assert failed["StatusCode"] == "Failed"
+    assert failed["StatusMessage"] == (
+        "The image id '[ami-0123456789abcdef0]' does not exist. Launching EC2 instance failed."
+    )
+    assert "EndTime" in failed
+    assert described(pointed)["Instances"] == []
+    point(pointed, pointed.base)
+    in_service(pointed)
+    assert activities(pointed)[0]["StatusCode"] == "Successful"
+    assert inside(pointed).failures_in_a_row == 0
+
+
+def test_the_pause_after_a_failure_doubles_up_to_its_limit(pointed: CloudFixture) -> None:
+    from amikiln_localcloud.api.cloud import Patience
+
+    point(pointed, "ami-0123456789abcdef0")
+    group(pointed, size=0)
+    patience = Patience(relaunch_first=5, relaunch_longest=60)
+    with pointed.cloud.lock:
+        one = inside(pointed)
+        one.desired_capacity = 1
+        now, pauses = 1e9, []
+        for _ in range(6):
+            one.reconcile(now, patience)
+            assert not one.reconcile(now + 1, patience), "tried again too early"
+            pauses.append(one.next_launch - now)
+            now = one.next_launch
+        one.desired_capacity = 0
+    assert pauses == [5, 10, 20, 40, 60, 60]
+
+
+def test_a_machine_that_fails_to_start_counts_as_a_failed_launch(pointed: CloudFixture) -> None:
+    pointed.hypervisor.fail_next("start", "QEMU said no", times=2)
+    group(pointed)
+    in_service(pointed)
+    outcomes = [one["StatusCode"] for one in activities(pointed)]
+    assert outcomes == ["Successful", "Failed", "Failed"]
+    assert "QEMU said no" in activities(pointed)[-1]["StatusMessage"]
+
+
+def test_capacity_grows_and_shrinks(pointed: CloudFixture) -> None:
+    autoscaling = pointed.client("autoscaling")
+    group(pointed, size=1)
+    (oldest,) = in_service(pointed)
+    autoscaling.set_desired_capacity(AutoScalingGroupName="builders", DesiredCapacity=3)
+    in_service(pointed, 3)
+    autoscaling.set_desired_capacity(AutoScalingGroupName="builders", DesiredCapacity=2)
+    assert oldest not in in_service(pointed, 2)
+    for wanted in (4, -1):
+        with pytest.raises(ClientError) as error:
+            autoscaling.set_desired_capacity(
+                AutoScalingGroupName="builders", DesiredCapacity=wanted
+            )
+        assert error.value.response["Error"]["Code"] == "ValidationError"
+
+
+def test_terminating_with_less_capacity_replaces_nothing(pointed: CloudFixture) -> None:
+    autoscaling = pointed.client("autoscaling")
+    group(pointed, size=2)
+    first, second = in_service(pointed, 2)
+    autoscaling.terminate_instance_in_auto_scaling_group(
+        InstanceId=first, ShouldDecrementDesiredCapacity=True
+    )
+    assert in_service(pointed, 1) == [second]
+    assert described(pointed)["DesiredCapacity"] == 1
+
+
+def test_only_an_empty_group_is_deleted_unless_forced(pointed: CloudFixture) -> None:
+    autoscaling = pointed.client("autoscaling")
+    group(pointed)
+    (first,) = in_service(pointed)
+    with pytest.raises(ClientError) as error:
+        autoscaling.delete_auto_scaling_group(AutoScalingGroupName="builders")
+    assert error.value.response["Error"]["Code"] == "ResourceInUse"
+    autoscaling.delete_auto_scaling_group(AutoScalingGroupName="builders", ForceDelete=True)
+    pointed.until_state(first, "terminated")
+    assert autoscaling.describe_auto_scaling_groups()["AutoScalingGroups"] == []
+
+
+def test_a_suspended_launch_waits(pointed: CloudFixture) -> None:
+    autoscaling = pointed.client("autoscaling")
+    group(pointed, size=0)
+    autoscaling.suspend_processes(AutoScalingGroupName="builders", ScalingProcesses=["Launch"])
+    autoscaling.set_desired_capacity(AutoScalingGroupName="builders", DesiredCapacity=1)
+    assert described(pointed)["Instances"] == []
+    autoscaling.resume_processes(AutoScalingGroupName="builders", ScalingProcesses=["Launch"])
+    in_service(pointed)
+    assert len(pointed.hypervisor.machines) == 1
+
+
+def test_names_and_sizes_are_checked(pointed: CloudFixture) -> None:
+    autoscaling = pointed.client("autoscaling")
+    group(pointed, size=0)
+    policy = {"LaunchTemplate": {"LaunchTemplateName": "builders"}}
+    with pytest.raises(ClientError) as error:
+        group(pointed, **policy)
+    assert error.value.response["Error"]["Code"] == "AlreadyExists"
+    for sizes in ({"DesiredCapacity": 4}, {"MinSize": 4}):
+        with pytest.raises(ClientError) as error:
+            autoscaling.update_auto_scaling_group(AutoScalingGroupName="builders", **sizes)
+        assert error.value.response["Error"]["Code"] == "ValidationError"
+    with pytest.raises(ClientError) as error:
+        autoscaling.set_desired_capacity(AutoScalingGroupName="nobody's", DesiredCapacity=1)
+    assert error.value.response["Error"]["Code"] == "ValidationError"
+
+
+def test_a_mixed_instances_policy_is_followed_and_kept(pointed: CloudFixture) -> None:
+    autoscaling = pointed.client("autoscaling")
+    template(pointed)
+    policy = {
+        "LaunchTemplate": {
+            "LaunchTemplateSpecification": {"LaunchTemplateName": "builders", "Version": "$Latest"},
+            "Overrides": [{"InstanceType": "t3.unheard-of"}, {"InstanceType": "t3.medium"}],
+        },
+        "InstancesDistribution": {"OnDemandPercentageAboveBaseCapacity": 100},
+    }
+    group(pointed, MixedInstancesPolicy=policy)
+    (first,) = in_service(pointed)
+    assert pointed.until_state(first, "running")["InstanceType"] == "t3.medium"
+    assert "LaunchTemplate" not in described(pointed)
+    autoscaling.update_auto_scaling_group(AutoScalingGroupName="builders", DesiredCapacity=2)
+    in_service(pointed, 2)
+    kept = described(pointed)["MixedInstancesPolicy"]
+    types = [one["InstanceType"] for one in kept["LaunchTemplate"]["Overrides"]]
+    assert types == ["t3.unheard-of", "t3.medium"]
+
+
+def test_a_new_template_version_is_used_when_it_is_pointed_to(pointed: CloudFixture) -> None:
+    group(pointed)
+    (first,) = in_service(pointed)
+    pointed.client("ec2").create_launch_template_version(
+        LaunchTemplateName="builders",
+        SourceVersion="1",
+        LaunchTemplateData={"InstanceType": "t3.medium"},
+    )
+    pointed.client("autoscaling").update_auto_scaling_group(
+        AutoScalingGroupName="builders",
+        LaunchTemplate={"LaunchTemplateName": "builders", "Version": "2"},
+    )
+    end_by_request(pointed, first)
+    (second,) = in_service(pointed, without=first)
+    instance = pointed.until_state(second, "running")
+    assert (instance["InstanceType"], instance["ImageId"]) == ("t3.medium", pointed.base)
+    (member,) = [one for one in described(pointed)["Instances"] if one["InstanceId"] == second]
+    assert member["LaunchTemplate"]["Version"] == "2"

@@ -1,0 +1,37 @@
+"""The real daemon, with pretend machines and no registry: ``pretend_daemon.py --state ...``.
+
+``PRETEND_FAILURE`` in the environment makes it fail at start, with that text.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from amikiln.errors import LocalCloudError
+from amikiln_localcloud import daemon
+from amikiln_localcloud.home import CloudHome
+from localcloud.fakes import PretendHypervisor, make_base
+
+
+class PretendRegistry:
+    address = "127.0.0.1:9"
+
+    def close(self) -> None: ...
+
+
+def parts(home: CloudHome) -> daemon.Parts:
+    if failure := os.environ.get("PRETEND_FAILURE"):
+        raise LocalCloudError(failure)
+    base = make_base(home.cache)
+    return daemon.Parts(PretendHypervisor(), PretendRegistry(), base, "0123456789abcdef", 4)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--state", type=Path, required=True)
+    parser.add_argument("--cache", type=Path, required=True)
+    given = parser.parse_args()
+    daemon.configure_log()
+    daemon.run(CloudHome(state=given.state, cache=given.cache), parts)

@@ -1,0 +1,194 @@
+"""Machines that only pretend, so that the API side is tested in milliseconds.
+
+They boot at once, or when told to; they can fail to be made, to start or to be saved, hang,
+shut down from inside, and panic. Saving writes a small real directory.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from amikiln_localcloud.machines.contract import (
+    Ending,
+    Health,
+    MachineFailure,
+    MachinePlan,
+    SnapshotFiles,
+)
+
+
+class PretendMachine:
+    def __init__(self, hypervisor: PretendHypervisor, plan: MachinePlan, address: str) -> None:
+        self.plan = plan
+        self.address = address
+        self.health = Health.OK
+        self.running = False
+        self.was_destroyed = threading.Event()
+        self.stops: list[float] = []
+        self.boots = 0
+        self.reboots = 0
+        self.saves = 0
+        self.output = b""
+        self._hypervisor = hypervisor
+        self._on_end: Callable[[Ending], None] | None = None
+
+    @property
+    def destroyed(self) -> bool:
+        return self.was_destroyed.is_set()
+
+    # -- the contract -----------------------------------------------------------------------
+
+    def start(self, on_end: Callable[[Ending], None]) -> None:
+        self._hypervisor.check_lock_is_free()
+        self._hypervisor.gate("start").wait(30)
+        if why := self._hypervisor.take_failure("start"):
+            raise MachineFailure(why)
+        if self.destroyed:
+            raise MachineFailure("the machine was destroyed while it started")
+        self._on_end = on_end
+        self.running = True
+        self.boots += 1
+        self.output = b"booted %s\r\n" % self.plan.instance_id.encode()
+
+    def stop(self, deadline_seconds: float) -> None:
+        self._hypervisor.check_lock_is_free()
+        self.stops.append(deadline_seconds)
+        self._hypervisor.gate("stop").wait(30)
+        self.running = False
+
+    def reboot(self, deadline_seconds: float) -> None:
+        self._hypervisor.check_lock_is_free()
+        if why := self._hypervisor.take_failure("reboot"):
+            self.running = False
+            raise MachineFailure(why)
+        self.reboots += 1
+
+    def destroy(self) -> None:
+        self._hypervisor.check_lock_is_free()
+        self.running = False
+        self.was_destroyed.set()
+
+    def console(self) -> bytes:
+        return self.output
+
+    def save(self, target: SnapshotFiles) -> None:
+        self._hypervisor.check_lock_is_free()
+        self._hypervisor.gate("save").wait(30)
+        if why := self._hypervisor.take_failure("save"):
+            raise MachineFailure(why)
+        if self.destroyed:
+            raise MachineFailure("the machine was destroyed while it was saved")
+        self.saves += 1
+        half = target.directory.with_name(f".{target.directory.name}.half")
+        write_snapshot(SnapshotFiles(half), f"disk of {self.plan.instance_id}")
+        half.rename(target.directory)
+
+    # -- what a test makes the guest do ------------------------------------------------------
+
+    def shut_down_from_inside(self) -> None:
+        self._end(Ending.GUEST_SHUT_DOWN)
+
+    def die(self) -> None:
+        """End as when QEMU is killed."""
+        self._end(Ending.QEMU_DIED)
+
+    def panic(self) -> None:
+        """Keep running, but answer no status check."""
+        self.output += b"Kernel panic - not syncing\r\n"
+        self.health = Health.IMPAIRED
+
+    def _end(self, ending: Ending) -> None:
+        assert self.running, "a machine that does not run cannot end"
+        assert self._on_end is not None
+        self.running = False
+        self._on_end(ending)
+
+
+class PretendHypervisor:
+    """Makes pretend machines.
+
+    Attributes:
+        machines: By instance id, in the order of their making; destroyed ones too.
+    """
+
+    def __init__(self) -> None:
+        self.machines: dict[str, PretendMachine] = {}
+        self.lock: threading.RLock | None = None
+        self.closed = False
+        self.swept = 0
+        self._failures: dict[str, list[str]] = {}
+        self._gates: dict[str, threading.Event] = {}
+
+    # -- the contract -----------------------------------------------------------------------
+
+    def create(self, plan: MachinePlan) -> PretendMachine:
+        self.check_lock_is_free()
+        self.gate("create").wait(30)
+        if why := self.take_failure("create"):
+            raise MachineFailure(why)
+        assert plan.source.disk.is_file(), f"{plan.source.disk} is missing"
+        # Loopback addresses, like the real ones.
+        machine = PretendMachine(self, plan, f"127.0.1.{len(self.machines) + 2}")
+        self.machines[plan.instance_id] = machine
+        return machine
+
+    def sweep(self) -> None:
+        self.swept += 1
+
+    def close(self) -> None:
+        self.closed = True
+        for gate in self._gates.values():
+            gate.set()
+        for machine in list(self.machines.values()):
+            machine.destroy()
+
+    # -- what a test decides -----------------------------------------------------------------
+
+    def fail_next(self, what: str, why: str, times: int = 1) -> None:
+        """Let the next ``create``, ``start``, ``reboot`` or ``save`` fail."""
+        self._failures.setdefault(what, []).extend([why] * times)
+
+    def stop_failing(self) -> None:
+        self._failures.clear()
+
+    def hold(self, what: str) -> None:
+        """Let every ``create``, ``start``, ``stop`` or ``save`` hang until released."""
+        self.gate(what).clear()
+
+    def release(self, what: str) -> None:
+        self.gate(what).set()
+
+    # -- for the machines --------------------------------------------------------------------
+
+    def gate(self, what: str) -> threading.Event:
+        if what not in self._gates:
+            self._gates[what] = threading.Event()
+            self._gates[what].set()
+        return self._gates[what]
+
+    def take_failure(self, what: str) -> str | None:
+        waiting = self._failures.get(what)
+        return waiting.pop(0) if waiting else None
+
+    def check_lock_is_free(self) -> None:
+        """The contract: no method that may block is called with the API's lock held."""
+        if self.lock is not None:
+            assert not self.lock._is_owned(), "called while holding the cloud's lock"
+
+
+def write_snapshot(files: SnapshotFiles, content: str) -> None:
+    """Write a snapshot's files; small, but real."""
+    files.directory.mkdir(parents=True)
+    files.disk.write_text(content)
+    files.kernel.write_text("kernel")
+    files.initrd.write_text("initrd")
+
+
+def make_base(directory: Path) -> SnapshotFiles:
+    """Return the files of a base image, made once in this directory."""
+    files = SnapshotFiles(directory / "base")
+    if not files.directory.exists():
+        write_snapshot(files, "disk of the base image")
+    return files

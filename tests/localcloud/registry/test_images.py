@@ -1,0 +1,68 @@
+"""Where images come from: copied, made, or one clear failure."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.localcloud.registry.conftest import Notes, StandIn
+
+from amikiln.errors import LocalCloudError
+from amikiln.runtime import process
+from amikiln_localcloud.registry import images, oci, tree
+
+
+def test_the_public_image_is_taken_where_it_can_be_reached(
+    tmp_path: Path, stand_in: StandIn, notes: Notes
+) -> None:
+    public = tmp_path / "public"
+    public.mkdir()
+    oci.write_layout(public, "v0.26.3", [{"real": tree.text("real")}], oci.ImageConfig())
+    script = f"""
+    for target; do :; done
+    target=${{target#oci:}}
+    case "$*" in *" copy "*) cp -r {public}/. "${{target%:*}}" ;; esac
+    """
+    stand_in("skopeo", script)
+    made = images.buildkit(tmp_path / "cache", notes)
+    assert made.digest == oci.digest_of(public)
+
+
+def test_without_registry_and_packages_one_failure_says_so(
+    tmp_path: Path, stand_in: StandIn, notes: Notes
+) -> None:
+    stand_in("skopeo", """echo 'time="x" level=fatal msg="no such host"' >&2; exit 1""")
+    stand_in("go", "echo go version go1.25.0; [ $1 = version ]")
+    with pytest.raises(LocalCloudError, match="neither be copied nor made: go exited with 1"):
+        images.buildkit(tmp_path / "cache", notes)
+    assert any("(no such host)" in line for line in notes.lines)
+    assert not list((tmp_path / "cache").glob("image-*"))
+
+
+def test_a_stand_in_that_cannot_be_made_says_so(
+    tmp_path: Path, stand_in: StandIn, notes: Notes
+) -> None:
+    stand_in("mmdebstrap", "echo 'E: cannot fetch' >&2; exit 1")
+    with pytest.raises(LocalCloudError, match=r"stand-in v1 .* cannot fetch"):
+        images.stand_in(1, tmp_path / "cache", notes)
+
+
+def test_the_second_stand_in_has_one_layer_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, notes: Notes
+) -> None:
+    monkeypatch.setattr(
+        tree,
+        "from_packages",
+        lambda packages: {f"usr/bin/{name}": tree.program(name.encode()) for name in packages},
+    )
+    made = [images.stand_in(number, tmp_path / "cache", notes) for number in (1, 2)]
+    layers = [
+        json.loads(process.run(["skopeo", "inspect", "--raw", f"oci:{i.layout}:{i.tag}"]).stdout)[
+            "layers"
+        ]
+        for i in made
+    ]
+    assert layers[1][:1] == layers[0]
+    assert len(layers[1]) == 2
+    assert made[0].digest != made[1].digest

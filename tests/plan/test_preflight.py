@@ -1,0 +1,241 @@
+"""Preflight and plan: what is missing is named before anything is made."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+
+import pytest
+from botocore.exceptions import ClientError
+
+from amikiln.errors import PreflightError
+from amikiln.model.plan import Network
+from amikiln.model.run import Run
+from amikiln.plan.preflight import preflight
+from amikiln.plan.resolve import plan as make_plan
+from amikiln.spec import own_files
+from bench import NOTHING, POINTER, Bench
+from fakes import pin, plan, spec
+
+RUN = Run("cpu-build-20261124-060000-0a1b2c", "cpu-build")
+SOURCE = {"name": "amikiln-base-debian-13-x86_64", "owner": "136693071363"}
+
+
+def instance(**values: object) -> dict[str, object]:
+    own_group = not any(key.startswith("security_group") for key in values)
+    ssh_from = {"ssh_from": "127.0.0.1/32"} if own_group else {}
+    return {"types": ["t3.micro"], **ssh_from, **values}
+
+
+def test_a_good_plan_passes_and_nothing_is_made(bench: Bench) -> None:
+    preflight(make_plan(spec(), bench.own, bench.tools, pin), RUN, bench.tools)
+    assert bench.holdings() == NOTHING
+
+
+def test_all_faults_are_named_at_once(bench: Bench) -> None:
+    wanted = spec(instance=instance(types=["x9.tiny"]), volume={"size_gib": 1, "iops": 3000})
+    planned = dataclasses.replace(
+        make_plan(wanted, bench.own, bench.tools, pin),
+        network=Network(("subnet-0aaaaaaaaaaaaaaaa",), "sg-0bbbbbbbbbbbbbbbb", None),
+    )
+    with pytest.raises(PreflightError) as caught:
+        preflight(planned, RUN, bench.tools)
+    source = planned.source.id
+    assert caught.value.what.splitlines() == [
+        "us-east-1 offers none of instance.types: x9.tiny",
+        "there is no subnet subnet-0aaaaaaaaaaaaaaaa in us-east-1",
+        "there is no security group sg-0bbbbbbbbbbbbbbbb in us-east-1",
+        f"volume.size_gib is 1, and the source image {source} alone has 4 GiB",
+    ]
+
+
+def test_a_pointer_of_another_data_type_is_a_fault_before_anything_is_made(bench: Bench) -> None:
+    bench.ssm.put_parameter(Name=POINTER, Value="ami-by-hand", Type="String")
+    with pytest.raises(PreflightError, match=r"set publish\.data_type to text"):
+        preflight(make_plan(spec(), bench.own, bench.tools, pin), RUN, bench.tools)
+
+
+def test_the_source_can_be_the_elastic_ci_stack_s(bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / "aws-stack.yml").write_text(
+        "Description: Buildkite stack v6.71.1\n"
+        f"Mappings: {{AWSRegion2AMI: {{us-east-1: {{linuxamd64: {bench.cloud.base}}}}}}}\n"
+    )
+    wanted = spec(source={"stack_version": "v6.71.1", "stack_template": "aws-stack.yml"})
+    own_files = dataclasses.replace(bench.own, directory=tmp_path)
+    wanted = wanted.model_copy(update={"warm": None})
+    assert make_plan(wanted, own_files, bench.tools, pin).source.id == bench.cloud.base
+
+
+def test_a_type_that_is_not_offered_is_left_out_with_a_word(bench: Bench) -> None:
+    wanted = spec(instance=instance(types=["x9.tiny", "t3.micro"]))
+    preflight(make_plan(wanted, bench.own, bench.tools, pin), RUN, bench.tools)
+    assert "us-east-1 does not offer x9.tiny: left out" in bench.report.said
+
+
+def test_an_instance_type_of_another_architecture_is_a_fault(bench: Bench) -> None:
+    wanted = spec(instance=instance(types=["t3.micro", "t4g.micro"]))
+    planned = make_plan(wanted, bench.own, bench.tools, pin)
+    with pytest.raises(PreflightError) as caught:
+        preflight(planned, RUN, bench.tools)
+    assert caught.value.what == (
+        f"instance type t4g.micro is for arm64, and the source image {planned.source.id} for x86_64"
+    )
+
+
+def test_a_name_that_is_taken_is_a_fault(bench: Bench) -> None:
+    done = bench.cycle()
+    planned = make_plan(spec(), bench.own, bench.tools, pin)
+    with pytest.raises(PreflightError, match=f"{done.image.name} is taken by {done.image.id}"):
+        preflight(planned, done.run, bench.tools)
+    preflight(planned, RUN, bench.tools)
+
+
+@pytest.mark.parametrize(("minutes", "enough"), [(5, False), (120, True)])
+def test_credentials_that_end_too_soon_are_a_fault(
+    bench: Bench, minutes: int, enough: bool
+) -> None:
+    class Ending:
+        _expiry_time = datetime.now(UTC) + timedelta(minutes=minutes, seconds=30)
+
+    cloud = dataclasses.replace(bench.tools.cloud, credentials=Ending())  # type: ignore[arg-type]
+    tools = dataclasses.replace(bench.tools, cloud=cloud)
+    planned = make_plan(spec(), bench.own, tools, pin)
+    if enough:
+        preflight(planned, RUN, tools)
+    else:
+        with pytest.raises(PreflightError, match="the credentials end in 5 minutes"):
+            preflight(planned, RUN, tools)
+    assert f"the credentials last for {minutes} minutes more" in bench.report.said
+
+
+def test_source_and_network_can_come_from_parameters(bench: Bench) -> None:
+    subnet = bench.ec2.describe_subnets()["Subnets"][0]["SubnetId"]
+    base = bench.ec2.describe_images(Owners=[SOURCE["owner"]])["Images"][0]["ImageId"]
+    named = {"/net/us-east-1/subnet": subnet, "/net/group": "sg-01", "/base": base}
+    for name, value in named.items():
+        bench.ssm.put_parameter(Name=name, Value=value, Type="String")
+    wanted = spec(
+        source={"parameter": "/base"},
+        instance=instance(
+            subnet_parameter="/net/{region}/subnet", security_group_parameter="/net/group"
+        ),
+    )
+    planned = make_plan(wanted, bench.own, bench.tools, pin)
+    assert planned.source.id == base
+    assert planned.network == Network((subnet,), "sg-01", None)
+
+
+@pytest.mark.parametrize(
+    ("answer", "network"), [(b"203.0.113.7\n", "203.0.113.7/32"), (b"<html>log in</html>", None)]
+)
+def test_ssh_is_for_this_machines_own_address(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, answer: bytes, network: str | None
+) -> None:
+    monkeypatch.setattr("amikiln.plan.resolve.urlopen", lambda url, timeout: io.BytesIO(answer))
+    wanted = spec(instance={"types": ["t3.micro"]})
+    if network is not None:
+        assert make_plan(wanted, bench.own, bench.tools, pin).network.ssh_from == network
+        return
+    with pytest.raises(PreflightError, match="cannot find out this machine's public") as caught:
+        make_plan(wanted, bench.own, bench.tools, pin)
+    assert "instance.ssh_from" in (caught.value.hint or "")
+
+
+def test_a_service_that_does_not_answer_is_named(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreachable(url: str, timeout: float) -> None:
+        raise URLError("no route to host")
+
+    monkeypatch.setattr("amikiln.plan.resolve.urlopen", unreachable)
+    with pytest.raises(PreflightError, match=r"checkip\.amazonaws\.com: .*no route"):
+        make_plan(spec(instance={"types": ["t3.micro"]}), bench.own, bench.tools, pin)
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"source": {"id": "ami-0aaaaaaaaaaaaaaaa"}}, "no available image ami-0aaaaaaaaaaaaaaaa"),
+        ({"source": {"parameter": "/none"}}, "no SSM parameter /none"),
+        ({"instance": instance(subnet_parameter="/none")}, "no SSM parameter /none"),
+        ({"source": {**SOURCE, "architecture": "arm64"}}, "no available arm64 image"),
+    ],
+)
+def test_what_a_spec_names_has_to_be_there(
+    bench: Bench, changes: dict[str, Any], fault: str
+) -> None:
+    with pytest.raises(PreflightError, match=fault):
+        make_plan(spec(**changes), bench.own, bench.tools, pin)
+
+
+def test_an_image_of_another_architecture_is_refused(bench: Bench) -> None:
+    base = bench.ec2.describe_images(Owners=[SOURCE["owner"]])["Images"][0]["ImageId"]
+    with pytest.raises(PreflightError, match="is for x86_64, and the spec wants arm64"):
+        make_plan(spec(source={"id": base, "architecture": "arm64"}), bench.own, bench.tools, pin)
+
+
+def test_equal_inputs_have_equal_digests_and_others_others(bench: Bench) -> None:
+    def digest(**changes: Any) -> str:
+        return make_plan(spec(**changes), own_files.read(bench.folder), bench.tools, pin).digest
+
+    def written(name: str, text: str) -> str:
+        file = bench.folder / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(text)
+        return digest()
+
+    assert digest() == digest()
+    others = [
+        digest(),
+        digest(deprecate_days=8),
+        digest(docker={"images": ["registry.example/team/app:other"]}),
+        written("steps/after-images.sh", "true"),
+        written("steps/after-images.sh", "false"),
+        written("checks/models.sh", "true"),
+        written("warm/Dockerfile", "FROM base"),
+    ]
+    assert len(set(others)) == len(others)
+
+
+def test_the_next_type_or_zone_is_tried_where_there_is_no_capacity(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused: list[tuple[str, str]] = []
+
+    def no_room_for_micro(params: dict[str, Any], **other: Any) -> None:
+        if params["InstanceType"] == "t3.micro":
+            refused.append((params["InstanceType"], params["SubnetId"]))
+            answer: Any = {"Error": {"Code": "InsufficientInstanceCapacity", "Message": "none"}}
+            raise ClientError(answer, "RunInstances")
+
+    events = bench.clients()[0].meta.events
+    events.register("provide-client-params.ec2.RunInstances", no_room_for_micro)
+    done = bench.cycle(
+        spec(instance=instance(types=["t3.micro", "t3.small"], ssh_from="1.2.3.4/32"))
+    )
+    zones = len(bench.ec2.describe_subnets()["Subnets"])
+    assert len(set(refused)) == zones
+    assert bench.pointer() == done.image.id
+
+
+def test_without_capacity_anywhere_every_try_is_named_and_nothing_is_left(bench: Bench) -> None:
+    def no_room(**other: Any) -> None:
+        answer: Any = {"Error": {"Code": "InsufficientInstanceCapacity", "Message": "none"}}
+        raise ClientError(answer, "RunInstances")
+
+    bench.clients()[0].meta.events.register("provide-client-params.ec2.RunInstances", no_room)
+    with pytest.raises(Exception, match="no capacity for any") as caught:
+        bench.cycle()
+    assert "t3.micro in subnet-" in str(caught.value)
+    assert bench.holdings() == NOTHING
+
+
+def test_own_groups_are_used_and_not_removed(bench: Bench) -> None:
+    group = bench.ec2.create_security_group(GroupName="own", Description="own")["GroupId"]
+    bench.cycle(spec(instance=instance(security_group=group)))
+    assert bench.ec2.describe_security_groups(GroupIds=[group])["SecurityGroups"]
+    assert plan().network.security_group_id is None

@@ -1,0 +1,273 @@
+"""Publish: nothing but a proven image, and nothing without the lease."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from amikiln import pipeline
+from amikiln.catalog import lease
+from amikiln.catalog.tags import TAG_DIGEST, TAG_FORCED, TAG_IMAGE, TAG_VERDICT, TAG_VERDICT_HASH
+from amikiln.errors import AmikilnError, LeaseError, PublishError
+from amikiln.model.image import Forced, Image
+from amikiln.model.verdict import CheckResult, Outcome, Verdict
+from amikiln.publish.publish import publish
+from amikiln.report.status import status
+from bench import POINTER, Bench
+from fakes import spec
+from localcloud.fixture import CloudFixture
+
+
+@pytest.fixture
+def held(bench: Bench) -> Iterator[lease.Lease]:
+    run, report = pipeline.new_run("cpu-build"), bench.report
+    with ExitStack() as stack:
+        yield stack.enter_context(
+            lease.held(bench.tools.cloud.parameters, "/amikiln/x/lease", run, 60, report)
+        )
+
+
+@pytest.fixture
+def proven(bench: Bench) -> tuple[Image, Verdict]:
+    """An image that a cycle proved; the pointer is taken away again."""
+    done = bench.cycle()
+    assert done.verdict is not None
+    bench.ssm.delete_parameter(Name=POINTER)
+    return done.image, done.verdict
+
+
+def publish_it(bench: Bench, held: lease.Lease, image: Image, proof: Verdict | Forced) -> Any:
+    return publish(proof, image, spec(), held, bench.tools)
+
+
+def tags_of(bench: Bench, image: Image) -> dict[str, str]:
+    (found,) = bench.ec2.describe_images(ImageIds=[image.id])["Images"]
+    return {tag["Key"]: tag["Value"] for tag in found["Tags"]}
+
+
+def test_a_proven_image_is_published(
+    bench: Bench, held: lease.Lease, proven: tuple[Image, Verdict]
+) -> None:
+    image, verdict = proven
+    published = publish_it(bench, held, image, verdict)
+    assert (published.version, published.previous_image_id) == (1, None)
+    assert bench.pointer() == image.id
+
+
+def test_publishing_twice_writes_once(
+    bench: Bench, held: lease.Lease, proven: tuple[Image, Verdict]
+) -> None:
+    first = publish_it(bench, held, *proven)
+    assert publish_it(bench, held, *proven).version == first.version
+
+
+def test_a_pointer_that_was_put_by_hand_as_text_is_refused_and_taken_as_text(
+    bench: Bench, held: lease.Lease, proven: tuple[Image, Verdict]
+) -> None:
+    image, verdict = proven
+    bench.ssm.put_parameter(Name=POINTER, Value="ami-by-hand", Type="String")
+    with pytest.raises(PublishError, match="has the data type text, which AWS cannot change"):
+        publish_it(bench, held, image, verdict)
+    assert bench.pointer() == "ami-by-hand"
+    as_text = spec(publish={"parameter": POINTER, "data_type": "text"})
+    published = publish(verdict, image, as_text, held, bench.tools)
+    assert (published.version, published.previous_image_id) == (2, "ami-by-hand")
+
+
+def test_a_verdict_about_another_image_is_refused(
+    bench: Bench, held: lease.Lease, proven: tuple[Image, Verdict]
+) -> None:
+    image, verdict = proven
+    with pytest.raises(PublishError, match="the verdict is about"):
+        publish_it(bench, held, dataclasses.replace(image, id="ami-other"), verdict)
+    with pytest.raises(PublishError, match="the verdict is about inputs"):
+        publish_it(bench, held, dataclasses.replace(image, digest="other"), verdict)
+    assert bench.pointer() is None
+
+
+def test_a_verdict_about_an_image_of_another_region_is_refused(
+    bench: Bench, held: lease.Lease, proven: tuple[Image, Verdict]
+) -> None:
+    image, verdict = proven
+    elsewhere = dataclasses.replace(verdict, region="us-west-2")
+    bench.tools.cloud.images.tag(image.id, {TAG_VERDICT_HASH: elsewhere.sha256})
+    with pytest.raises(PublishError, match=f"{image.id} in us-west-2, not about .* in us-east-1"):
+        publish_it(bench, held, image, elsewhere)
+    assert bench.pointer() is None
+
+
+@pytest.mark.parametrize("outcome", [Outcome.FAIL, Outcome.UNKNOWN])
+def test_a_verdict_that_is_no_pass_is_refused(
+    bench: Bench, held: lease.Lease, proven: tuple[Image, Verdict], outcome: Outcome
+) -> None:
+    image, verdict = proven
+    checks = (*verdict.checks, CheckResult("more", outcome, "seen"))
+    with pytest.raises(PublishError, match="not proven"):
+        publish_it(bench, held, image, dataclasses.replace(verdict, checks=checks))
+    assert bench.pointer() is None
+
+
+def test_a_passing_verdict_that_was_made_up_is_refused(
+    bench: Bench, held: lease.Lease, proven: tuple[Image, Verdict]
+) -> None:
+    image, verdict = proven
+    made_up = dataclasses.replace(verdict, checks=(CheckResult("any", Outcome.PASS, "sure"),))
+    with pytest.raises(PublishError, match="do not carry this verdict"):
+        publish_it(bench, held, image, made_up)
+
+
+@pytest.mark.parametrize("tag", [TAG_VERDICT, TAG_VERDICT_HASH, TAG_DIGEST])
+@pytest.mark.parametrize("value", [None, "fail"], ids=["removed", "changed"])
+def test_a_tag_that_was_removed_or_changed_is_refused(
+    bench: Bench, held: lease.Lease, proven: tuple[Image, Verdict], tag: str, value: str | None
+) -> None:
+    image, verdict = proven
+    if value is None:
+        bench.ec2.delete_tags(Resources=[image.id], Tags=[{"Key": tag}])
+    else:
+        bench.tools.cloud.images.tag(image.id, {tag: value})
+    with pytest.raises(PublishError, match=f"do not carry this verdict: {tag}"):
+        publish_it(bench, held, image, verdict)
+    assert bench.pointer() is None
+
+
+def refused_either_way(
+    bench: Bench, held: lease.Lease, proven: tuple[Image, Verdict], why: str
+) -> None:
+    """Try to publish an image with its verdict and by force, and see nothing move."""
+    image, verdict = proven
+    for proof in (verdict, Forced(image.id, "urgent")):
+        with pytest.raises(AmikilnError, match=why):
+            publish_it(bench, held, image, proof)
+    assert bench.pointer() is None
+
+
+def test_an_image_of_another_spec_is_refused_with_and_without_force(
+    bench: Bench, held: lease.Lease, proven: tuple[Image, Verdict]
+) -> None:
+    image, _ = proven
+    bench.tools.cloud.images.tag(image.id, {TAG_IMAGE: "gpu-build"})
+    refused_either_way(bench, held, proven, r"not an image of cpu-build: .* gpu-build")
+    assert TAG_FORCED not in tags_of(bench, image)
+
+
+@pytest.mark.parametrize("state", ["pending", "failed", "disabled"])
+def test_an_image_that_is_not_available_is_refused_with_and_without_force(
+    bench: Bench,
+    cloud: CloudFixture,
+    held: lease.Lease,
+    proven: tuple[Image, Verdict],
+    state: str,
+) -> None:
+    image, _ = proven
+    cloud.backend.amis[image.id].state = state
+    refused_either_way(bench, held, proven, f"{image.id} in us-east-1 is {state}")
+
+
+def test_an_image_that_is_gone_is_refused_with_and_without_force(
+    bench: Bench, held: lease.Lease, proven: tuple[Image, Verdict]
+) -> None:
+    image, _ = proven
+    bench.ec2.deregister_image(ImageId=image.id)
+    refused_either_way(bench, held, proven, f"no image {image.id}")
+
+
+def test_a_forced_image_needs_no_proof_and_status_shows_the_reason(
+    bench: Bench, held: lease.Lease, proven: tuple[Image, Verdict]
+) -> None:
+    image, _ = proven
+    bench.tools.cloud.images.tag(image.id, {TAG_VERDICT: "fail"})
+    published = publish_it(bench, held, image, Forced(image.id, "  the old one has a hole  "))
+    assert published.forced == "the old one has a hole"
+    assert bench.pointer() == image.id
+    (line,) = status(spec(), bench.tools).images
+    assert (line.forced, line.verdict, line.published) == ("the old one has a hole", "fail", True)
+
+
+def test_the_reason_is_recorded_before_the_pointer_moves(
+    bench: Bench,
+    held: lease.Lease,
+    proven: tuple[Image, Verdict],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    image, _ = proven
+    recorded: list[str | None] = []
+
+    def look_and_break(name: str, value: str, **options: Any) -> int:
+        recorded.append(tags_of(bench, image).get(TAG_FORCED))
+        raise PublishError("no further")
+
+    monkeypatch.setattr(bench.tools.cloud.parameters, "put", look_and_break)
+    with pytest.raises(PublishError, match="no further"):
+        publish_it(bench, held, image, Forced(image.id, "urgent"))
+    monkeypatch.undo()
+    assert recorded == ["urgent"]
+    assert bench.pointer() is None
+
+
+def test_a_reason_that_cannot_be_recorded_publishes_nothing(
+    bench: Bench,
+    held: lease.Lease,
+    proven: tuple[Image, Verdict],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(image_id: str, tags: object) -> None:
+        raise PublishError("no tag today")
+
+    image, _ = proven
+    monkeypatch.setattr(bench.tools.cloud.images, "tag", refuse)
+    with pytest.raises(PublishError, match="no tag today"):
+        publish_it(bench, held, image, Forced(image.id, "urgent"))
+    assert bench.pointer() is None
+
+
+def test_a_reason_for_another_image_is_refused(
+    bench: Bench, held: lease.Lease, proven: tuple[Image, Verdict]
+) -> None:
+    image, _ = proven
+    with pytest.raises(PublishError, match="the reason is about ami-other"):
+        publish_it(bench, held, image, Forced("ami-other", "urgent"))
+    assert bench.pointer() is None
+
+
+def test_force_takes_nobody_elses_lease(
+    bench: Bench, held: lease.Lease, proven: tuple[Image, Verdict]
+) -> None:
+    image, _ = proven
+    bench.tools.cloud.parameters.create("/amikiln/x/lease/2", held._term.to_json())
+    with pytest.raises(LeaseError, match="took over"):
+        publish_it(bench, held, image, Forced(image.id, "urgent"))
+    assert TAG_FORCED not in tags_of(bench, image)
+    assert bench.pointer() is None
+
+
+def test_nothing_is_written_without_the_lease(
+    bench: Bench, held: lease.Lease, proven: tuple[Image, Verdict]
+) -> None:
+    bench.tools.cloud.parameters.create("/amikiln/x/lease/2", held._term.to_json())
+    with pytest.raises(LeaseError, match="took over"):
+        publish_it(bench, held, *proven)
+    assert bench.pointer() is None
+
+
+def test_a_write_by_somebody_else_in_between_is_told(
+    bench: Bench,
+    held: lease.Lease,
+    proven: tuple[Image, Verdict],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    parameters = bench.tools.cloud.parameters
+    put = parameters.put
+
+    def put_and_be_overtaken(name: str, value: str, **options: Any) -> int:
+        version = put(name, value, **options)
+        bench.ssm.put_parameter(Name=name, Value="ami-0aaaaaaaaaaaaaaaa", Overwrite=True)
+        return version
+
+    monkeypatch.setattr(parameters, "put", put_and_be_overtaken)
+    with pytest.raises(PublishError, match="by somebody else"):
+        publish_it(bench, held, *proven)

@@ -1,0 +1,92 @@
+"""Turn over: groups that follow the pointer, and machines that do when their job ends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from amikiln.errors import RolloutError
+from amikiln.rollout.rollout import look, turn_over
+from amikiln.runtime.wait import DeadlinePassed
+from bench import POINTER, Bench
+from fakes import spec
+
+
+def make_group(bench: Bench, image: str, **more: Any) -> None:
+    bench.ec2.create_launch_template(
+        LaunchTemplateName="cpu-build",
+        LaunchTemplateData={"ImageId": image, "InstanceType": "t3.micro"},
+    )
+    template = {"LaunchTemplateName": "cpu-build", "Version": "$Latest"}
+    bench.session.client("autoscaling").create_auto_scaling_group(
+        AutoScalingGroupName="cpu-build",
+        MinSize=1,
+        MaxSize=1,
+        AvailabilityZones=["us-east-1a"],
+        **(more or {"LaunchTemplate": template}),
+    )
+
+
+def machines(bench: Bench) -> list[str]:
+    groups = bench.session.client("autoscaling").describe_auto_scaling_groups()
+    return [i["InstanceId"] for i in groups["AutoScalingGroups"][0]["Instances"]]
+
+
+def test_a_group_that_is_not_there_yet_is_told_and_no_fault(bench: Bench) -> None:
+    assert turn_over(spec(), "ami-1", bench.tools) == ()
+    assert "no Auto Scaling group cpu-build" in bench.report.said[-1]
+
+
+def test_a_machine_that_ends_is_replaced_by_one_with_the_new_image(bench: Bench) -> None:
+    first = bench.cycle()
+    make_group(bench, f"resolve:ssm:{POINTER}")
+    (old,) = machines(bench)
+    second = bench.cycle(rebake=True)
+    (group,) = second.turnover
+    assert [machine.id for machine in group.outdated] == [old]
+    assert group.outdated[0].image_id == first.image.id
+
+    bench.ec2.terminate_instances(InstanceIds=[old])
+    (group,) = turn_over(spec(), second.image.id, bench.tools, wait_seconds=30)
+    assert group.done
+    assert [machine.image_id for machine in group.machines] == [second.image.id]
+    assert machines(bench) != [old]
+
+
+def test_a_group_with_a_fixed_image_does_not_follow(bench: Bench) -> None:
+    done = bench.cycle()
+    make_group(bench, done.image.id)
+    with pytest.raises(RolloutError, match=f"launches {done.image.id} and does not follow"):
+        turn_over(spec(), done.image.id, bench.tools)
+    (group,) = look(spec(), done.image.id, bench.tools)
+    assert not group.follows
+
+
+def test_a_group_with_mixed_instances_is_read_too(bench: Bench) -> None:
+    done = bench.cycle()
+    make_group(
+        bench,
+        f"resolve:ssm:{POINTER}",
+        MixedInstancesPolicy={
+            "LaunchTemplate": {
+                "LaunchTemplateSpecification": {
+                    "LaunchTemplateName": "cpu-build",
+                    "Version": "$Latest",
+                },
+                "Overrides": [{"InstanceType": "t3.small"}],
+            }
+        },
+    )
+    (group,) = look(spec(), done.image.id, bench.tools)
+    assert group.follows
+
+
+def test_machines_at_work_are_waited_for_and_not_ended(bench: Bench) -> None:
+    bench.cycle()
+    make_group(bench, f"resolve:ssm:{POINTER}")
+    before = machines(bench)
+    second = bench.cycle(rebake=True)
+    with pytest.raises(DeadlinePassed, match=f"cpu-build to run {second.image.id}"):
+        turn_over(spec(), second.image.id, bench.tools, wait_seconds=0.5)
+    assert machines(bench) == before
