@@ -104,7 +104,7 @@ def set_up(bench: Bench) -> Iterator[Bench]:
     """Let plans ask no registry during the block, and guests look as planned."""
 
     def plan_and_obey(wanted: Spec, own: dict[str, bytes], tools: Toolbox) -> Plan:
-        planned = real_plan(wanted, own_files, tools, pin)
+        planned = real_plan(wanted, own, tools, pin)
         obey(bench.script, planned)
         return planned
 
