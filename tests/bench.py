@@ -17,7 +17,7 @@ from amikiln.machine.ssh import Login
 from amikiln.model.plan import Plan
 from amikiln.plan.resolve import plan as real_plan
 from amikiln.runtime.wait import Waiter
-from amikiln.session import Toolbox
+from amikiln.session import Session
 from amikiln.spec import own_files
 from amikiln.spec.spec import Spec
 from fakes import PretendGuest, Recorder, Script, obey, pin, spec
@@ -35,23 +35,23 @@ def pause_briefly(seconds: float) -> None:
 
 
 class Bench:
-    """A cloud, pretended guests, and the tools that lead to them.
+    """A cloud, fake guests, and the session that leads to them.
 
     Args:
         cloud: The local cloud's fixture.
         folder: Where files go.
-        keys: Whose the tools' calls are; those of the cloud's sessions by default.
+        keys: Who makes the session's calls; the administrator by default.
     """
 
     def __init__(self, cloud: Any, folder: Path, keys: Keys | None = None) -> None:
         self.cloud = cloud
-        self.session = cloud.session("us-east-1")
+        self.boto = cloud.session("us-east-1")
         self.hypervisor = cloud.hypervisor
-        self.ec2 = self.session.client("ec2")
-        self.ssm = self.session.client("ssm")
+        self.ec2 = self.boto.client("ec2")
+        self.ssm = self.boto.client("ssm")
         self.script = Script()
         self.report = Recorder()
-        self.tools = Toolbox(
+        self.session = Session(
             connect("us-east-1", cloud.session("us-east-1", keys)),
             self.report,
             Waiter(self.report, pause=pause_briefly),
@@ -64,7 +64,7 @@ class Bench:
 
     def clients(self) -> list[Any]:
         """Return the boto3 clients that the stages use."""
-        cloud = self.tools.cloud
+        cloud = self.session.cloud
         return [cloud.instances._client, cloud.parameters._client, cloud.fleet._autoscaling]
 
     def guest(self, login: Login) -> PretendGuest:
@@ -73,7 +73,7 @@ class Bench:
     def cycle(self, wanted: Spec | None = None, **options: Any) -> pipeline.Cycle:
         wanted = wanted or spec()
         run, verdict_file = pipeline.new_run(wanted.name), self.folder / "verdict.json"
-        return pipeline.cycle(wanted, self.own, run, self.tools, verdict_file, **options)
+        return pipeline.cycle(wanted, self.own, run, self.session, verdict_file, **options)
 
     def holdings(self) -> dict[str, list[str]]:
         """Return everything in the account that a run could have left."""
@@ -103,8 +103,8 @@ class Bench:
 def set_up(bench: Bench) -> Iterator[Bench]:
     """Let plans ask no registry during the block, and guests look as planned."""
 
-    def plan_and_obey(wanted: Spec, own: dict[str, bytes], tools: Toolbox) -> Plan:
-        planned = real_plan(wanted, own, tools, pin)
+    def plan_and_obey(wanted: Spec, own: dict[str, bytes], session: Session) -> Plan:
+        planned = real_plan(wanted, own, session, pin)
         obey(bench.script, planned)
         return planned
 

@@ -21,6 +21,6 @@ def cloud(tmp_path: Path) -> Iterator[CloudFixture]:
 
 @pytest.fixture
 def bench(cloud: CloudFixture, tmp_path: Path) -> Iterator[Bench]:
-    """The stages' tools, in an account that holds nothing but the base image."""
+    """A session in an account that holds nothing but the base image."""
     with set_up(Bench(cloud, tmp_path)) as bench:
         yield bench

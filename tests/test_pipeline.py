@@ -83,7 +83,7 @@ def test_a_check_that_cannot_be_carried_out_is_no_pass(bench: Bench) -> None:
 
 
 def test_an_image_that_no_bake_of_ours_tagged_is_known_by_its_manifest(bench: Bench) -> None:
-    baked = pipeline.bake_alone(spec(), bench.own, pipeline.new_run("cpu-build"), bench.tools)
+    baked = pipeline.bake_alone(spec(), bench.own, pipeline.new_run("cpu-build"), bench.session)
     image_id, file = baked.image.id, bench.folder / "verdict.json"
 
     def tag(key: str) -> str | None:
@@ -92,7 +92,7 @@ def test_an_image_that_no_bake_of_ours_tagged_is_known_by_its_manifest(bench: Be
 
     def verify() -> Verdict:
         run = pipeline.new_run("cpu-build")
-        return pipeline.verify_alone(spec(), bench.own, image_id, run, bench.tools, file)
+        return pipeline.verify_alone(spec(), bench.own, image_id, run, bench.session, file)
 
     bench.ec2.delete_tags(Resources=[image_id], Tags=[{"Key": TAG_DIGEST}])
     bench.script.owner_builder = "default"
@@ -136,7 +136,7 @@ def test_a_proven_image_that_the_pointer_does_not_name_is_verified_again(bench: 
     first = bench.cycle()
     other = bench.cloud.base
     bench.ssm.put_parameter(Name=POINTER, Value=other, DataType="aws:ec2:image", Overwrite=True)
-    bench.tools.waiter.until(
+    bench.session.waiter.until(
         lambda: bench.pointer() == other or None, what="the pointer", deadline_seconds=20
     )
     second = bench.cycle()
@@ -185,7 +185,7 @@ def test_a_forced_image_is_baked_anew(bench: Bench) -> None:
         bench.cycle()
     (forced,) = bench.holdings()["images"]
     run, word = pipeline.new_run("cpu-build"), Forced(forced, "urgent")
-    published = pipeline.publish_alone(spec(), forced, word, run, bench.tools)
+    published = pipeline.publish_alone(spec(), forced, word, run, bench.session)
     assert (bench.pointer(), published.forced) == (forced, "urgent")
     bench.script.owner_builder = "baked-vllm-builder"
     done = bench.cycle()
@@ -195,7 +195,7 @@ def test_a_forced_image_is_baked_anew(bench: Bench) -> None:
 
 def test_an_image_baked_alone_is_unjudged_until_the_next_cycle_takes_it_up(bench: Bench) -> None:
     run = pipeline.new_run("cpu-build")
-    baked = pipeline.bake_alone(spec(), bench.own, run, bench.tools)
+    baked = pipeline.bake_alone(spec(), bench.own, run, bench.session)
     assert bench.holdings() == NOTHING | {
         "images": [baked.image.id],
         "snapshots": list(baked.image.snapshot_ids),
@@ -212,7 +212,7 @@ def test_an_image_baked_alone_is_unjudged_until_the_next_cycle_takes_it_up(bench
 
 def test_a_rebake_takes_up_nothing(bench: Bench) -> None:
     unjudged = pipeline.bake_alone(
-        spec(), bench.own, pipeline.new_run("cpu-build"), bench.tools
+        spec(), bench.own, pipeline.new_run("cpu-build"), bench.session
     ).image
     first = bench.cycle(rebake=True)
     second = bench.cycle(rebake=True)
@@ -224,7 +224,7 @@ def test_a_rebake_takes_up_nothing(bench: Bench) -> None:
 def test_a_bake_alone_fails_as_a_bake_and_leaves_nothing(bench: Bench) -> None:
     bench.script.refuse = failing("30-builder")
     with pytest.raises(BakeError):
-        pipeline.bake_alone(spec(), bench.own, pipeline.new_run("cpu-build"), bench.tools)
+        pipeline.bake_alone(spec(), bench.own, pipeline.new_run("cpu-build"), bench.session)
     assert bench.holdings() == NOTHING
 
 
@@ -232,15 +232,15 @@ def test_nothing_is_baked_or_published_while_another_run_works(bench: Bench) -> 
     done = bench.cycle()
     assert done.verdict is not None
     bench.ssm.delete_parameter(Name=POINTER)
-    wanted, tools, other = spec(), bench.tools, pipeline.new_run("cpu-build")
-    with lease.held(tools.cloud.parameters, wanted.lease_path, other, 60, bench.report):
+    wanted, session, other = spec(), bench.session, pipeline.new_run("cpu-build")
+    with lease.held(session.cloud.parameters, wanted.lease_path, other, 60, bench.report):
         for proof in (done.verdict, Forced(done.image.id, "urgent")):
             with pytest.raises(LeaseError, match=other.id):
                 pipeline.publish_alone(
-                    wanted, done.image.id, proof, pipeline.new_run("cpu-build"), tools
+                    wanted, done.image.id, proof, pipeline.new_run("cpu-build"), session
                 )
         with pytest.raises(LeaseError, match=other.id):
-            pipeline.bake_alone(wanted, bench.own, pipeline.new_run("cpu-build"), tools)
+            pipeline.bake_alone(wanted, bench.own, pipeline.new_run("cpu-build"), session)
     assert bench.pointer() is None
     assert bench.holdings()["images"] == [done.image.id]
 
@@ -248,7 +248,7 @@ def test_nothing_is_baked_or_published_while_another_run_works(bench: Bench) -> 
 def test_what_publish_refuses_alone_is_an_error_of_publish(bench: Bench) -> None:
     run, word = pipeline.new_run("cpu-build"), Forced("ami-0aaaaaaaaaaaaaaaa", "urgent")
     with pytest.raises(PublishError, match="no image ami-0aaaaaaaaaaaaaaaa in us-east-1"):
-        pipeline.publish_alone(spec(), "ami-0aaaaaaaaaaaaaaaa", word, run, bench.tools)
+        pipeline.publish_alone(spec(), "ami-0aaaaaaaaaaaaaaaa", word, run, bench.session)
 
 
 def test_a_failing_step_is_shown_and_nothing_stays(bench: Bench) -> None:
@@ -331,6 +331,6 @@ def test_what_a_killed_run_left_is_removed_only_after_its_lease_lapsed(bench: Be
             return None
         return True
 
-    bench.tools.waiter.until(lapsed, what="the lease to lapse", deadline_seconds=60)
+    bench.session.waiter.until(lapsed, what="the lease to lapse", deadline_seconds=60)
     assert bench.holdings() | {"images": [], "snapshots": []} == NOTHING
     assert len(bench.holdings()["images"]) == 1

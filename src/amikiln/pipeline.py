@@ -13,7 +13,7 @@ from amikiln.model.image import Forced, Published
 from amikiln.model.result import Baked, Cycle
 from amikiln.model.run import Run
 from amikiln.model.verdict import Verdict
-from amikiln.session import Toolbox
+from amikiln.session import Session
 from amikiln.spec.own_files import OwnFiles
 from amikiln.spec.spec import Spec
 from amikiln.stages import Stages, keep, require_pass, why_skipped
@@ -32,7 +32,7 @@ def cycle(
     spec: Spec,
     own: OwnFiles,
     run: Run,
-    tools: Toolbox,
+    session: Session,
     verdict_file: Path,
     *,
     keep_on_error: bool = False,
@@ -44,7 +44,7 @@ def cycle(
         spec: What is wanted.
         own: What lies beside the spec.
         run: This run.
-        tools: Where and how.
+        session: Where and how.
         verdict_file: Where the verdict is kept as JSON.
         keep_on_error: Leave a machine whose recipe failed for somebody to look at.
         rebake: Bake even if there is a young image of the same inputs.
@@ -52,7 +52,7 @@ def cycle(
     Raises:
         AmikilnError: The stage's own kind of it, which carries the exit code.
     """
-    stages = Stages(run, tools)
+    stages = Stages(run, session)
     plan = stages.plan(spec, own)
     with stages.lease(spec) as held:
         stages.sweep(plan)
@@ -73,7 +73,7 @@ def bake_alone(
     spec: Spec,
     own: OwnFiles,
     run: Run,
-    tools: Toolbox,
+    session: Session,
     *,
     keep_on_error: bool = False,
 ) -> Baked:
@@ -83,13 +83,13 @@ def bake_alone(
         spec: What is wanted.
         own: What lies beside the spec.
         run: This run.
-        tools: Where and how.
+        session: Where and how.
         keep_on_error: Leave a machine whose recipe failed for somebody to look at.
 
     Raises:
         AmikilnError: The stage's own kind of it.
     """
-    stages = Stages(run, tools)
+    stages = Stages(run, session)
     plan = stages.plan(spec, own)
     with stages.lease(spec):
         stages.sweep(plan)
@@ -98,7 +98,7 @@ def bake_alone(
 
 
 def verify_alone(
-    spec: Spec, own: OwnFiles, image_id: str, run: Run, tools: Toolbox, verdict_file: Path
+    spec: Spec, own: OwnFiles, image_id: str, run: Run, session: Session, verdict_file: Path
 ) -> Verdict:
     """Judge an image that is there already, whatever its tags mean by now.
 
@@ -107,7 +107,7 @@ def verify_alone(
         own: What lies beside the spec.
         image_id: The AMI.
         run: This run.
-        tools: Where and how.
+        session: Where and how.
         verdict_file: Where the verdict is kept as JSON.
 
     Returns:
@@ -116,7 +116,7 @@ def verify_alone(
     Raises:
         AmikilnError: The stage's own kind of it.
     """
-    stages = Stages(run, tools)
+    stages = Stages(run, session)
     plan = stages.plan(spec, own)
     with stages.lease(spec):
         image = stages.named(image_id, spec, VerifyError)
@@ -124,7 +124,7 @@ def verify_alone(
 
 
 def publish_alone(
-    spec: Spec, image_id: str, proof: Verdict | Forced, run: Run, tools: Toolbox
+    spec: Spec, image_id: str, proof: Verdict | Forced, run: Run, session: Session
 ) -> Published:
     """Publish an image that is there already.
 
@@ -133,12 +133,12 @@ def publish_alone(
         image_id: The AMI.
         proof: Its passing verdict, or somebody's word instead.
         run: This run.
-        tools: Where.
+        session: Where.
 
     Raises:
         AmikilnError: The stage's own kind of it.
     """
-    stages = Stages(run, tools)
+    stages = Stages(run, session)
     with stages.lease(spec) as held:
         return stages.publish(proof, stages.named(image_id, spec, PublishError), spec, held)
 

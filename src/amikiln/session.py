@@ -12,8 +12,8 @@ from amikiln.runtime.wait import Waiter
 
 
 @dataclass(frozen=True)
-class Toolbox:
-    """Passed along, never stored globally; tests put pretended tools in."""
+class Session:
+    """Passed along, never stored globally; tests make one of fakes."""
 
     cloud: Cloud
     report: Reporter

@@ -31,7 +31,7 @@ from amikiln.plan.resolve import plan
 from amikiln.publish.publish import publish
 from amikiln.retire.sweep import sweep
 from amikiln.rollout.rollout import turn_over
-from amikiln.session import Toolbox
+from amikiln.session import Session
 from amikiln.spec.own_files import OwnFiles
 from amikiln.spec.spec import Spec
 from amikiln.verify.verify import verify
@@ -46,76 +46,76 @@ class Stages:
         seconds: How long each stage took that ran, in their order.
     """
 
-    def __init__(self, run: Run, tools: Toolbox) -> None:
+    def __init__(self, run: Run, session: Session) -> None:
         self.seconds: dict[str, float] = {}
         self._run = run
-        self._tools = tools
+        self._session = session
 
     def plan(self, spec: Spec, own: OwnFiles) -> Plan:
         """Resolve the spec, and check everything that can be checked before anything is made."""
         with self._stage("plan", PreflightError):
-            planned = plan(spec, own, self._tools)
-            self._tools.report.line(f"inputs {planned.digest[:12]}, source {planned.source.id}")
-            preflight(planned, self._run, self._tools)
+            planned = plan(spec, own, self._session)
+            self._session.report.line(f"inputs {planned.digest[:12]}, source {planned.source.id}")
+            preflight(planned, self._run, self._session)
             return planned
 
     @contextmanager
     def lease(self, spec: Spec) -> Iterator[Lease]:
         """Hold the image's lease during the block."""
-        parameters, term = self._tools.cloud.parameters, spec.deadlines.lease_seconds
-        patience = self._tools.lease_wait_seconds
-        with _named_by_aws(LeaseError, self._tools):
+        parameters, term = self._session.cloud.parameters, spec.deadlines.lease_seconds
+        patience = self._session.lease_wait_seconds
+        with _named_by_aws(LeaseError, self._session):
             if patience:
-                wait_until_free(parameters, spec.lease_path, self._tools.waiter, patience)
-            with held(parameters, spec.lease_path, self._run, term, self._tools.report) as lease:
+                wait_until_free(parameters, spec.lease_path, self._session.waiter, patience)
+            with held(parameters, spec.lease_path, self._run, term, self._session.report) as lease:
                 yield lease
 
     def sweep(self, plan: Plan) -> None:
         """Remove what dead runs left."""
         with self._stage("sweep", PreflightError):
-            sweep(self._run, plan, self._tools)
+            sweep(self._run, plan, self._session)
 
     def proven(self, plan: Plan) -> Proven | None:
         """Look for an image that makes the bake needless, and tell of it."""
-        with _named_by_aws(PreflightError, self._tools):
-            found = images.proven(plan, self._tools)
+        with _named_by_aws(PreflightError, self._session):
+            found = images.proven(plan, self._session)
         if found is not None:
-            self._tools.report.line(why_skipped(found))
+            self._session.report.line(why_skipped(found))
         return found
 
     def named(self, image_id: str, spec: Spec, kind: type[AmikilnError]) -> Image:
         """Look up an image of the spec; what is wrong with it is an error of the given kind."""
-        with _named_by_aws(kind, self._tools):
-            return images.image_of(images.named(image_id, spec, self._tools), self._tools)
+        with _named_by_aws(kind, self._session):
+            return images.image_of(images.named(image_id, spec, self._session), self._session)
 
     def bake(self, plan: Plan, keep_on_error: bool = False, rebake: bool = False) -> Image:
         """Make the image, or take up an unjudged one of the same inputs."""
         with self._stage("bake", BakeError):
-            return bake(plan, self._run, self._tools, keep_on_error=keep_on_error, rebake=rebake)
+            return bake(plan, self._run, self._session, keep_on_error=keep_on_error, rebake=rebake)
 
     def verify(self, image: Image, plan: Plan, verdict_file: Path) -> Verdict:
         """Judge the image, and keep the verdict, whatever it is."""
         with self._stage("verify", VerifyError):
-            verdict = verify(image, plan, self._run, self._tools)
+            verdict = verify(image, plan, self._run, self._session)
             keep(verdict_file, verdict.to_json())
             return verdict
 
     def publish(self, proof: Verdict | Forced, image: Image, spec: Spec, lease: Lease) -> Published:
         """Let the pointer name the image."""
         with self._stage("publish", PublishError):
-            return publish(proof, image, spec, lease, self._tools)
+            return publish(proof, image, spec, lease, self._session)
 
     def turn_over(self, image: Image, spec: Spec) -> tuple[GroupTurnover, ...]:
         """See that the groups follow the pointer."""
         with self._stage("turn over", RolloutError):
-            return turn_over(spec, image.id, self._tools)
+            return turn_over(spec, image.id, self._session)
 
     @contextmanager
     def _stage(self, title: str, kind: type[AmikilnError]) -> Iterator[None]:
-        self._tools.report.group(title)
+        self._session.report.group(title)
         began = time.monotonic()
         try:
-            with _named_by_aws(kind, self._tools):
+            with _named_by_aws(kind, self._session):
                 yield
         finally:
             self.seconds[title] = round(time.monotonic() - began, 1)
@@ -156,13 +156,13 @@ def keep(file: Path, text: str) -> None:
 
 
 @contextmanager
-def _named_by_aws(kind: type[AmikilnError], tools: Toolbox) -> Iterator[None]:
+def _named_by_aws(kind: type[AmikilnError], session: Session) -> Iterator[None]:
     """Give errors that know no stage the stage's kind, and with it its exit code."""
     try:
         yield
     except AwsFailure as error:
         what, hint = explain(error)
-        raise kind(f"{what} (region {tools.cloud.region})", hint=hint) from error
+        raise kind(f"{what} (region {session.cloud.region})", hint=hint) from error
     except AmikilnError as error:
         if error.exit_code != AmikilnError.exit_code:
             raise

@@ -26,7 +26,7 @@ class Proven:
         self.cycle = bench.cycle()
         self.id = self.cycle.image.id
         self.ami = cloud.backend.amis[self.id]
-        images = bench.tools.cloud.images
+        images = bench.session.cloud.images
         self.record = dataclasses.replace(
             images.tagged({})[0], created=CREATED.isoformat().replace("+00:00", ".000Z")
         )
@@ -35,8 +35,8 @@ class Proven:
         """Return what is found when the image is of an age, and its record changed."""
         record = dataclasses.replace(self.record, **changes)  # type: ignore[arg-type]
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(self.bench.tools.cloud.images, "tagged", lambda tags: [record])
-            return candidates.proven(self.cycle.plan, self.bench.tools, CREATED + age)
+            patch.setattr(self.bench.session.cloud.images, "tagged", lambda tags: [record])
+            return candidates.proven(self.cycle.plan, self.bench.session, CREATED + age)
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def proven(bench: Bench, cloud: CloudFixture) -> Proven:
 
 
 def find(bench: Bench, plan: Plan) -> candidates.Proven | None:
-    return candidates.proven(plan, bench.tools)
+    return candidates.proven(plan, bench.session)
 
 
 def test_a_young_proven_image_of_the_same_inputs_is_found(proven: Proven) -> None:
@@ -99,7 +99,7 @@ def test_an_image_that_is_not_available_is_none(proven: Proven, state: str) -> N
 
 @pytest.mark.parametrize("verdict", ["fail", "unknown", "PASS", ""])
 def test_an_image_with_another_verdict_is_none(proven: Proven, verdict: str) -> None:
-    proven.bench.tools.cloud.images.tag(proven.id, {TAG_VERDICT: verdict})
+    proven.bench.session.cloud.images.tag(proven.id, {TAG_VERDICT: verdict})
     assert find(proven.bench, proven.cycle.plan) is None
 
 
@@ -109,7 +109,7 @@ def test_an_image_without_a_verdict_is_none(proven: Proven) -> None:
 
 
 def test_an_image_that_was_published_without_proof_is_none(proven: Proven) -> None:
-    proven.bench.tools.cloud.images.tag(proven.id, {TAG_FORCED: "urgent"})
+    proven.bench.session.cloud.images.tag(proven.id, {TAG_FORCED: "urgent"})
     assert find(proven.bench, proven.cycle.plan) is None
 
 
@@ -125,8 +125,8 @@ def test_of_several_the_newest_that_will_do_is_found(proven: Proven) -> None:
 
     def found_of(*records: ImageRecord) -> str | None:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(bench.tools.cloud.images, "tagged", lambda tags: list(records))
-            found = candidates.proven(plan, bench.tools, CREATED + ONE_HOUR)
+            patch.setattr(bench.session.cloud.images, "tagged", lambda tags: list(records))
+            found = candidates.proven(plan, bench.session, CREATED + ONE_HOUR)
         return found.image.id if found else None
 
     newer = dataclasses.replace(proven.record, id="ami-newer")

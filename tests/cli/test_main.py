@@ -227,7 +227,9 @@ def test_a_kept_verdict_publishes_its_image_until_somebody_edits_it(
 def test_an_image_is_forced_with_a_reason_that_status_shows(
     account: dict[str, str], bench: Bench
 ) -> None:
-    image = pipeline.bake_alone(spec(), bench.own, pipeline.new_run("cpu-build"), bench.tools).image
+    image = pipeline.bake_alone(
+        spec(), bench.own, pipeline.new_run("cpu-build"), bench.session
+    ).image
     done = amikiln(account, "publish", IMAGE, image.id, "--force", "--reason", "the old leaks")
     assert done.returncode == 0, done.stderr
     assert "the old leaks" in done.stdout
@@ -242,7 +244,7 @@ def test_bake_and_run_print_what_they_did(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("AMIKILN_STATE", str(bench.folder / "runs"))
-    monkeypatch.setattr(commands, "prepared", lambda *given: (spec(), bench.tools))
+    monkeypatch.setattr(commands, "prepared", lambda *given: (spec(), bench.session))
 
     def printed(*words: str) -> Any:
         main.app([words[0], str(bench.folder), *words[1:], "--json"], standalone_mode=False)

@@ -52,7 +52,7 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Judged]:
 
 @pytest.fixture
 def bench(judged: Judged) -> Iterator[Bench]:
-    """The shared account's tools, with guests that do as they should at the beginning."""
+    """A session in the shared account, with guests that work at first."""
     yield judged.bench
     judged.judge.policy = POLICY
     judged.bench.script.refuse = lambda command: None

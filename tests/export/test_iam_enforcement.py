@@ -34,7 +34,7 @@ class Account:
     """An account with a group that follows the pointer, and a user with the policy.
 
     Attributes:
-        bench: The user's tools; its own clients are an administrator's.
+        bench: The user's session; its own clients are an administrator's.
         first: What the user's first whole cycle did.
     """
 
@@ -61,7 +61,7 @@ def make_group(bench: Bench) -> None:
         LaunchTemplateName="cpu-build",
         LaunchTemplateData={"ImageId": f"resolve:ssm:{POINTER}", "InstanceType": "t3.micro"},
     )
-    bench.session.client("autoscaling").create_auto_scaling_group(
+    bench.boto.client("autoscaling").create_auto_scaling_group(
         AutoScalingGroupName="cpu-build",
         MinSize=0,
         MaxSize=1,
@@ -72,7 +72,7 @@ def make_group(bench: Bench) -> None:
 
 @pytest.fixture
 def bench(account: Account) -> Iterator[Bench]:
-    """The shared account's tools, with guests that do as they should at the beginning."""
+    """A session in the shared account, with guests that work at first."""
     yield account.bench
     account.user.allow(POLICY)
     account.bench.script.refuse = lambda command: None
@@ -120,13 +120,13 @@ def test_a_whole_cycle_runs_with_exactly_this_policy(account: Account, bench: Be
 
 def test_so_do_the_verbs_that_are_parts_of_it(bench: Bench) -> None:
     since = len(bench.report.said)
-    tools, file, word = bench.tools, bench.folder / "verdict.json", "urgent"
-    image = pipeline.bake_alone(SPEC, bench.own, new_run(), tools).image
-    pipeline.verify_alone(SPEC, bench.own, image.id, new_run(), tools, file)
-    pipeline.publish_alone(SPEC, image.id, Forced(image.id, word), new_run(), tools)
-    (group,) = turn_over(SPEC, image.id, bench.tools)
+    session, file, word = bench.session, bench.folder / "verdict.json", "urgent"
+    image = pipeline.bake_alone(SPEC, bench.own, new_run(), session).image
+    pipeline.verify_alone(SPEC, bench.own, image.id, new_run(), session, file)
+    pipeline.publish_alone(SPEC, image.id, Forced(image.id, word), new_run(), session)
+    (group,) = turn_over(SPEC, image.id, bench.session)
     assert group.follows
-    assert status(SPEC, bench.tools).published_image == image.id
+    assert status(SPEC, bench.session).published_image == image.id
     assert "left behind" not in told(bench, since)
 
 
@@ -289,7 +289,7 @@ def test_an_action_that_is_not_enforced_is_done_without_a_policy(
     account: Account, bench: Bench
 ) -> None:
     account.user.allow(without("sts:GetCallerIdentity"))
-    assert bench.tools.cloud.account == "123456789012"
+    assert bench.session.cloud.account == "123456789012"
     bench.cycle()
 
 

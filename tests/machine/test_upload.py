@@ -24,7 +24,7 @@ def names_in(archive: bytes) -> list[str]:
 
 
 def cycle(bench: Bench, **secrets: str) -> pipeline.Cycle:
-    bench.tools = dataclasses.replace(bench.tools, secrets=secrets)
+    bench.session = dataclasses.replace(bench.session, secrets=secrets)
     return bench.cycle(spec(warm=WARM))
 
 
@@ -54,7 +54,7 @@ def test_secrets_go_over_stdin_into_memory_and_are_nowhere_else(bench: Bench) ->
     commands = [name for name, content in bench.script.sent.items() if content == SECRET.encode()]
     assert commands
     assert all("/run/amikiln-secrets/token" in command for command in commands)
-    everywhere = [*bench.script.asked, *bench.report.said, repr(bench.tools), repr(done)]
+    everywhere = [*bench.script.asked, *bench.report.said, repr(bench.session), repr(done)]
     assert not [text for text in everywhere if SECRET in text]
     sent = (content for name, content in bench.script.sent.items() if name not in commands)
     assert not [content for content in sent if SECRET.encode() in content]

@@ -32,18 +32,18 @@ def instance(**values: object) -> dict[str, object]:
 
 
 def test_a_good_plan_passes_and_nothing_is_made(bench: Bench) -> None:
-    preflight(make_plan(spec(), bench.own, bench.tools, pin), RUN, bench.tools)
+    preflight(make_plan(spec(), bench.own, bench.session, pin), RUN, bench.session)
     assert bench.holdings() == NOTHING
 
 
 def test_all_faults_are_named_at_once(bench: Bench) -> None:
     wanted = spec(instance=instance(types=["x9.tiny"]), volume={"size_gib": 1, "iops": 3000})
     planned = dataclasses.replace(
-        make_plan(wanted, bench.own, bench.tools, pin),
+        make_plan(wanted, bench.own, bench.session, pin),
         network=Network(("subnet-0aaaaaaaaaaaaaaaa",), "sg-0bbbbbbbbbbbbbbbb", None),
     )
     with pytest.raises(PreflightError) as caught:
-        preflight(planned, RUN, bench.tools)
+        preflight(planned, RUN, bench.session)
     source = planned.source.id
     assert caught.value.what.splitlines() == [
         "us-east-1 offers none of instance.types: x9.tiny",
@@ -56,7 +56,7 @@ def test_all_faults_are_named_at_once(bench: Bench) -> None:
 def test_a_pointer_of_another_data_type_is_a_fault_before_anything_is_made(bench: Bench) -> None:
     bench.ssm.put_parameter(Name=POINTER, Value="ami-by-hand", Type="String")
     with pytest.raises(PreflightError, match=r"set publish\.data_type to text"):
-        preflight(make_plan(spec(), bench.own, bench.tools, pin), RUN, bench.tools)
+        preflight(make_plan(spec(), bench.own, bench.session, pin), RUN, bench.session)
 
 
 def test_the_source_can_be_the_elastic_ci_stack_s(bench: Bench, tmp_path: Path) -> None:
@@ -67,20 +67,20 @@ def test_the_source_can_be_the_elastic_ci_stack_s(bench: Bench, tmp_path: Path) 
     wanted = spec(source={"stack_version": "v6.71.1", "stack_template": "aws-stack.yml"})
     own_files = dataclasses.replace(bench.own, directory=tmp_path)
     wanted = wanted.model_copy(update={"warm": None})
-    assert make_plan(wanted, own_files, bench.tools, pin).source.id == bench.cloud.base
+    assert make_plan(wanted, own_files, bench.session, pin).source.id == bench.cloud.base
 
 
 def test_a_type_that_is_not_offered_is_left_out_with_a_word(bench: Bench) -> None:
     wanted = spec(instance=instance(types=["x9.tiny", "t3.micro"]))
-    preflight(make_plan(wanted, bench.own, bench.tools, pin), RUN, bench.tools)
+    preflight(make_plan(wanted, bench.own, bench.session, pin), RUN, bench.session)
     assert "us-east-1 does not offer x9.tiny: left out" in bench.report.said
 
 
 def test_an_instance_type_of_another_architecture_is_a_fault(bench: Bench) -> None:
     wanted = spec(instance=instance(types=["t3.micro", "t4g.micro"]))
-    planned = make_plan(wanted, bench.own, bench.tools, pin)
+    planned = make_plan(wanted, bench.own, bench.session, pin)
     with pytest.raises(PreflightError) as caught:
-        preflight(planned, RUN, bench.tools)
+        preflight(planned, RUN, bench.session)
     assert caught.value.what == (
         f"instance type t4g.micro is for arm64, and the source image {planned.source.id} for x86_64"
     )
@@ -88,10 +88,10 @@ def test_an_instance_type_of_another_architecture_is_a_fault(bench: Bench) -> No
 
 def test_a_name_that_is_taken_is_a_fault(bench: Bench) -> None:
     done = bench.cycle()
-    planned = make_plan(spec(), bench.own, bench.tools, pin)
+    planned = make_plan(spec(), bench.own, bench.session, pin)
     with pytest.raises(PreflightError, match=f"{done.image.name} is taken by {done.image.id}"):
-        preflight(planned, done.run, bench.tools)
-    preflight(planned, RUN, bench.tools)
+        preflight(planned, done.run, bench.session)
+    preflight(planned, RUN, bench.session)
 
 
 @pytest.mark.parametrize(("minutes", "enough"), [(5, False), (120, True)])
@@ -101,14 +101,14 @@ def test_credentials_that_end_too_soon_are_a_fault(
     class Ending:
         _expiry_time = datetime.now(UTC) + timedelta(minutes=minutes, seconds=30)
 
-    cloud = dataclasses.replace(bench.tools.cloud, credentials=Ending())  # type: ignore[arg-type]
-    tools = dataclasses.replace(bench.tools, cloud=cloud)
-    planned = make_plan(spec(), bench.own, tools, pin)
+    cloud = dataclasses.replace(bench.session.cloud, credentials=Ending())  # type: ignore[arg-type]
+    session = dataclasses.replace(bench.session, cloud=cloud)
+    planned = make_plan(spec(), bench.own, session, pin)
     if enough:
-        preflight(planned, RUN, tools)
+        preflight(planned, RUN, session)
     else:
         with pytest.raises(PreflightError, match="the credentials end in 5 minutes"):
-            preflight(planned, RUN, tools)
+            preflight(planned, RUN, session)
     assert f"the credentials last for {minutes} minutes more" in bench.report.said
 
 
@@ -124,7 +124,7 @@ def test_source_and_network_can_come_from_parameters(bench: Bench) -> None:
             subnet_parameter="/net/{region}/subnet", security_group_parameter="/net/group"
         ),
     )
-    planned = make_plan(wanted, bench.own, bench.tools, pin)
+    planned = make_plan(wanted, bench.own, bench.session, pin)
     assert planned.source.id == base
     assert planned.network == Network((subnet,), "sg-01", None)
 
@@ -138,10 +138,10 @@ def test_ssh_is_for_this_machines_own_address(
     monkeypatch.setattr("amikiln.plan.resolve.urlopen", lambda url, timeout: io.BytesIO(answer))
     wanted = spec(instance={"types": ["t3.micro"]})
     if network is not None:
-        assert make_plan(wanted, bench.own, bench.tools, pin).network.ssh_from == network
+        assert make_plan(wanted, bench.own, bench.session, pin).network.ssh_from == network
         return
     with pytest.raises(PreflightError, match="cannot find out this machine's public") as caught:
-        make_plan(wanted, bench.own, bench.tools, pin)
+        make_plan(wanted, bench.own, bench.session, pin)
     assert "instance.ssh_from" in (caught.value.hint or "")
 
 
@@ -153,7 +153,7 @@ def test_a_service_that_does_not_answer_is_named(
 
     monkeypatch.setattr("amikiln.plan.resolve.urlopen", unreachable)
     with pytest.raises(PreflightError, match=r"checkip\.amazonaws\.com: .*no route"):
-        make_plan(spec(instance={"types": ["t3.micro"]}), bench.own, bench.tools, pin)
+        make_plan(spec(instance={"types": ["t3.micro"]}), bench.own, bench.session, pin)
 
 
 @pytest.mark.parametrize(
@@ -169,18 +169,18 @@ def test_what_a_spec_names_has_to_be_there(
     bench: Bench, changes: dict[str, Any], fault: str
 ) -> None:
     with pytest.raises(PreflightError, match=fault):
-        make_plan(spec(**changes), bench.own, bench.tools, pin)
+        make_plan(spec(**changes), bench.own, bench.session, pin)
 
 
 def test_an_image_of_another_architecture_is_refused(bench: Bench) -> None:
     base = bench.ec2.describe_images(Owners=[SOURCE["owner"]])["Images"][0]["ImageId"]
     with pytest.raises(PreflightError, match="is for x86_64, and the spec wants arm64"):
-        make_plan(spec(source={"id": base, "architecture": "arm64"}), bench.own, bench.tools, pin)
+        make_plan(spec(source={"id": base, "architecture": "arm64"}), bench.own, bench.session, pin)
 
 
 def test_equal_inputs_have_equal_digests_and_others_others(bench: Bench) -> None:
     def digest(**changes: Any) -> str:
-        return make_plan(spec(**changes), own_files.read(bench.folder), bench.tools, pin).digest
+        return make_plan(spec(**changes), own_files.read(bench.folder), bench.session, pin).digest
 
     def written(name: str, text: str) -> str:
         file = bench.folder / name

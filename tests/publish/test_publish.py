@@ -27,7 +27,7 @@ def held(bench: Bench) -> Iterator[lease.Lease]:
     run, report = pipeline.new_run("cpu-build"), bench.report
     with ExitStack() as stack:
         yield stack.enter_context(
-            lease.held(bench.tools.cloud.parameters, "/amikiln/x/lease", run, 60, report)
+            lease.held(bench.session.cloud.parameters, "/amikiln/x/lease", run, 60, report)
         )
 
 
@@ -41,7 +41,7 @@ def proven(bench: Bench) -> tuple[Image, Verdict]:
 
 
 def publish_it(bench: Bench, held: lease.Lease, image: Image, proof: Verdict | Forced) -> Any:
-    return publish(proof, image, spec(), held, bench.tools)
+    return publish(proof, image, spec(), held, bench.session)
 
 
 def tags_of(bench: Bench, image: Image) -> dict[str, str]:
@@ -74,7 +74,7 @@ def test_a_pointer_that_was_put_by_hand_as_text_is_refused_and_taken_as_text(
         publish_it(bench, held, image, verdict)
     assert bench.pointer() == "ami-by-hand"
     as_text = spec(publish={"parameter": POINTER, "data_type": "text"})
-    published = publish(verdict, image, as_text, held, bench.tools)
+    published = publish(verdict, image, as_text, held, bench.session)
     assert (published.version, published.previous_image_id) == (2, "ami-by-hand")
 
 
@@ -94,7 +94,7 @@ def test_a_verdict_about_an_image_of_another_region_is_refused(
 ) -> None:
     image, verdict = proven
     elsewhere = dataclasses.replace(verdict, region="us-west-2")
-    bench.tools.cloud.images.tag(image.id, {TAG_VERDICT_HASH: elsewhere.sha256})
+    bench.session.cloud.images.tag(image.id, {TAG_VERDICT_HASH: elsewhere.sha256})
     with pytest.raises(PublishError, match=f"{image.id} in us-west-2, not about .* in us-east-1"):
         publish_it(bench, held, image, elsewhere)
     assert bench.pointer() is None
@@ -129,7 +129,7 @@ def test_a_tag_that_was_removed_or_changed_is_refused(
     if value is None:
         bench.ec2.delete_tags(Resources=[image.id], Tags=[{"Key": tag}])
     else:
-        bench.tools.cloud.images.tag(image.id, {tag: value})
+        bench.session.cloud.images.tag(image.id, {tag: value})
     with pytest.raises(PublishError, match=f"do not carry this verdict: {tag}"):
         publish_it(bench, held, image, verdict)
     assert bench.pointer() is None
@@ -150,7 +150,7 @@ def test_an_image_of_another_spec_is_refused_with_and_without_force(
     bench: Bench, held: lease.Lease, proven: tuple[Image, Verdict]
 ) -> None:
     image, _ = proven
-    bench.tools.cloud.images.tag(image.id, {TAG_IMAGE: "gpu-build"})
+    bench.session.cloud.images.tag(image.id, {TAG_IMAGE: "gpu-build"})
     refused_either_way(bench, held, proven, r"not an image of cpu-build: .* gpu-build")
     assert TAG_FORCED not in tags_of(bench, image)
 
@@ -180,11 +180,11 @@ def test_a_forced_image_needs_no_proof_and_status_shows_the_reason(
     bench: Bench, held: lease.Lease, proven: tuple[Image, Verdict]
 ) -> None:
     image, _ = proven
-    bench.tools.cloud.images.tag(image.id, {TAG_VERDICT: "fail"})
+    bench.session.cloud.images.tag(image.id, {TAG_VERDICT: "fail"})
     published = publish_it(bench, held, image, Forced(image.id, "  the old one has a hole  "))
     assert published.forced == "the old one has a hole"
     assert bench.pointer() == image.id
-    (line,) = status(spec(), bench.tools).images
+    (line,) = status(spec(), bench.session).images
     assert (line.forced, line.verdict, line.published) == ("the old one has a hole", "fail", True)
 
 
@@ -201,7 +201,7 @@ def test_the_reason_is_recorded_before_the_pointer_moves(
         recorded.append(tags_of(bench, image).get(TAG_FORCED))
         raise PublishError("no further")
 
-    monkeypatch.setattr(bench.tools.cloud.parameters, "put", look_and_break)
+    monkeypatch.setattr(bench.session.cloud.parameters, "put", look_and_break)
     with pytest.raises(PublishError, match="no further"):
         publish_it(bench, held, image, Forced(image.id, "urgent"))
     monkeypatch.undo()
@@ -219,7 +219,7 @@ def test_a_reason_that_cannot_be_recorded_publishes_nothing(
         raise PublishError("no tag today")
 
     image, _ = proven
-    monkeypatch.setattr(bench.tools.cloud.images, "tag", refuse)
+    monkeypatch.setattr(bench.session.cloud.images, "tag", refuse)
     with pytest.raises(PublishError, match="no tag today"):
         publish_it(bench, held, image, Forced(image.id, "urgent"))
     assert bench.pointer() is None
@@ -238,7 +238,7 @@ def test_force_takes_nobody_elses_lease(
     bench: Bench, held: lease.Lease, proven: tuple[Image, Verdict]
 ) -> None:
     image, _ = proven
-    bench.tools.cloud.parameters.create("/amikiln/x/lease/2", held._term.to_json())
+    bench.session.cloud.parameters.create("/amikiln/x/lease/2", held._term.to_json())
     with pytest.raises(LeaseError, match="took over"):
         publish_it(bench, held, image, Forced(image.id, "urgent"))
     assert TAG_FORCED not in tags_of(bench, image)
@@ -248,7 +248,7 @@ def test_force_takes_nobody_elses_lease(
 def test_nothing_is_written_without_the_lease(
     bench: Bench, held: lease.Lease, proven: tuple[Image, Verdict]
 ) -> None:
-    bench.tools.cloud.parameters.create("/amikiln/x/lease/2", held._term.to_json())
+    bench.session.cloud.parameters.create("/amikiln/x/lease/2", held._term.to_json())
     with pytest.raises(LeaseError, match="took over"):
         publish_it(bench, held, *proven)
     assert bench.pointer() is None
@@ -260,7 +260,7 @@ def test_a_write_by_somebody_else_in_between_is_told(
     proven: tuple[Image, Verdict],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    parameters = bench.tools.cloud.parameters
+    parameters = bench.session.cloud.parameters
     put = parameters.put
 
     def put_and_be_overtaken(name: str, value: str, **options: Any) -> int:

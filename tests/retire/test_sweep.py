@@ -15,7 +15,7 @@ from fakes import plan
 
 
 def sweep_as_next_run(bench: Bench) -> list[str]:
-    return sweep(pipeline.new_run("cpu-build"), plan(), bench.tools)
+    return sweep(pipeline.new_run("cpu-build"), plan(), bench.session)
 
 
 def unproven_image(bench: Bench) -> str:
@@ -68,7 +68,7 @@ def test_the_runs_own_things_stay(bench: Bench) -> None:
     tags = bench.ec2.describe_images(Owners=["self"])["Images"][0]["Tags"]
     run_id = next(tag["Value"] for tag in tags if tag["Key"] == TAG_RUN)
     own = dataclasses.replace(pipeline.new_run("cpu-build"), id=run_id)
-    assert sweep(own, plan(), bench.tools) == []
+    assert sweep(own, plan(), bench.session) == []
 
 
 def test_other_images_and_things_without_tags_are_not_looked_at(bench: Bench) -> None:

@@ -19,7 +19,7 @@ def make_group(bench: Bench, image: str, **more: Any) -> None:
         LaunchTemplateData={"ImageId": image, "InstanceType": "t3.micro"},
     )
     template = {"LaunchTemplateName": "cpu-build", "Version": "$Latest"}
-    bench.session.client("autoscaling").create_auto_scaling_group(
+    bench.boto.client("autoscaling").create_auto_scaling_group(
         AutoScalingGroupName="cpu-build",
         MinSize=1,
         MaxSize=1,
@@ -29,12 +29,12 @@ def make_group(bench: Bench, image: str, **more: Any) -> None:
 
 
 def machines(bench: Bench) -> list[str]:
-    groups = bench.session.client("autoscaling").describe_auto_scaling_groups()
+    groups = bench.boto.client("autoscaling").describe_auto_scaling_groups()
     return [i["InstanceId"] for i in groups["AutoScalingGroups"][0]["Instances"]]
 
 
 def test_a_group_that_is_not_there_yet_is_told_and_no_fault(bench: Bench) -> None:
-    assert turn_over(spec(), "ami-1", bench.tools) == ()
+    assert turn_over(spec(), "ami-1", bench.session) == ()
     assert "no Auto Scaling group cpu-build" in bench.report.said[-1]
 
 
@@ -48,7 +48,7 @@ def test_a_machine_that_ends_is_replaced_by_one_with_the_new_image(bench: Bench)
     assert group.outdated[0].image_id == first.image.id
 
     bench.ec2.terminate_instances(InstanceIds=[old])
-    (group,) = turn_over(spec(), second.image.id, bench.tools, wait_seconds=30)
+    (group,) = turn_over(spec(), second.image.id, bench.session, wait_seconds=30)
     assert group.done
     assert [machine.image_id for machine in group.machines] == [second.image.id]
     assert machines(bench) != [old]
@@ -58,8 +58,8 @@ def test_a_group_with_a_fixed_image_does_not_follow(bench: Bench) -> None:
     done = bench.cycle()
     make_group(bench, done.image.id)
     with pytest.raises(RolloutError, match=f"launches {done.image.id} and does not follow"):
-        turn_over(spec(), done.image.id, bench.tools)
-    (group,) = look(spec(), done.image.id, bench.tools)
+        turn_over(spec(), done.image.id, bench.session)
+    (group,) = look(spec(), done.image.id, bench.session)
     assert not group.follows
 
 
@@ -78,7 +78,7 @@ def test_a_group_with_mixed_instances_is_read_too(bench: Bench) -> None:
             }
         },
     )
-    (group,) = look(spec(), done.image.id, bench.tools)
+    (group,) = look(spec(), done.image.id, bench.session)
     assert group.follows
 
 
@@ -88,5 +88,5 @@ def test_machines_at_work_are_waited_for_and_not_ended(bench: Bench) -> None:
     before = machines(bench)
     second = bench.cycle(rebake=True)
     with pytest.raises(DeadlinePassed, match=f"cpu-build to run {second.image.id}"):
-        turn_over(spec(), second.image.id, bench.tools, wait_seconds=0.5)
+        turn_over(spec(), second.image.id, bench.session, wait_seconds=0.5)
     assert machines(bench) == before

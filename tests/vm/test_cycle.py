@@ -20,7 +20,7 @@ from amikiln.plan.resolve import plan
 from amikiln.recipe import build_context, render
 from amikiln.recipe.warm_build import CONTEXT_DIRECTORY
 from amikiln.runtime.progress import PlainReporter
-from amikiln.session import Toolbox
+from amikiln.session import Session
 from amikiln.spec import load, own_files
 from vm.local_cloud import IMAGE_DIRECTORY, LocalCloud, read_until
 
@@ -165,7 +165,7 @@ def test_every_step_can_run_again_and_keeps_the_builder(
     planned = plan(
         spec,
         own_files.read(IMAGE_DIRECTORY),
-        Toolbox(connect(spec.region), PlainReporter(), local_cloud.waiter),
+        Session(connect(spec.region), PlainReporter(), local_cloud.waiter),
     )
     assert planned.digest == done["cycle"]["plan"]["digest"]
     container = f"docker inspect --format '{{{{.Id}}}}' {CONTAINER}"

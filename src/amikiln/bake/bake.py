@@ -16,18 +16,18 @@ from amikiln.model.plan import Plan
 from amikiln.model.run import Run
 from amikiln.recipe import render
 from amikiln.runtime.cleanup import Undo
-from amikiln.session import Toolbox
+from amikiln.session import Session
 
 
 def bake(
-    plan: Plan, run: Run, tools: Toolbox, *, keep_on_error: bool = False, rebake: bool = False
+    plan: Plan, run: Run, session: Session, *, keep_on_error: bool = False, rebake: bool = False
 ) -> Image:
     """Make an image of what the plan says, or take the one that an earlier run finished.
 
     Args:
         plan: What goes in.
         run: Whose tags the image carries.
-        tools: Where to make it.
+        session: Where to make it.
         keep_on_error: Leave a machine whose recipe failed for somebody to look at.
         rebake: Take up no image of an earlier run.
 
@@ -37,60 +37,60 @@ def bake(
     Raises:
         BakeError: A step of the recipe failed, or no image came out. Nothing is left of it.
     """
-    if not rebake and (finished := _finished_by_another_run(plan, tools)):
-        return _image(finished, plan, tools)
-    with Undo(tools.report) as undo:
-        machine = instance.start(tools, plan, run, undo, purpose="bake", image_id=plan.source.id)
+    if not rebake and (finished := _finished_by_another_run(plan, session)):
+        return _image(finished, plan, session)
+    with Undo(session.report) as undo:
+        machine = instance.start(session, plan, run, undo, purpose="bake", image_id=plan.source.id)
         try:
             rendered = render.with_scanner(render.render(plan), plan)
-            _apply(rendered, machine.guest, plan, tools)
+            _apply(rendered, machine.guest, plan, session)
         except AmikilnError:
             if keep_on_error:
-                instance.keep(machine, plan, tools, undo)
+                instance.keep(machine, plan, session, undo)
             raise
         machine.guest.leave()
-        instance.stop(tools, machine.instance_id, plan.spec.deadlines.stop_seconds)
+        instance.stop(session, machine.instance_id, plan.spec.deadlines.stop_seconds)
         # Registered before the call and found by the run's tag: see temporary.start.
-        undo.add(f"image of run {run.id}", lambda: _remove(run, tools))
-        record = _written(_begin_image(machine.instance_id, plan, run, tools), plan, tools)
+        undo.add(f"image of run {run.id}", lambda: _remove(run, session))
+        record = _written(_begin_image(machine.instance_id, plan, run, session), plan, session)
         # From here on it is worth keeping: if the rest fails, the next run takes it up.
         undo.keep(f"image of run {run.id}")
-        return _image(record, plan, tools)
+        return _image(record, plan, session)
 
 
-def _finished_by_another_run(plan: Plan, tools: Toolbox) -> ImageRecord | None:
+def _finished_by_another_run(plan: Plan, session: Session) -> ImageRecord | None:
     """Return an image of these very inputs that nobody has judged yet."""
     ours = {TAG_IMAGE: plan.spec.name, TAG_DIGEST: plan.digest}
-    for image in tools.cloud.images.tagged(ours):
+    for image in session.cloud.images.tagged(ours):
         if can_be_taken_up(image.state, image.tags):
-            tools.report.line(f"image {image.id} of an earlier run has the same inputs: taken up")
-            return _written(image.id, plan, tools)
+            session.report.line(f"image {image.id} of an earlier run has the same inputs: taken up")
+            return _written(image.id, plan, session)
     return None
 
 
-def _apply(rendered: render.Recipe, guest: Guest, plan: Plan, tools: Toolbox) -> None:
-    upload.send_recipe(rendered, guest, tools)
-    upload.send_build(plan, guest, tools)
+def _apply(rendered: render.Recipe, guest: Guest, plan: Plan, session: Session) -> None:
+    upload.send_recipe(rendered, guest, session)
+    upload.send_build(plan, guest, session)
     for step in rendered.steps:
         began = time.monotonic()
         try:
-            with tools.waiter.span(step):
+            with session.waiter.span(step):
                 guest.stream(
                     f"cd {render.REMOTE_DIRECTORY} && exec sh -eu {shlex.quote(step)} 2>&1",
-                    lambda line: tools.report.line(tools.masked(f"  {line}")),
+                    lambda line: session.report.line(session.masked(f"  {line}")),
                     timeout_seconds=plan.spec.deadlines.step_seconds,
                 )
         except GuestCommandFailed as error:
             raise BakeError(
                 f"{step} failed after {time.monotonic() - began:.0f} s: {error.what}\n"
-                + tools.masked(error.tail),
+                + session.masked(error.tail),
                 hint="the lines above are the step's last; correct it and run again",
             ) from error
 
 
-def _begin_image(instance_id: str, plan: Plan, run: Run, tools: Toolbox) -> str:
+def _begin_image(instance_id: str, plan: Plan, run: Run, session: Session) -> str:
     name = plan.ami_name(run)
-    return tools.cloud.images.create(
+    return session.cloud.images.create(
         instance_id=instance_id,
         name=name,
         root_device=plan.source.root_device,
@@ -99,27 +99,27 @@ def _begin_image(instance_id: str, plan: Plan, run: Run, tools: Toolbox) -> str:
     )
 
 
-def _written(image_id: str, plan: Plan, tools: Toolbox) -> ImageRecord:
+def _written(image_id: str, plan: Plan, session: Session) -> ImageRecord:
     def available() -> ImageRecord | None:
-        record = tools.cloud.images.get(image_id)
+        record = session.cloud.images.get(image_id)
         if record is not None and record.state in {"failed", "error", "invalid"}:
             raise BakeError(f"image {image_id} is {record.state}: {record.reason or 'no reason'}")
         return record if record is not None and record.state == "available" else None
 
-    return tools.waiter.until(
+    return session.waiter.until(
         available,
         what=f"image {image_id} to be written",
         deadline_seconds=plan.spec.deadlines.image_seconds,
     )
 
 
-def _image(record: ImageRecord, plan: Plan, tools: Toolbox) -> Image:
+def _image(record: ImageRecord, plan: Plan, session: Session) -> Image:
     deprecated_from = datetime.now(UTC) + timedelta(days=plan.spec.deprecate_days)
-    tools.cloud.images.deprecate(record.id, deprecated_from)
-    tools.report.line(f"image {record.id} ({record.name}) is available")
-    return Image(record.id, record.name, tools.cloud.region, plan.digest, record.snapshot_ids)
+    session.cloud.images.deprecate(record.id, deprecated_from)
+    session.report.line(f"image {record.id} ({record.name}) is available")
+    return Image(record.id, record.name, session.cloud.region, plan.digest, record.snapshot_ids)
 
 
-def _remove(run: Run, tools: Toolbox) -> None:
-    for record in tools.cloud.images.tagged({TAG_RUN: run.id}):
-        tools.cloud.images.remove(record)
+def _remove(run: Run, session: Session) -> None:
+    for record in session.cloud.images.tagged({TAG_RUN: run.id}):
+        session.cloud.images.remove(record)

@@ -11,7 +11,7 @@ from amikiln.errors import AmikilnError
 from amikiln.model.image import Image, Published
 from amikiln.model.plan import Plan
 from amikiln.model.verdict import Outcome
-from amikiln.session import Toolbox
+from amikiln.session import Session
 from amikiln.spec.spec import Spec
 
 
@@ -30,19 +30,19 @@ class Proven:
     published: Published | None
 
 
-def named(image_id: str, spec: Spec, tools: Toolbox) -> ImageRecord:
+def named(image_id: str, spec: Spec, session: Session) -> ImageRecord:
     """Return an available image of a spec.
 
     Args:
         image_id: The AMI, as ``ami-0123456789abcdef0``.
         spec: Whose image it has to be, by its tag.
-        tools: Where to look.
+        session: Where to look.
 
     Raises:
         AmikilnError: There is no such image, it is not available, or it is another spec's.
     """
-    region = tools.cloud.region
-    found = tools.cloud.images.get(image_id)
+    region = session.cloud.region
+    found = session.cloud.images.get(image_id)
     if found is None:
         raise AmikilnError(f"there is no image {image_id} in {region}", hint="see `amikiln status`")
     if found.tags.get(TAG_IMAGE) != spec.name:
@@ -59,13 +59,13 @@ def named(image_id: str, spec: Spec, tools: Toolbox) -> ImageRecord:
     return found
 
 
-def image_of(record: ImageRecord, tools: Toolbox) -> Image:
+def image_of(record: ImageRecord, session: Session) -> Image:
     """Return the image that a record shows, with the inputs' digest of its tag."""
     digest = record.tags.get(TAG_DIGEST, "")
-    return Image(record.id, record.name, tools.cloud.region, digest, record.snapshot_ids)
+    return Image(record.id, record.name, session.cloud.region, digest, record.snapshot_ids)
 
 
-def proven(plan: Plan, tools: Toolbox, now: datetime | None = None) -> Proven | None:
+def proven(plan: Plan, session: Session, now: datetime | None = None) -> Proven | None:
     """Return the newest image that makes it needless to bake a plan, or None.
 
     It is available, of the same inputs, proven, and younger than ``max_age_hours``. One that
@@ -73,12 +73,12 @@ def proven(plan: Plan, tools: Toolbox, now: datetime | None = None) -> Proven | 
 
     Args:
         plan: What would be baked.
-        tools: Where to look.
+        session: Where to look.
         now: The time that ages are counted to; this machine's by default.
     """
     now = now or datetime.now(UTC)
     longest = timedelta(hours=plan.spec.max_age_hours)
-    for record in tools.cloud.images.tagged({TAG_IMAGE: plan.spec.name, TAG_DIGEST: plan.digest}):
+    for record in session.cloud.images.tagged({TAG_IMAGE: plan.spec.name, TAG_DIGEST: plan.digest}):
         age = _age(record, now)
         if (
             record.state == "available"
@@ -87,12 +87,12 @@ def proven(plan: Plan, tools: Toolbox, now: datetime | None = None) -> Proven | 
             and age is not None
             and age < longest
         ):
-            return Proven(image_of(record, tools), age, _published(record.id, plan.spec, tools))
+            return Proven(image_of(record, session), age, _published(record.id, plan.spec, session))
     return None
 
 
-def _published(image_id: str, spec: Spec, tools: Toolbox) -> Published | None:
-    pointer = tools.cloud.parameters.get(spec.pointer)
+def _published(image_id: str, spec: Spec, session: Session) -> Published | None:
+    pointer = session.cloud.parameters.get(spec.pointer)
     if pointer is None or pointer.value != image_id:
         return None
     return Published(pointer.name, pointer.version, image_id, None)

@@ -46,8 +46,8 @@ def plan(
     as_json: Json = False,
 ) -> None:
     """Show what a run would do, with everything resolved. Writes nothing."""
-    spec, tools = prepared(image, local, changes)
-    planned = make_plan(spec, own_files.read(image), tools)
+    spec, session = prepared(image, local, changes)
+    planned = make_plan(spec, own_files.read(image), session)
     _show(planned, as_json, output.print_plan)
 
 
@@ -66,19 +66,19 @@ def run(
     ] = False,
 ) -> None:
     """Bake an image, prove it, publish it, and see the fleet follow."""
-    spec, tools = prepared(image, local, changes, secrets_fd, lease_wait)
+    spec, session = prepared(image, local, changes, secrets_fd, lease_wait)
     this_run = pipeline.new_run(spec.name)
     folder = directories.state_directory() / "runs" / this_run.id
     done = pipeline.cycle(
         spec,
         own_files.read(image),
         this_run,
-        tools,
+        session,
         verdict or folder / "verdict.json",
         keep_on_error=keep_on_error,
         rebake=rebake,
     )
-    controller_seconds = time.monotonic() - STARTED - tools.waiter.waited_seconds()
+    controller_seconds = time.monotonic() - STARTED - session.waiter.waited_seconds()
     pipeline.record(done, folder / "result.json")
     if as_json:
         output.print_json({"cycle": done, "controller_seconds": round(controller_seconds, 2)})
@@ -97,10 +97,10 @@ def bake(
     lease_wait: LeaseWait = NO_WAIT,
 ) -> None:
     """Bake an image and leave it unjudged; `run` or `verify` takes it up."""
-    spec, tools = prepared(image, local, changes, secrets_fd, lease_wait)
+    spec, session = prepared(image, local, changes, secrets_fd, lease_wait)
     this_run = pipeline.new_run(spec.name)
     done = pipeline.bake_alone(
-        spec, own_files.read(image), this_run, tools, keep_on_error=keep_on_error
+        spec, own_files.read(image), this_run, session, keep_on_error=keep_on_error
     )
     _show(done, as_json, output.print_baked, result)
 
@@ -116,10 +116,10 @@ def verify(
     lease_wait: LeaseWait = NO_WAIT,
 ) -> None:
     """Boot a machine from an image, and see whether builds on it are warm and nothing is secret."""
-    spec, tools = prepared(image, local, changes, secrets_fd, lease_wait)
+    spec, session = prepared(image, local, changes, secrets_fd, lease_wait)
     this_run = pipeline.new_run(spec.name)
     file = verdict or directories.state_directory() / "runs" / this_run.id / "verdict.json"
-    found = pipeline.verify_alone(spec, own_files.read(image), ami, this_run, tools, file)
+    found = pipeline.verify_alone(spec, own_files.read(image), ami, this_run, session, file)
     if as_json:
         print(found.to_json(), end="")
     else:
@@ -147,8 +147,8 @@ def publish(
 ) -> None:
     """Let the pointer name an image that is proven already, or is forced."""
     proof = proof_of(ami, verdict, force, reason)
-    spec, tools = prepared(image, local, lease_wait=lease_wait)
-    published = pipeline.publish_alone(spec, ami, proof, pipeline.new_run(spec.name), tools)
+    spec, session = prepared(image, local, lease_wait=lease_wait)
+    published = pipeline.publish_alone(spec, ami, proof, pipeline.new_run(spec.name), session)
     _show(published, as_json, output.print_published, result)
 
 
@@ -162,18 +162,18 @@ def rollout(
 ) -> None:
     """Show which machines run the published image, and wait for the others to end their jobs."""
     wait_seconds = seconds_of(wait, "--wait")
-    spec, tools = prepared(image, local)
-    pointer = tools.cloud.parameters.get(spec.pointer)
+    spec, session = prepared(image, local)
+    pointer = session.cloud.parameters.get(spec.pointer)
     if pointer is None:
         raise AmikilnError(f"{spec.pointer} names no image yet", hint="`amikiln run` publishes one")
-    groups = turn_over(spec, pointer.value, tools, wait_seconds=wait_seconds)
+    groups = turn_over(spec, pointer.value, session, wait_seconds=wait_seconds)
     _show(groups, as_json, output.print_groups)
 
 
 def status(image: ImageDirectory, local: Local = False, as_json: Json = False) -> None:
     """Show the pointer, the images and the machines."""
-    spec, tools = prepared(image, local)
-    found = read_status(spec, tools)
+    spec, session = prepared(image, local)
+    found = read_status(spec, session)
     _show(found, as_json, output.print_status)
 
 

@@ -87,6 +87,6 @@ def export_packer_inputs(
     changes: Changes = NO_CHANGES,
 ) -> None:
     """Write what one build of Packer's resolves; its template calls this."""
-    spec, tools = prepared(image, local, changes)
-    plan = make_plan(spec, own_files.read(image), tools)
+    spec, session = prepared(image, local, changes)
+    plan = make_plan(spec, own_files.read(image), session)
     folder.write_inputs(to, plan, source_ami=source_ami, root_device=root_device)

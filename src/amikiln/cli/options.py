@@ -1,4 +1,4 @@
-"""What the verbs of the command line share: options, and a spec and tools made ready by them."""
+"""Options that the commands share."""
 
 from __future__ import annotations
 

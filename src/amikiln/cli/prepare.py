@@ -12,7 +12,7 @@ from amikiln.cli import secrets as secrets_input
 from amikiln.cli.options import NO_WAIT, seconds_of
 from amikiln.runtime.progress import reporter_for_stderr
 from amikiln.runtime.wait import Waiter
-from amikiln.session import Toolbox
+from amikiln.session import Session
 from amikiln.spec import load
 from amikiln.spec.spec import Spec
 from amikiln_localcloud import control, environment
@@ -27,8 +27,8 @@ def prepared(
     changes: Sequence[str] = (),
     secrets_fd: int | None = None,
     lease_wait: str = NO_WAIT,
-) -> tuple[Spec, Toolbox]:
-    """Return an image's spec, and the tools to work on it with.
+) -> tuple[Spec, Session]:
+    """Return an image's spec, and the session to work on it with.
 
     Args:
         image: The image's directory.
@@ -48,6 +48,6 @@ def prepared(
             control.up(home, report)
         environment.enter(home, os.environ)
     cloud = connect.connect(spec.region)
-    return spec, Toolbox(
+    return spec, Session(
         cloud, report, waiter, secrets=secrets, lease_wait_seconds=lease_wait_seconds
     )

@@ -20,7 +20,7 @@ from amikiln.machine.user_data import END_UNIT, user_data
 from amikiln.model.plan import Plan
 from amikiln.model.run import Run
 from amikiln.runtime.cleanup import Undo
-from amikiln.session import Toolbox
+from amikiln.session import Session
 from amikiln.spec.machine import Volume
 from amikiln.spec.spec import Spec
 
@@ -42,7 +42,7 @@ class TemporaryMachine:
 
 
 def start(
-    tools: Toolbox,
+    session: Session,
     plan: Plan,
     run: Run,
     undo: Undo,
@@ -54,7 +54,7 @@ def start(
     """Boot an image with keys and a security group of its own, and log in.
 
     Args:
-        tools: Where to.
+        session: Where to.
         plan: What the machine is to be like.
         run: Whose machine it is.
         undo: Takes back all that is made here.
@@ -67,7 +67,7 @@ def start(
         MachineEnded: It ended before one could log in.
         DeadlinePassed: It did not come up in time; says what ssh said last.
     """
-    access, spec = tools.cloud.access, plan.spec
+    access, spec = session.cloud.access, plan.spec
     name = f"amikiln-{run.id}-{purpose}"
     tags = {**tags_for(plan, run), "Name": name}
 
@@ -77,13 +77,13 @@ def start(
 
     # Each removal is registered before the call that makes the thing, and finds it by its name:
     # an answer that is lost on its way leaves nothing behind either.
-    undo.add(f"key pair {name}", lambda: _delete_key_pairs(tools, name))
+    undo.add(f"key pair {name}", lambda: _delete_key_pairs(session, name))
     access.import_key_pair(name, keys.public(keys.ours), tags)
 
     network = plan.network
     group_id = network.security_group_id
     if group_id is None:
-        undo.add(f"security group {name}", lambda: _delete_groups(tools, name))
+        undo.add(f"security group {name}", lambda: _delete_groups(session, name))
         group_id = access.create_ssh_group(
             name, network.subnet_ids[0], network.ssh_from or "", tags
         )
@@ -101,32 +101,32 @@ def start(
         token="",
         metadata_hop_limit=spec.fleet.metadata_hop_limit if like_the_fleets else 1,
     )
-    undo.add(f"instance {name}", lambda: _end_instances(tools, name))
+    undo.add(f"instance {name}", lambda: _end_instances(session, name))
     types = plan.fleet_types if like_the_fleets else plan.instance_types
-    instance_id = _launch_where_there_is_room(wanted, types, plan.network.subnet_ids, tools)
+    instance_id = _launch_where_there_is_room(wanted, types, plan.network.subnet_ids, session)
 
-    address, guest = _log_in(tools, spec, instance_id, keys)
+    address, guest = _log_in(session, spec, instance_id, keys)
     undo.add(f"ssh connection to {instance_id}", guest.leave)
     return TemporaryMachine(instance_id, address, keys, guest)
 
 
-def _end_instances(tools: Toolbox, name: str) -> None:
-    for instance in tools.cloud.instances.tagged({"Name": name}):
-        end(tools, instance.id)
+def _end_instances(session: Session, name: str) -> None:
+    for instance in session.cloud.instances.tagged({"Name": name}):
+        end(session, instance.id)
 
 
-def _delete_key_pairs(tools: Toolbox, name: str) -> None:
-    for found, _ in tools.cloud.access.key_pairs_tagged({"Name": name}):
-        tools.cloud.access.delete_key_pair(found)
+def _delete_key_pairs(session: Session, name: str) -> None:
+    for found, _ in session.cloud.access.key_pairs_tagged({"Name": name}):
+        session.cloud.access.delete_key_pair(found)
 
 
-def _delete_groups(tools: Toolbox, name: str) -> None:
-    for group_id, _ in tools.cloud.access.groups_tagged({"Name": name}):
-        tools.cloud.access.delete_group(group_id)
+def _delete_groups(session: Session, name: str) -> None:
+    for group_id, _ in session.cloud.access.groups_tagged({"Name": name}):
+        session.cloud.access.delete_group(group_id)
 
 
 def _launch_where_there_is_room(
-    wanted: Launch, types: Sequence[str], subnet_ids: Sequence[str], tools: Toolbox
+    wanted: Launch, types: Sequence[str], subnet_ids: Sequence[str], session: Session
 ) -> str:
     refusals = []
     for type_ in types:
@@ -135,12 +135,12 @@ def _launch_where_there_is_room(
             token = hashlib.sha256(f"{wanted.key_name} {type_} {subnet_id}".encode()).hexdigest()
             launch = replace(wanted, type=type_, subnet_id=subnet_id, token=token)
             try:
-                instance_id = tools.cloud.instances.launch(launch)
+                instance_id = session.cloud.instances.launch(launch)
             except NoCapacity as error:
-                tools.report.line(f"no capacity for {type_} in {subnet_id}: trying the next")
+                session.report.line(f"no capacity for {type_} in {subnet_id}: trying the next")
                 refusals.append(f"{type_} in {subnet_id}: {error}")
                 continue
-            tools.report.line(f"instance {instance_id} ({type_}) launched from {wanted.image_id}")
+            session.report.line(f"instance {instance_id} ({type_}) launched from {wanted.image_id}")
             return instance_id
     raise MachineEnded(
         "no capacity for any of the instance types in any zone:\n" + "\n".join(refusals),
@@ -148,53 +148,53 @@ def _launch_where_there_is_room(
     )
 
 
-def keep(machine: TemporaryMachine, plan: Plan, tools: Toolbox, undo: Undo) -> None:
+def keep(machine: TemporaryMachine, plan: Plan, session: Session, undo: Undo) -> None:
     """Leave a machine as it is, for somebody to look at, and say how to get in and rid of it.
 
     Its timer is cancelled, and its tag keeps the sweep of later runs away.
     """
     instance_id, keys = machine.instance_id, machine.keys
-    tools.cloud.instances.tag(instance_id, {TAG_KEPT: "by --keep-on-error"})
+    session.cloud.instances.tag(instance_id, {TAG_KEPT: "by --keep-on-error"})
     try:
         machine.guest.run(f"systemctl stop {END_UNIT}.timer", timeout_seconds=60)
     except AmikilnError as error:
-        tools.report.line(f"its timer could not be cancelled: {error}")
+        session.report.line(f"its timer could not be cancelled: {error}")
     machine.guest.leave()
     undo.keep_all()
-    tools.report.line(
+    session.report.line(
         f"kept {instance_id}. Log in:\n"
         f"  ssh -i {keys.ours} -o UserKnownHostsFile={keys.directory}/known_hosts"
         f" {plan.spec.source.user}@{machine.address}\n"
         "Remove it, and with the next run its key pair and group:\n"
-        f"  aws ec2 terminate-instances --region {tools.cloud.region}"
+        f"  aws ec2 terminate-instances --region {session.cloud.region}"
         f" --instance-ids {instance_id}; rm -r {keys.directory}"
     )
 
 
-def end(tools: Toolbox, instance_id: str) -> None:
+def end(session: Session, instance_id: str) -> None:
     """Terminate a machine and wait until it is gone: its security group can only go after it."""
-    tools.cloud.instances.terminate(instance_id)
+    session.cloud.instances.terminate(instance_id)
 
     def gone() -> bool | None:
-        record = tools.cloud.instances.get(instance_id)
+        record = session.cloud.instances.get(instance_id)
         return True if record is None or record.state == "terminated" else None
 
-    tools.waiter.until(gone, what=f"instance {instance_id} to be gone", deadline_seconds=600)
+    session.waiter.until(gone, what=f"instance {instance_id} to be gone", deadline_seconds=600)
 
 
-def stop(tools: Toolbox, instance_id: str, deadline_seconds: float) -> None:
+def stop(session: Session, instance_id: str, deadline_seconds: float) -> None:
     """Stop a machine by StopInstances (a shutdown from inside would terminate it), and wait.
 
     Raises:
         MachineEnded: It was terminated instead.
         DeadlinePassed: It did not stop in time.
     """
-    tools.cloud.instances.stop(instance_id)
+    session.cloud.instances.stop(instance_id)
 
     def stopped() -> bool | None:
-        return True if _alive(tools, instance_id).state == "stopped" else None
+        return True if _alive(session, instance_id).state == "stopped" else None
 
-    tools.waiter.until(
+    session.waiter.until(
         stopped, what=f"instance {instance_id} to stop", deadline_seconds=deadline_seconds
     )
 
@@ -210,18 +210,18 @@ def volume_mapping(volume: Volume) -> dict[str, Any]:
 
 
 def _log_in(
-    tools: Toolbox, spec: Spec, instance_id: str, keys: key_making.Keys
+    session: Session, spec: Spec, instance_id: str, keys: key_making.Keys
 ) -> tuple[str, Guest]:
     deadline = spec.deadlines.boot_seconds
 
     def addressed() -> str | None:
-        record = _alive(tools, instance_id, may_be_unknown=True)
+        record = _alive(session, instance_id, may_be_unknown=True)
         return record.address if record.state == "running" else None
 
-    address = tools.waiter.until(
+    address = session.waiter.until(
         addressed, what=f"instance {instance_id} to run", deadline_seconds=deadline
     )
-    guest = tools.connect(Login(address, spec.source.user, keys))
+    guest = session.connect(Login(address, spec.source.user, keys))
     last_answer = "no try yet"
 
     def logged_in() -> bool | None:
@@ -230,34 +230,34 @@ def _log_in(
         if refusal is None:
             return True
         last_answer = refusal
-        _alive(tools, instance_id)
+        _alive(session, instance_id)
         return None
 
     try:
-        tools.waiter.until(
+        session.waiter.until(
             logged_in, what=f"ssh to {instance_id} at {address}", deadline_seconds=deadline
         )
     except AmikilnError as error:
         if isinstance(error, MachineEnded):
             raise
         raise GuestUnreachable(
-            f"{error.what}; ssh's last words: {last_answer}\n{_console_tail(tools, instance_id)}",
+            f"{error.what}; ssh's last words: {last_answer}\n{_console_tail(session, instance_id)}",
             hint="does the source image run user data, and may one get to the machine's port 22?",
         ) from error
     return address, guest
 
 
-def _console_tail(tools: Toolbox, instance_id: str) -> str:
+def _console_tail(session: Session, instance_id: str) -> str:
     """Return the console's last lines, for the instance will soon be gone, or why not."""
     try:
-        lines = tools.cloud.instances.console(instance_id).strip().splitlines()
+        lines = session.cloud.instances.console(instance_id).strip().splitlines()
     except AwsFailure as error:
         return f"its console could not be read: {explain(error)[0]}"
     return "\n".join(["its console's last lines:", *lines[-CONSOLE_LINES:]])
 
 
-def _alive(tools: Toolbox, instance_id: str, *, may_be_unknown: bool = False) -> InstanceRecord:
-    record = tools.cloud.instances.get(instance_id)
+def _alive(session: Session, instance_id: str, *, may_be_unknown: bool = False) -> InstanceRecord:
+    record = session.cloud.instances.get(instance_id)
     if record is None and may_be_unknown:
         # EC2 is eventually consistent: a new instance may be unknown for a moment.
         return InstanceRecord(instance_id, "pending", "", None, "", {})

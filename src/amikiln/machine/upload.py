@@ -9,17 +9,17 @@ from amikiln.machine.ssh import Guest
 from amikiln.model.plan import Plan
 from amikiln.recipe import build_context, render
 from amikiln.recipe.warm_build import CONTEXT_DIRECTORY, SECRETS_DIRECTORY
-from amikiln.session import Toolbox
+from amikiln.session import Session
 
 SEND_SECONDS = 1800
 
 
-def send_recipe(rendered: render.Recipe, guest: Guest, tools: Toolbox) -> None:
+def send_recipe(rendered: render.Recipe, guest: Guest, session: Session) -> None:
     """Send the recipe's folder."""
-    _unpack(rendered.archive(), render.REMOTE_DIRECTORY, guest, tools, "the recipe")
+    _unpack(rendered.archive(), render.REMOTE_DIRECTORY, guest, session, "the recipe")
 
 
-def send_build(plan: Plan, guest: Guest, tools: Toolbox) -> None:
+def send_build(plan: Plan, guest: Guest, session: Session) -> None:
     """Send what the warm build needs besides the recipe; nothing where the spec has none.
 
     Raises:
@@ -28,8 +28,8 @@ def send_build(plan: Plan, guest: Guest, tools: Toolbox) -> None:
     if plan.context is None:
         return
     with build_context.packed(plan.context) as archive:
-        _unpack(archive, CONTEXT_DIRECTORY, guest, tools, "the build's context")
-    for name, value in tools.secrets.items():
+        _unpack(archive, CONTEXT_DIRECTORY, guest, session, "the build's context")
+    for name, value in session.secrets.items():
         # Over stdin, into a tmpfs: not in argv, and never on a disk.
         guest.run(
             f"umask 077 && mkdir -p {SECRETS_DIRECTORY} &&"
@@ -40,9 +40,9 @@ def send_build(plan: Plan, guest: Guest, tools: Toolbox) -> None:
 
 
 def _unpack(
-    archive: bytes | IO[bytes], directory: str, guest: Guest, tools: Toolbox, what: str
+    archive: bytes | IO[bytes], directory: str, guest: Guest, session: Session, what: str
 ) -> None:
-    with tools.waiter.span(f"sending {what}"):
+    with session.waiter.span(f"sending {what}"):
         guest.run(
             f"rm -rf {directory} && mkdir -p {directory} && tar -x -C {directory}",
             input=archive,

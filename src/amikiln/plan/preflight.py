@@ -10,41 +10,41 @@ from amikiln.errors import PreflightError
 from amikiln.model.plan import Plan
 from amikiln.model.run import Run
 from amikiln.recipe import scanner
-from amikiln.session import Toolbox
+from amikiln.session import Session
 
 SHORTEST_SESSION_MINUTES = 30
 """Bake and verify take most of this; credentials that end sooner strand a run half-way."""
 
 
-def preflight(plan: Plan, run: Run, tools: Toolbox) -> None:
+def preflight(plan: Plan, run: Run, session: Session) -> None:
     """Look for what would make the run fail later. Writes nothing.
 
     Args:
         plan: What is to be done.
         run: By which run.
-        tools: Where.
+        session: Where.
 
     Raises:
         PreflightError: All faults at once, each in a line.
     """
-    faults = [*_credentials(tools), *_instance_types(plan, tools), *_network(plan, tools)]
+    faults = [*_credentials(session), *_instance_types(plan, session), *_network(plan, session)]
     faults += [
         *_scanner(plan),
-        *_volume(plan, tools),
-        *_name(plan.ami_name(run), tools),
-        *_pointer(plan, tools),
-        *_secrets(plan, tools),
+        *_volume(plan, session),
+        *_name(plan.ami_name(run), session),
+        *_pointer(plan, session),
+        *_secrets(plan, session),
     ]
     if faults:
         raise PreflightError("\n".join(faults), hint="nothing was made; correct this and run again")
 
 
-def _credentials(tools: Toolbox) -> Iterator[str]:
-    expires = tools.cloud.credentials_expire()
+def _credentials(session: Session) -> Iterator[str]:
+    expires = session.cloud.credentials_expire()
     if expires is None:
         return
     minutes = int((expires - datetime.now(UTC)).total_seconds() // 60)
-    tools.report.line(f"the credentials last for {minutes} minutes more")
+    session.report.line(f"the credentials last for {minutes} minutes more")
     if minutes < SHORTEST_SESSION_MINUTES:
         yield (
             f"the credentials end in {minutes} minutes, and a run may need"
@@ -52,7 +52,7 @@ def _credentials(tools: Toolbox) -> Iterator[str]:
         )
 
 
-def _instance_types(plan: Plan, tools: Toolbox) -> Iterator[str]:
+def _instance_types(plan: Plan, session: Session) -> Iterator[str]:
     fleet, region = plan.spec.fleet.instance_types, plan.spec.region
     there = {*plan.instance_types, *plan.fleet_types}
     missing = ", ".join(n for n in (*plan.spec.instance.types, *fleet) if n not in there)
@@ -62,10 +62,10 @@ def _instance_types(plan: Plan, tools: Toolbox) -> Iterator[str]:
     if not plan.fleet_types:
         yield f"{region} offers none of fleet.instance_types: {', '.join(fleet)}"
     if missing:
-        tools.report.line(f"{region} does not offer {missing}: left out")
+        session.report.line(f"{region} does not offer {missing}: left out")
     architecture = plan.spec.source.architecture
     types = dict.fromkeys([*plan.instance_types, *plan.fleet_types])
-    for name, fit in tools.cloud.instances.architectures(tuple(types)).items():
+    for name, fit in session.cloud.instances.architectures(tuple(types)).items():
         if architecture not in fit:
             yield (
                 f"instance type {name} is for {', '.join(sorted(fit))}, and the source image"
@@ -73,12 +73,12 @@ def _instance_types(plan: Plan, tools: Toolbox) -> Iterator[str]:
             )
 
 
-def _network(plan: Plan, tools: Toolbox) -> Iterator[str]:
+def _network(plan: Plan, session: Session) -> Iterator[str]:
     for subnet_id in plan.network.subnet_ids:
-        if tools.cloud.access.network_of(subnet_id) is None:
+        if session.cloud.access.network_of(subnet_id) is None:
             yield f"there is no subnet {subnet_id} in {plan.spec.region}"
     group_id = plan.network.security_group_id
-    if group_id is not None and not tools.cloud.access.group_exists(group_id):
+    if group_id is not None and not session.cloud.access.group_exists(group_id):
         yield f"there is no security group {group_id} in {plan.spec.region}"
 
 
@@ -87,8 +87,8 @@ def _scanner(plan: Plan) -> Iterator[str]:
         yield f"{fault}: {scanner.HINT}"
 
 
-def _volume(plan: Plan, tools: Toolbox) -> Iterator[str]:
-    source = tools.cloud.images.get(plan.source.id)
+def _volume(plan: Plan, session: Session) -> Iterator[str]:
+    source = session.cloud.images.get(plan.source.id)
     wanted = plan.spec.volume.size_gib
     if source is not None and wanted < source.volume_gib:
         yield (
@@ -97,21 +97,21 @@ def _volume(plan: Plan, tools: Toolbox) -> Iterator[str]:
         )
 
 
-def _name(name: str, tools: Toolbox) -> Iterator[str]:
-    taken = tools.cloud.images.named(name)
+def _name(name: str, session: Session) -> Iterator[str]:
+    taken = session.cloud.images.named(name)
     if taken is not None:
         yield f"the AMI name {name} is taken by {taken.id}: choose another ami_name_prefix"
 
 
-def _pointer(plan: Plan, tools: Toolbox) -> Iterator[str]:
-    if fault := pointer.fault(tools.cloud.parameters.get(plan.spec.pointer), plan.spec):
+def _pointer(plan: Plan, session: Session) -> Iterator[str]:
+    if fault := pointer.fault(session.cloud.parameters.get(plan.spec.pointer), plan.spec):
         yield fault
 
 
-def _secrets(plan: Plan, tools: Toolbox) -> Iterator[str]:
-    warm, given = plan.spec.warm, tools.secrets.keys()
+def _secrets(plan: Plan, session: Session) -> Iterator[str]:
+    warm, given = plan.spec.warm, session.secrets.keys()
     if warm is None:
-        tools.report.line("the spec has no [warm]: the image will not pass as a warm one")
+        session.report.line("the spec has no [warm]: the image will not pass as a warm one")
     wanted = set(warm.secrets if warm is not None else ())
     for name in sorted(wanted - given):
         yield f"the secret {name} is not given: write it as JSON to the file of --secrets-fd"

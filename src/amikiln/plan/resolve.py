@@ -11,7 +11,7 @@ from amikiln.errors import PreflightError
 from amikiln.model.plan import Network, PinnedImage, Plan, SourceImage
 from amikiln.plan import elastic_stack, registries
 from amikiln.recipe import build_context, digest
-from amikiln.session import Toolbox
+from amikiln.session import Session
 from amikiln.spec.own_files import OwnFiles
 from amikiln.spec.spec import Spec
 
@@ -25,7 +25,7 @@ Pin = Callable[[Iterable[str]], tuple[PinnedImage, ...]]
 def plan(
     spec: Spec,
     own: OwnFiles,
-    tools: Toolbox,
+    session: Session,
     pin: Pin = registries.pin,
 ) -> Plan:
     """Resolve a spec against the cloud and the registries. Writes nothing.
@@ -33,7 +33,7 @@ def plan(
     Args:
         spec: What is wanted.
         own: What lies beside the spec.
-        tools: The cloud to look in.
+        session: The cloud to look in.
         pin: Resolves container images to digests.
 
     Returns:
@@ -42,14 +42,14 @@ def plan(
     Raises:
         PreflightError: The source image, a container image or a parameter does not exist.
     """
-    source = _source(spec, own.directory, tools)
-    network = _network(spec, tools)
-    offered = tools.cloud.instances.types_offered(
+    source = _source(spec, own.directory, session)
+    network = _network(spec, session)
+    offered = session.cloud.instances.types_offered(
         [*spec.instance.types, *spec.fleet.instance_types]
     )
     instance_types = tuple(name for name in spec.instance.types if name in offered)
     fleet_types = tuple(name for name in spec.fleet.instance_types if name in offered)
-    with tools.waiter.span("asking the registries for digests"):
+    with session.waiter.span("asking the registries for digests"):
         pinned = pin([spec.buildkit.image, *spec.docker.images])
     by_reference = {image.reference: image for image in pinned}
     return digest.digested(
@@ -71,8 +71,8 @@ def plan(
     )
 
 
-def _source(spec: Spec, image_directory: Path, tools: Toolbox) -> SourceImage:
-    wanted, images = spec.source, tools.cloud.images
+def _source(spec: Spec, image_directory: Path, session: Session) -> SourceImage:
+    wanted, images = spec.source, session.cloud.images
     if wanted.name is not None and wanted.owner is not None:
         found = images.newest(
             name=wanted.name, owner=wanted.owner, architecture=wanted.architecture
@@ -83,7 +83,7 @@ def _source(spec: Spec, image_directory: Path, tools: Toolbox) -> SourceImage:
             image_id = elastic_stack.image_id(wanted, spec.region, image_directory)
         else:
             image_id = wanted.id or _parameter(
-                spec, wanted.parameter or "", "source.parameter", tools
+                spec, wanted.parameter or "", "source.parameter", session
             )
         found = images.get(image_id)
         what = f"image {image_id}"
@@ -100,16 +100,16 @@ def _source(spec: Spec, image_directory: Path, tools: Toolbox) -> SourceImage:
     return SourceImage(found.id, found.name, found.root_device)
 
 
-def _network(spec: Spec, tools: Toolbox) -> Network:
+def _network(spec: Spec, session: Session) -> Network:
     wanted = spec.instance
     subnet, group = wanted.subnet, wanted.security_group
     if wanted.subnet_parameter is not None:
-        subnet = _parameter(spec, wanted.subnet_parameter, "instance.subnet_parameter", tools)
+        subnet = _parameter(spec, wanted.subnet_parameter, "instance.subnet_parameter", session)
     if wanted.security_group_parameter is not None:
         group = _parameter(
-            spec, wanted.security_group_parameter, "instance.security_group_parameter", tools
+            spec, wanted.security_group_parameter, "instance.security_group_parameter", session
         )
-    subnets = [subnet] if subnet is not None else tools.cloud.access.default_subnets()
+    subnets = [subnet] if subnet is not None else session.cloud.access.default_subnets()
     if not subnets:
         raise PreflightError(
             f"there is no default subnet in {spec.region}", hint="set instance.subnet in image.toml"
@@ -130,12 +130,12 @@ def _ssh_from(given: str | None) -> str:
         ) from error
 
 
-def _parameter(spec: Spec, path: str, key: str, tools: Toolbox) -> str:
+def _parameter(spec: Spec, path: str, key: str, session: Session) -> str:
     name = spec.in_region(path)
-    found = tools.cloud.parameters.get(name)
+    found = session.cloud.parameters.get(name)
     if found is None:
         raise PreflightError(
-            f"there is no SSM parameter {name} in {tools.cloud.region}",
+            f"there is no SSM parameter {name} in {session.cloud.region}",
             hint=f"create it, or correct {key} in image.toml",
         )
     return found.value

@@ -11,14 +11,14 @@ from amikiln.catalog.tags import TAG_DIGEST, TAG_FORCED, TAG_VERDICT, TAG_VERDIC
 from amikiln.errors import PublishError
 from amikiln.model.image import Forced, Image, Published
 from amikiln.model.verdict import Outcome, Verdict
-from amikiln.session import Toolbox
+from amikiln.session import Session
 from amikiln.spec.spec import Spec
 
 READ_BACK_SECONDS = 120
 
 
 def publish(
-    proof: Verdict | Forced, image: Image, spec: Spec, lease: Lease, tools: Toolbox
+    proof: Verdict | Forced, image: Image, spec: Spec, lease: Lease, session: Session
 ) -> Published:
     """Write the image's id to the pointer and read it back until it is there.
 
@@ -28,7 +28,7 @@ def publish(
         image: What to publish; has to be available.
         spec: Names the pointer.
         lease: Checked before every write.
-        tools: Where to write.
+        session: Where to write.
 
     Raises:
         PublishError: The verdict does not allow it, or the value did not arrive.
@@ -37,18 +37,18 @@ def publish(
     """
     if isinstance(proof, Verdict):
         _require_pass(proof, image)
-    tags = images.named(image.id, spec, tools).tags
+    tags = images.named(image.id, spec, session).tags
     forced = None
     if isinstance(proof, Verdict):
         _require_tags(tags, proof, image)
     else:
-        forced = _recorded(proof, image, lease, tools)
-    parameters, name = tools.cloud.parameters, spec.pointer
+        forced = _recorded(proof, image, lease, session)
+    parameters, name = session.cloud.parameters, spec.pointer
     before = parameters.get(name)
     if fault := pointer.fault(before, spec):
         raise PublishError(fault)
     if before is not None and before.value == image.id:
-        tools.report.line(f"{name} is {image.id} already (version {before.version})")
+        session.report.line(f"{name} is {image.id} already (version {before.version})")
         return Published(name, before.version, image.id, None, forced)
     lease.check()
     version = parameters.put(name, image.id, data_type=spec.publish.data_type)
@@ -63,23 +63,25 @@ def publish(
             )
         return now if now is not None and now.value == image.id else None
 
-    tools.waiter.until(
+    session.waiter.until(
         arrived, what=f"{name} to read back as {image.id}", deadline_seconds=READ_BACK_SECONDS
     )
     previous = before.value if before is not None else None
-    tools.report.line(f"{name} is {image.id} (version {version}; before: {previous or 'nothing'})")
+    session.report.line(
+        f"{name} is {image.id} (version {version}; before: {previous or 'nothing'})"
+    )
     return Published(name, version, image.id, previous, forced)
 
 
-def _recorded(word: Forced, image: Image, lease: Lease, tools: Toolbox) -> str:
+def _recorded(word: Forced, image: Image, lease: Lease, session: Session) -> str:
     if word.image_id != image.id:
         raise PublishError(
             f"the reason is about {word.image_id}, not about {image.id}",
             hint="give a reason for this very image",
         )
     lease.check()
-    tools.cloud.images.tag(image.id, {TAG_FORCED: word.reason})
-    tools.report.line(f"{image.id} is published WITHOUT PROOF: {word.reason}")
+    session.cloud.images.tag(image.id, {TAG_FORCED: word.reason})
+    session.report.line(f"{image.id} is published WITHOUT PROOF: {word.reason}")
     return word.reason
 
 

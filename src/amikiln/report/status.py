@@ -8,7 +8,7 @@ from amikiln.aws.images import ImageRecord
 from amikiln.catalog.tags import TAG_DIGEST, TAG_FORCED, TAG_IMAGE, TAG_RUN, TAG_VERDICT
 from amikiln.model.fleet import FleetMachine, GroupTurnover
 from amikiln.rollout.rollout import look
-from amikiln.session import Toolbox
+from amikiln.session import Session
 from amikiln.spec.spec import Spec
 
 
@@ -42,11 +42,11 @@ class Status:
     groups: tuple[GroupTurnover, ...]
 
 
-def status(spec: Spec, tools: Toolbox) -> Status:
+def status(spec: Spec, session: Session) -> Status:
     """Read pointer, images and groups. Writes nothing."""
-    pointer = tools.cloud.parameters.get(spec.pointer)
+    pointer = session.cloud.parameters.get(spec.pointer)
     published = pointer.value if pointer is not None else None
-    images = tools.cloud.images.tagged({TAG_IMAGE: spec.name})
+    images = session.cloud.images.tagged({TAG_IMAGE: spec.name})
     return Status(
         image=spec.name,
         region=spec.region,
@@ -54,7 +54,7 @@ def status(spec: Spec, tools: Toolbox) -> Status:
         pointer_version=pointer.version if pointer is not None else None,
         published_image=published,
         images=tuple(_line(image, published) for image in images),
-        groups=look(spec, published, tools) if published is not None else (),
+        groups=look(spec, published, session) if published is not None else (),
     )
 
 

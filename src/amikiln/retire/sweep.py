@@ -23,10 +23,10 @@ from amikiln.machine import instance as temporary
 from amikiln.model.plan import Plan
 from amikiln.model.run import Run
 from amikiln.model.verdict import Outcome
-from amikiln.session import Toolbox
+from amikiln.session import Session
 
 
-def sweep(run: Run, plan: Plan, tools: Toolbox) -> list[str]:
+def sweep(run: Run, plan: Plan, session: Session) -> list[str]:
     """Remove what earlier runs of this image left behind.
 
     A machine kept by ``--keep-on-error`` stays, with its key pair and group, until it is ended.
@@ -35,29 +35,29 @@ def sweep(run: Run, plan: Plan, tools: Toolbox) -> list[str]:
         run: The run that holds the lease; its own things stay.
         plan: What the run will do: an unjudged image of the same inputs stays, to be taken up;
             so does every image that a version of the plan's pointer names.
-        tools: Where to sweep.
+        session: Where to sweep.
 
     Returns:
         What was removed, each with its kind and id. What could not be removed is told, and left
         for the next sweep.
     """
-    cloud, ours = tools.cloud, {TAG_IMAGE: run.image_name}
+    cloud, ours = session.cloud, {TAG_IMAGE: run.image_name}
     removed: list[str] = []
 
     def remove(what: str, action: Callable[[], object]) -> None:
         try:
             action()
         except AwsFailure as error:
-            tools.report.line(f"cannot remove {what} of a dead run: {explain(error)[0]}")
+            session.report.line(f"cannot remove {what} of a dead run: {explain(error)[0]}")
             return
         removed.append(what)
-        tools.report.line(f"removed {what} of a dead run")
+        session.report.line(f"removed {what} of a dead run")
 
     instances = cloud.instances.tagged(ours)
     spared = {run.id} | {i.tags.get(TAG_RUN, "") for i in instances if TAG_KEPT in i.tags}
     for instance in instances:
         if _left(instance.tags, spared):
-            remove(f"instance {instance.id}", partial(temporary.end, tools, instance.id))
+            remove(f"instance {instance.id}", partial(temporary.end, session, instance.id))
     for group_id, tags in cloud.access.groups_tagged(ours):
         if _left(tags, spared):
             remove(f"security group {group_id}", partial(cloud.access.delete_group, group_id))
@@ -68,7 +68,7 @@ def sweep(run: Run, plan: Plan, tools: Toolbox) -> list[str]:
     named_by_pointer = set(cloud.parameters.history(plan.spec.pointer))
     kept_snapshots: set[str] = set()
     for image in cloud.images.tagged(ours):
-        if _left(image.tags, spared) and not _needed(image, named_by_pointer, plan, tools):
+        if _left(image.tags, spared) and not _needed(image, named_by_pointer, plan, session):
             remove(f"image {image.id}", partial(cloud.images.remove, image))
         else:
             kept_snapshots.update(image.snapshot_ids)
@@ -83,10 +83,10 @@ def _left(tags: Mapping[str, str], spared_runs: set[str]) -> bool:
     return TAG_RUN in tags and tags[TAG_RUN] not in spared_runs
 
 
-def _needed(image: ImageRecord, named_by_pointer: set[str], plan: Plan, tools: Toolbox) -> bool:
+def _needed(image: ImageRecord, named_by_pointer: set[str], plan: Plan, session: Session) -> bool:
     return (
         image.tags.get(TAG_VERDICT) == Outcome.PASS
         or (can_be_taken_up(image.state, image.tags) and image.tags.get(TAG_DIGEST) == plan.digest)
         or image.id in named_by_pointer
-        or bool(tools.cloud.instances.using_image(image.id))
+        or bool(session.cloud.instances.using_image(image.id))
     )

@@ -11,19 +11,19 @@ from __future__ import annotations
 from amikiln.aws.instances import GONE
 from amikiln.errors import RolloutError
 from amikiln.model.fleet import FleetMachine, GroupTurnover
-from amikiln.session import Toolbox
+from amikiln.session import Session
 from amikiln.spec.spec import Spec
 
 
 def turn_over(
-    spec: Spec, image_id: str, tools: Toolbox, *, wait_seconds: float = 0
+    spec: Spec, image_id: str, session: Session, *, wait_seconds: float = 0
 ) -> tuple[GroupTurnover, ...]:
     """See that the spec's groups follow the pointer, and how far their machines are.
 
     Args:
         spec: Names the groups.
         image_id: The published image.
-        tools: Where the groups are.
+        session: Where the groups are.
         wait_seconds: Wait this long for all machines to run the image; 0: look once.
 
     Raises:
@@ -32,7 +32,7 @@ def turn_over(
     """
 
     def followed() -> tuple[GroupTurnover, ...]:
-        groups = look(spec, image_id, tools)
+        groups = look(spec, image_id, session)
         for group in groups:
             if not group.follows:
                 raise RolloutError(
@@ -48,22 +48,22 @@ def turn_over(
 
     if not wait_seconds:
         return followed()
-    return tools.waiter.until(
+    return session.waiter.until(
         all_done,
         what=f"{', '.join(spec.fleet.auto_scaling_groups)} to run {image_id}",
         deadline_seconds=wait_seconds,
     )
 
 
-def look(spec: Spec, image_id: str, tools: Toolbox) -> tuple[GroupTurnover, ...]:
+def look(spec: Spec, image_id: str, session: Session) -> tuple[GroupTurnover, ...]:
     """Return the state of those of the spec's groups that exist; tells which do not."""
     found = []
     for name in spec.fleet.auto_scaling_groups:
-        group = tools.cloud.fleet.group(name)
+        group = session.cloud.fleet.group(name)
         if group is None:
-            tools.report.line(f"there is no Auto Scaling group {name} yet: nothing to turn over")
+            session.report.line(f"there is no Auto Scaling group {name} yet: nothing to turn over")
             continue
-        records = [tools.cloud.instances.get(instance_id) for instance_id in group.instance_ids]
+        records = [session.cloud.instances.get(instance_id) for instance_id in group.instance_ids]
         machines = tuple(
             FleetMachine(record.id, record.image_id, record.state, record.address)
             for record in records

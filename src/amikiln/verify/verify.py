@@ -14,21 +14,21 @@ from amikiln.model.run import Run
 from amikiln.model.verdict import CheckResult, Outcome, Verdict
 from amikiln.recipe import digest, render
 from amikiln.runtime.cleanup import Undo
-from amikiln.session import Toolbox
+from amikiln.session import Session
 from amikiln.verify import fleet_settings
 from amikiln.verify.checks import run as checks
 
 MARKS = {Outcome.PASS: "ok  ", Outcome.FAIL: "FAIL", Outcome.UNKNOWN: "??  "}
 
 
-def verify(image: Image, plan: Plan, run: Run, tools: Toolbox) -> Verdict:
+def verify(image: Image, plan: Plan, run: Run, session: Session) -> Verdict:
     """Boot an image on a machine of its own and carry out all checks.
 
     Args:
         image: The candidate.
         plan: What it was to become.
         run: Whose machine it is.
-        tools: Where to boot it.
+        session: Where to boot it.
 
     Returns:
         The verdict, whatever it is; its result and its hash are tagged on the image, and with a
@@ -37,9 +37,9 @@ def verify(image: Image, plan: Plan, run: Run, tools: Toolbox) -> Verdict:
     Raises:
         AmikilnError: The candidate did not boot, or nobody could log in.
     """
-    with Undo(tools.report) as undo:
+    with Undo(session.report) as undo:
         machine = instance.start(
-            tools,
+            session,
             plan,
             run,
             undo,
@@ -49,12 +49,12 @@ def verify(image: Image, plan: Plan, run: Run, tools: Toolbox) -> Verdict:
         )
         fleet_settings.apply(plan, machine.guest)
         subject = _subject(machine.guest, image, plan)
-        results = tuple(_look(subject, tools))
-    verdict = Verdict(image.id, subject.image_digest, tools.cloud.region, run.id, results)
+        results = tuple(_look(subject, session))
+    verdict = Verdict(image.id, subject.image_digest, session.cloud.region, run.id, results)
     tags: dict[str, str] = {TAG_VERDICT: verdict.outcome, TAG_VERDICT_HASH: verdict.sha256}
     if not image.digest and verdict.outcome is Outcome.PASS:
         tags[TAG_DIGEST] = verdict.digest
-    tools.cloud.images.tag(image.id, tags)
+    session.cloud.images.tag(image.id, tags)
     return verdict
 
 
@@ -66,15 +66,15 @@ def _subject(guest: Guest, image: Image, plan: Plan) -> checks.Subject:
     return replace(subject, image_digest=image.digest or subject.plan.digest)
 
 
-def _look(subject: checks.Subject, tools: Toolbox) -> Iterator[CheckResult]:
+def _look(subject: checks.Subject, session: Session) -> Iterator[CheckResult]:
     guest = subject.guest
-    upload.send_recipe(render.render(subject.plan), guest, tools)
-    upload.send_build(subject.plan, guest, tools)
+    upload.send_recipe(render.render(subject.plan), guest, session)
+    upload.send_build(subject.plan, guest, session)
     for check in checks.of(subject.plan):
-        with tools.waiter.span(f"check {checks.name_of(check)}"):
+        with session.waiter.span(f"check {checks.name_of(check)}"):
             found = checks.carry_out(check, subject)
-        result = replace(found, evidence=tools.masked(found.evidence))
-        tools.report.line(described(result))
+        result = replace(found, evidence=session.masked(found.evidence))
+        session.report.line(described(result))
         yield result
 
 
