@@ -49,11 +49,11 @@ class Recipe:
 
 def shipped_files() -> dict[str, bytes]:
     """Return the recipe's own files, the same for every image."""
-    root = resources.files(__package__)
+    folder = resources.files(__package__)
     files = {}
-    for prefix in ("", "steps/", "builders/"):
-        for entry in (root / prefix).iterdir():
-            if entry.name.endswith((".sh", ".awk", ".yml")):
+    for root, prefix in (("guest", ""), ("guest", "steps/"), (".", "builders/")):
+        for entry in (folder / root / prefix).iterdir():
+            if entry.is_file():
                 files[prefix + entry.name] = entry.read_bytes()
     return files
 
