@@ -22,8 +22,8 @@ from typing import Protocol
 
 from amikiln import __version__
 from amikiln.errors import AmikilnError, LocalCloudError
+from amikiln.runtime.files import write_atomically
 from amikiln_localcloud import daemon_record
-from amikiln_localcloud.api.state_file import write_atomically
 from amikiln_localcloud.home import CloudHome
 from amikiln_localcloud.machines.contract import Hypervisor, SnapshotFiles
 
@@ -133,7 +133,7 @@ def serve(home: CloudHome, make_parts: Callable[[CloudHome], Parts]) -> None:
             registry=parts.registry.address,
             version=__version__,
         )
-        write_atomically(home.daemon_record, json.dumps(record.to_json()))
+        write_atomically(home.daemon_record, json.dumps(record.to_json()), mode=0o600)
         stack.callback(lambda: home.daemon_record.unlink(missing_ok=True))
         log.info("ready: %s, registry %s", server.endpoint, parts.registry.address)
         _tell_starter()

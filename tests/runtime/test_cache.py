@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from amikiln.runtime.cache import kept, key_of
+from amikiln.runtime.cache import key_of, make_once
 
 
 def test_it_is_made_once(tmp_path: Path) -> None:
@@ -18,7 +18,7 @@ def test_it_is_made_once(tmp_path: Path) -> None:
         (directory / "file").write_text("made")
 
     for _ in range(2):
-        assert (kept(tmp_path / "thing-1", make) / "file").read_text() == "made"
+        assert (make_once(tmp_path / "thing-1", make) / "file").read_text() == "made"
     assert len(calls) == 1
 
 
@@ -28,14 +28,14 @@ def test_what_fails_leaves_nothing_and_can_be_tried_again(tmp_path: Path) -> Non
         raise OSError("disk full")
 
     with pytest.raises(OSError, match="disk full"):
-        kept(tmp_path / "thing-1", fail)
+        make_once(tmp_path / "thing-1", fail)
     assert [path.name for path in tmp_path.iterdir()] == [".thing-1.lock"]
-    assert kept(tmp_path / "thing-1", lambda directory: None).is_dir()
+    assert make_once(tmp_path / "thing-1", lambda directory: None).is_dir()
 
 
 def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
-    (tmp_path / ".thing-1.making-dead").mkdir()
-    kept(tmp_path / "thing-1", lambda directory: None)
+    (tmp_path / ".thing-1.partial").mkdir()
+    make_once(tmp_path / "thing-1", lambda directory: None)
     assert {path.name for path in tmp_path.iterdir()} == {".thing-1.lock", "thing-1"}
 
 
@@ -48,7 +48,9 @@ def test_two_at_once_make_it_once(tmp_path: Path) -> None:
         begun.set()
         assert go_on.wait(60)
 
-    threads = [threading.Thread(target=kept, args=(tmp_path / "thing-1", make)) for _ in range(2)]
+    threads = [
+        threading.Thread(target=make_once, args=(tmp_path / "thing-1", make)) for _ in range(2)
+    ]
     threads[0].start()
     assert begun.wait(60)
     threads[1].start()

@@ -12,7 +12,7 @@ import kingfisher
 
 from amikiln.errors import PreflightError
 from amikiln.runtime import directories, process
-from amikiln.runtime.cache import kept, key_of
+from amikiln.runtime.cache import key_of, make_once
 from amikiln.spec.content import AllowedSecret, Secrets
 
 PROGRAM = "kingfisher"
@@ -106,6 +106,6 @@ def _compiled(program: Path, rules: bytes) -> Path:
             command += ["--quiet", "--rules-path", file, "--rule-cache-dir", folder]
             process.run(command, timeout_seconds=COMPILE_SECONDS)
 
-    return kept(
+    return make_once(
         directories.cache_directory() / f"scanner-rules-{key_of(version(), rules)}", compile_into
     )

@@ -1,14 +1,16 @@
-"""Things that take long to make, kept in the cache: made once, whole or not at all."""
+"""Results that take long to make, kept in the cache directory."""
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-import os
-import shutil
-import tempfile
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from amikiln.runtime.files import fill_atomically
+from amikiln.runtime.progress import Reporter
 
 
 def key_of(*parts: str | bytes) -> str:
@@ -20,30 +22,35 @@ def key_of(*parts: str | bytes) -> str:
     return digest.hexdigest()[:16]
 
 
-def kept(directory: Path, make: Callable[[Path], None]) -> Path:
-    """Return ``directory``, after ``make`` filled it if it was not there yet.
+def make_once(
+    directory: Path, make: Callable[[Path], None], report: Reporter | None = None
+) -> Path:
+    """Return ``directory``, after ``make`` filled it if it did not exist yet.
 
     Several processes may ask at once: one makes it, the others wait for that one.
 
     Args:
-        directory: Where it is kept; its name should hold a key of everything that made it.
+        directory: Where the result is kept; its name should hold a key of everything that went in.
         make: Fills the empty directory that it is given. When it raises, nothing is kept.
+        report: Says that another process is making it, while that lasts.
+
+    Raises:
+        OSError: The directory cannot be written. What ``make`` raises passes through.
     """
     if directory.is_dir():
         return directory
     directory.parent.mkdir(parents=True, exist_ok=True)
-    with (directory.parent / f".{directory.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if directory.is_dir():
-            return directory
-        # The lock is ours, so whoever began these is dead.
-        for leftover in directory.parent.glob(f".{directory.name}.making-*"):
-            shutil.rmtree(leftover)
-        making = Path(tempfile.mkdtemp(prefix=f".{directory.name}.making-", dir=directory.parent))
-        try:
-            make(making)
-            os.replace(making, directory)
-        except BaseException:
-            shutil.rmtree(making, ignore_errors=True)
-            raise
+    lock = FileLock(directory.parent / f".{directory.name}.lock")
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        what = f"another process is making {directory}"
+        with report.status(what) if report else nullcontext():
+            lock.acquire()
+    try:
+        if not directory.is_dir():
+            with fill_atomically(directory) as partial:
+                make(partial)
+    finally:
+        lock.release()
     return directory

@@ -9,11 +9,11 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-import uuid
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
+from amikiln.runtime.files import fill_atomically
 from amikiln_localcloud.machines.contract import SnapshotFiles
 
 log = logging.getLogger("amikiln.snapshots")
@@ -49,20 +49,14 @@ class SnapshotStore:
         Raises:
             OSError: The links could not be made.
         """
-        target = self._directory / target_id
-        half = self._directory / f".{target_id}.{uuid.uuid4().hex}"
-        half.mkdir(parents=True)
-        try:
+        with fill_atomically(self._directory / target_id) as target:
             # Which files there are is the machines' to know: some boot without an initrd.
             for file in source.directory.iterdir():
                 try:
-                    os.link(file, half / file.name)
+                    os.link(file, target / file.name)
                 except OSError:
                     # Another file system (a base image in the cache), or one without links.
-                    shutil.copyfile(file, half / file.name)
-            half.rename(target)
-        finally:
-            shutil.rmtree(half, ignore_errors=True)
+                    shutil.copyfile(file, target / file.name)
 
     def hold(self, files: SnapshotFiles) -> None:
         """Keep files although their snapshot may be deleted: a machine's disk needs them."""

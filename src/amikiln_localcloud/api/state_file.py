@@ -7,13 +7,13 @@ killed leaves the content before or after a change, never something between.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from amikiln.errors import LocalCloudError
+from amikiln.runtime.files import write_atomically
 
 FORMAT = 1
 
@@ -152,17 +152,5 @@ class Ledger:
         text = json.dumps(self.collect().to_json(), indent=1)
         if text == self._written:
             return
-        write_atomically(self._path, text)
+        write_atomically(self._path, text, mode=0o600)
         self._written = text
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Replace a file's content as a whole, readable by its owner alone."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    half = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    half.replace(path)

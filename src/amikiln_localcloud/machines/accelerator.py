@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from amikiln.runtime import process
+from amikiln.runtime.files import write_atomically
 from amikiln.runtime.progress import Reporter
 from amikiln_localcloud.machines.contract import SnapshotFiles
 
@@ -47,7 +48,7 @@ def find_accelerator(cache: Path, base: SnapshotFiles, report: Reporter) -> tupl
     except (OSError, ValueError, KeyError):
         with report.status("trying KVM"):
             problem = probe(KVM, base)
-        _remember(record, problem)
+        write_atomically(record, json.dumps({"problem": problem}))
     report.line(f"machines are emulated: {problem}" if problem else "machines run with KVM")
     return EMULATION if problem else KVM
 
@@ -114,10 +115,3 @@ def _host_key() -> str:
     processor = re.search(r"^model name\s*:\s*(.*)$", Path("/proc/cpuinfo").read_text(), re.M)
     parts = (version, platform.release(), processor[1] if processor else "")
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:20]
-
-
-def _remember(record: Path, problem: str | None) -> None:
-    record.parent.mkdir(parents=True, exist_ok=True)
-    complete = record.with_suffix(f".{os.getpid()}")
-    complete.write_text(json.dumps({"problem": problem}))
-    complete.rename(record)

@@ -6,14 +6,12 @@ third of the time. ``Variant.CLOUD_INIT`` is the same image with Debian's cloud-
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import io
 import os
 import shutil
 import tarfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import Enum
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -21,6 +19,7 @@ from pathlib import Path, PurePosixPath
 
 from amikiln.errors import LocalCloudError
 from amikiln.runtime import process
+from amikiln.runtime.cache import make_once
 from amikiln.runtime.progress import Reporter
 from amikiln_localcloud.machines import disks
 from amikiln_localcloud.machines.contract import MachineFailure, SnapshotFiles
@@ -83,55 +82,46 @@ def ensure_base(
         LocalCloudError: It could not be built: no network, no space, not permitted.
     """
     base = SnapshotFiles(cache / "base" / base_key(variant))
-    if base.directory.exists():
-        return base
-    with _locked(base.directory.parent, report):
-        if not base.directory.exists():
-            disks.remove_partial_directories(base.directory.parent)
-            _check_space(base.directory.parent)
-            report.line("building the base image (Debian with Docker), once")
-            try:
-                _build(base, report, variant)
-            except (MachineFailure, process.CommandFailed) as error:
-                raise LocalCloudError(
-                    f"cannot build the base image: {error}",
-                    hint="it needs a Debian mirror and, without root, subordinate user ids: "
-                    "see mmdebstrap(1), MODES",
-                ) from error
+    try:
+        make_once(base.directory, lambda directory: _build(directory, report, variant), report)
+    except (MachineFailure, OSError, process.CommandFailed) as error:
+        raise LocalCloudError(
+            f"cannot build the base image: {error}",
+            hint="it needs a Debian mirror and, without root, subordinate user ids: "
+            "see mmdebstrap(1), MODES",
+        ) from error
     return base
 
 
-def _build(base: SnapshotFiles, report: Reporter, variant: Variant) -> None:
-    with disks.partial_snapshot(base) as partial:
-        overlay = partial.directory / "overlay.tar"
-        overlay.write_bytes(_overlay(variant))
-        tree = partial.directory / "root.tar"
-        # /tmp may be a small file system in memory.
-        environment = {"TMPDIR": "/var/tmp", **os.environ}  # noqa: S108
-        with report.status("mmdebstrap installs the packages"):
-            process.stream(
-                [
-                    "mmdebstrap",
-                    "--variant=minbase",
-                    f"--include={','.join(_packages(variant))}",
-                    f"--customize-hook=tar-in {overlay} /",
-                    '--customize-hook=chroot "$1" /customize',
-                    SUITE,
-                    str(tree),
-                ],
-                report.line,
-                env=environment,
-            )
-        with report.status("the tree becomes a disk"):
-            # Only root, or the user namespace's root, sees the tree's owners as they will be.
-            as_owner = [] if os.geteuid() == 0 else ["mmdebstrap", "--unshare-helper"]
-            process.run(
-                ["sh", "-c", _BUILD_DISK, "sh", tree, partial.directory, *as_owner],
-                env=environment,
-            )
-            overlay.unlink()
-            tree.unlink()
-            disks.take_out_kernel(partial)
+def _build(directory: Path, report: Reporter, variant: Variant) -> None:
+    _check_space(directory)
+    report.line("building the base image (Debian with Docker), once")
+    overlay = directory / "overlay.tar"
+    overlay.write_bytes(_overlay(variant))
+    tree = directory / "root.tar"
+    # /tmp may be a small file system in memory.
+    environment = {"TMPDIR": "/var/tmp", **os.environ}  # noqa: S108
+    with report.status("mmdebstrap installs the packages"):
+        process.stream(
+            [
+                "mmdebstrap",
+                "--variant=minbase",
+                f"--include={','.join(_packages(variant))}",
+                f"--customize-hook=tar-in {overlay} /",
+                '--customize-hook=chroot "$1" /customize',
+                SUITE,
+                str(tree),
+            ],
+            report.line,
+            env=environment,
+        )
+    with report.status("making a disk of the file tree"):
+        # Only root, or the user namespace's root, sees the tree's owners as they will be.
+        as_owner = [] if os.geteuid() == 0 else ["mmdebstrap", "--unshare-helper"]
+        process.run(["sh", "-c", _BUILD_DISK, "sh", tree, directory, *as_owner], env=environment)
+        overlay.unlink()
+        tree.unlink()
+        disks.take_out_kernel(SnapshotFiles(directory))
 
 
 # The disk comes back through a pipe, as a tar file that keeps its holes: in a user namespace
@@ -191,15 +181,3 @@ def _check_space(directory: Path) -> None:
             f"{free_mib} MiB are free",
             hint="free some space, or move the cache with AMIKILN_CACHE",
         )
-
-
-@contextmanager
-def _locked(directory: Path, report: Reporter) -> Iterator[None]:
-    directory.mkdir(parents=True, exist_ok=True)
-    with (directory / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            with report.status("another process builds the base image"):
-                fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

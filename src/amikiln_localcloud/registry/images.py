@@ -9,7 +9,7 @@ from pathlib import Path
 
 from amikiln.errors import LocalCloudError
 from amikiln.runtime import process
-from amikiln.runtime.cache import kept, key_of
+from amikiln.runtime.cache import key_of, make_once
 from amikiln.runtime.progress import Reporter
 from amikiln_localcloud.registry import c_toolchain as toolchain
 from amikiln_localcloud.registry import go_programs, oci, tree
@@ -17,7 +17,7 @@ from amikiln_localcloud.registry import go_programs, oci, tree
 PUBLIC_LOOK_SECONDS = 15
 PUBLIC_COPY_SECONDS = 900
 LONGEST_REASON = 200
-_SOURCES = ("images.py", "oci.py", "toolchain.py", "tree.py")
+_SOURCES = ("images.py", "oci.py", "c_toolchain.py", "tree.py")
 
 BUILDKIT_PACKAGES = (
     "busybox-static",
@@ -160,7 +160,7 @@ def _buildkit_files(programs: Path) -> tree.Tree:
 
 def _make(directory: Path, make: Callable[[Path], None], name: str) -> Path:
     try:
-        return kept(directory, make)
+        return make_once(directory, make)
     except (process.CommandFailed, OSError) as error:
         what = _short(error) if isinstance(error, process.CommandFailed) else str(error)
         raise LocalCloudError(

@@ -157,13 +157,6 @@ def test_a_snapshot_that_fails_leaves_nothing(tmp_path: Path) -> None:
     assert list(target.directory.parent.iterdir()) == []
 
 
-def test_only_half_written_directories_are_swept(tmp_path: Path) -> None:
-    disks.partial_directory(tmp_path / "snap-1").mkdir()
-    (tmp_path / "snap-2").mkdir()
-    disks.remove_partial_directories(tmp_path)
-    assert [entry.name for entry in tmp_path.iterdir()] == ["snap-2"]
-
-
 def test_a_disk_that_is_no_file_system_is_refused(tmp_path: Path) -> None:
     disk = tmp_path / "disk.raw"
     disk.write_bytes(b"\x55" * MIB)
