@@ -13,7 +13,7 @@ from localcloud.fixture import CloudFixture
 
 @pytest.fixture
 def cloud(tmp_path: Path) -> Iterator[CloudFixture]:
-    """The local cloud's real server, with pretend machines and the base image registered."""
+    """The local cloud's real server, with fake machines and the base image registered."""
     fixture = CloudFixture(tmp_path)
     yield fixture
     fixture.stop()

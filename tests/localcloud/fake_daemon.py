@@ -1,6 +1,6 @@
-"""The real daemon, with pretend machines and no registry: ``pretend_daemon.py --state ...``.
+"""The real daemon, with fake machines and no registry: ``fake_daemon.py --state ...``.
 
-``PRETEND_FAILURE`` in the environment makes it fail at start, with that text.
+``FAKE_FAILURE`` in the environment makes it fail at start, with that text.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from pathlib import Path
 from amikiln.errors import LocalCloudError
 from amikiln_localcloud import daemon
 from amikiln_localcloud.home import CloudHome
-from localcloud.fakes import PretendHypervisor, make_base
+from localcloud.fakes import FakeHypervisor, make_base
 
 
-class PretendRegistry:
+class FakeRegistry:
     address = "127.0.0.1:9"
 
     def close(self) -> None: ...
 
 
 def parts(home: CloudHome) -> daemon.Parts:
-    if failure := os.environ.get("PRETEND_FAILURE"):
+    if failure := os.environ.get("FAKE_FAILURE"):
         raise LocalCloudError(failure)
     base = make_base(home.cache)
-    return daemon.Parts(PretendHypervisor(), PretendRegistry(), base, "0123456789abcdef", 4)
+    return daemon.Parts(FakeHypervisor(), FakeRegistry(), base, "0123456789abcdef", 4)
 
 
 if __name__ == "__main__":

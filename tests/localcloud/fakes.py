@@ -1,4 +1,4 @@
-"""Machines that only pretend, so that the API side is tested in milliseconds.
+"""Fake machines, so that the API side is tested in milliseconds.
 
 They boot at once, or when told to; they can fail to be made, to start or to be saved, hang,
 shut down from inside, and panic. Saving writes a small real directory.
@@ -19,8 +19,8 @@ from amikiln_localcloud.machines.contract import (
 )
 
 
-class PretendMachine:
-    def __init__(self, hypervisor: PretendHypervisor, plan: MachinePlan, address: str) -> None:
+class FakeMachine:
+    def __init__(self, hypervisor: FakeHypervisor, plan: MachinePlan, address: str) -> None:
         self.plan = plan
         self.address = address
         self.health = Health.OK
@@ -106,15 +106,15 @@ class PretendMachine:
         self._on_end(ending)
 
 
-class PretendHypervisor:
-    """Makes pretend machines.
+class FakeHypervisor:
+    """Makes fake machines.
 
     Attributes:
         machines: By instance id, in the order of their making; destroyed ones too.
     """
 
     def __init__(self) -> None:
-        self.machines: dict[str, PretendMachine] = {}
+        self.machines: dict[str, FakeMachine] = {}
         self.lock: threading.RLock | None = None
         self.closed = False
         self.swept = 0
@@ -123,14 +123,14 @@ class PretendHypervisor:
 
     # -- the contract -----------------------------------------------------------------------
 
-    def create(self, plan: MachinePlan) -> PretendMachine:
+    def create(self, plan: MachinePlan) -> FakeMachine:
         self.check_lock_is_free()
         self.gate("create").wait(30)
         if why := self.take_failure("create"):
             raise MachineFailure(why)
         assert plan.source.disk.is_file(), f"{plan.source.disk} is missing"
         # Loopback addresses, like the real ones.
-        machine = PretendMachine(self, plan, f"127.0.1.{len(self.machines) + 2}")
+        machine = FakeMachine(self, plan, f"127.0.1.{len(self.machines) + 2}")
         self.machines[plan.instance_id] = machine
         return machine
 

@@ -1,4 +1,4 @@
-"""The real server of the local cloud, in this process, with machines that only pretend."""
+"""The real server of the local cloud, in this process, with fake machines."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from amikiln_localcloud.api.ec2.images import LocalImage
 from amikiln_localcloud.api.persistence import register_base, restore
 from amikiln_localcloud.api.server import Server
 from amikiln_localcloud.home import CloudHome
-from localcloud.fakes import PretendHypervisor, make_base
+from localcloud.fakes import FakeHypervisor, make_base
 
 LONGEST_WAIT_SECONDS = 20
 REGION = "us-east-1"
@@ -34,7 +34,7 @@ class CloudFixture:
     Attributes:
         endpoint: Its URL.
         keys: Whose the sessions are.
-        hypervisor: Whose machines pretend.
+        hypervisor: Makes its fake machines.
         base: The base image's id.
     """
 
@@ -46,7 +46,7 @@ class CloudFixture:
     def start(self) -> None:
         """Start a daemon's inside, as after ``amikiln cloud up``."""
         self._clients: dict[tuple[str, str], Any] = {}
-        self.hypervisor = PretendHypervisor()
+        self.hypervisor = FakeHypervisor()
         self.cloud = Cloud(
             self.home, self.hypervisor, Patience(relaunch_first=0.01, relaunch_longest=0.05)
         )

@@ -28,7 +28,7 @@ BASE_NAME = "amikiln-base-debian-13-x86_64"
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[CloudHome]:
-    """A home whose daemon has pretend machines."""
+    """A home whose daemon has fake machines."""
     tests = str(Path(__file__).parent.parent)
     monkeypatch.setattr(control, "DAEMON", (sys.executable, fake_daemon.__file__))
     monkeypatch.setattr(control, "prepare", lambda home, report: None)
@@ -105,7 +105,7 @@ def test_a_second_daemon_for_the_same_home_refuses(home: CloudHome) -> None:
 def test_what_the_daemon_said_is_reported_when_it_dies_at_start(
     home: CloudHome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PRETEND_FAILURE", "there is no disk space")
+    monkeypatch.setenv("FAKE_FAILURE", "there is no disk space")
     with pytest.raises(LocalCloudError, match="there is no disk space"):
         control.up(home, PlainReporter())
     assert not control.status(home).running

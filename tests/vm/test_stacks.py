@@ -1,4 +1,4 @@
-"""Both example stacks with machines that really boot; what else they do, pretend machines show."""
+"""Both example stacks with machines that really boot; the rest is tested with fake machines."""
 
 from __future__ import annotations
 

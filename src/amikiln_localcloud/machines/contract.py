@@ -1,6 +1,6 @@
 """What the API side needs from a virtual machine, and what a machine needs to boot.
 
-``qemu.py`` has the real ones; tests of the API side use machines that only pretend.
+``qemu.py`` has the real ones; tests of the API side use fake ones.
 Methods of a machine may block for seconds: never call one while holding the API's lock.
 ``address``, ``health`` and ``console`` answer at once, and take no lock that a callback is
 called under. Callbacks come from the machine's own threads.

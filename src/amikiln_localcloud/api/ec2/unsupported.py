@@ -1,4 +1,4 @@
-"""What moto would only pretend to do with disks: refused, so that nobody relies on it."""
+"""What moto answers without doing anything to a disk: refused, so that nobody relies on it."""
 
 from __future__ import annotations
 

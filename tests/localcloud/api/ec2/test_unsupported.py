@@ -1,4 +1,4 @@
-"""What the local cloud cannot really do is refused, not pretended."""
+"""What the local cloud cannot really do is refused, and not only answered."""
 
 from __future__ import annotations
 
