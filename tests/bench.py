@@ -65,7 +65,7 @@ class Bench:
     def clients(self) -> list[Any]:
         """Return the boto3 clients that the stages use."""
         cloud = self.session.cloud
-        return [cloud.instances._client, cloud.parameters._client, cloud.fleet._autoscaling]
+        return [cloud.instances._client, cloud.parameters._client, cloud.autoscaling._autoscaling]
 
     def guest(self, login: Login) -> PretendGuest:
         return PretendGuest(login, self.script)

@@ -219,8 +219,8 @@ class PretendGuest:
 
 def obey(script: Script, planned: Plan) -> None:
     """Let guests look as if this plan had been baked."""
-    script.planned = render.manifest_of(planned)
-    script.toml = render.buildkitd_toml(planned.spec.buildkit).encode()
+    script.planned = render.describe_plan(planned)
+    script.toml = render.render_buildkitd_toml(planned.spec.buildkit).encode()
     script.builder = ["running", "always", "host", planned.buildkit.by_digest]
 
 

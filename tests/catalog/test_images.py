@@ -28,14 +28,14 @@ class Proven:
         self.ami = cloud.backend.amis[self.id]
         images = bench.session.cloud.images
         self.record = dataclasses.replace(
-            images.tagged({})[0], created=CREATED.isoformat().replace("+00:00", ".000Z")
+            images.find_by_tags({})[0], created=CREATED.isoformat().replace("+00:00", ".000Z")
         )
 
     def found_after(self, age: timedelta, **changes: object) -> candidates.Proven | None:
         """Return what is found when the image is of an age, and its record changed."""
         record = dataclasses.replace(self.record, **changes)  # type: ignore[arg-type]
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(self.bench.session.cloud.images, "tagged", lambda tags: [record])
+            patch.setattr(self.bench.session.cloud.images, "find_by_tags", lambda tags: [record])
             return candidates.proven(self.cycle.plan, self.bench.session, CREATED + age)
 
 
@@ -125,7 +125,7 @@ def test_of_several_the_newest_that_will_do_is_found(proven: Proven) -> None:
 
     def found_of(*records: ImageRecord) -> str | None:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(bench.session.cloud.images, "tagged", lambda tags: list(records))
+            patch.setattr(bench.session.cloud.images, "find_by_tags", lambda tags: list(records))
             found = candidates.proven(plan, bench.session, CREATED + ONE_HOUR)
         return found.image.id if found else None
 

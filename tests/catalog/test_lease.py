@@ -63,7 +63,7 @@ def test_a_released_lease_is_free_at_once_and_its_number_is_not_used_again(
     first.release()
     second = hold(parameters, "run-two")
     second.check()
-    names = [parameter.name for parameter in parameters.below(PATH).parameters]
+    names = [parameter.name for parameter in parameters.list_below(PATH).parameters]
     assert names == [f"{PATH}/2"]
 
 
@@ -101,7 +101,7 @@ def test_a_lease_that_was_not_renewed_is_no_lease(
 
 def test_whether_a_lease_lapsed_is_judged_by_the_clouds_clock(parameters: Parameters) -> None:
     hold(parameters, "run-one", seconds=60)
-    listing = parameters.below(PATH)
+    listing = parameters.list_below(PATH)
     age = (listing.now - listing.parameters[0].modified).total_seconds()
     assert -2 < age < 30
 
@@ -120,7 +120,7 @@ def test_a_held_lease_is_renewed_in_the_background(
     monkeypatch.setattr(lease.Lease, "renew", noticed)
     with lease.held(parameters, PATH, Run("run-one", "cpu-build"), 3, Recorder()):
         assert renewed.wait(30)
-        versions = parameters.below(PATH).parameters
+        versions = parameters.list_below(PATH).parameters
     assert versions[0].version >= 2
 
 

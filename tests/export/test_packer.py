@@ -33,7 +33,7 @@ def rendered(*, classic: bool = False, here: Path = ROOT / "packer" / "cpu") -> 
 
 
 def test_the_folder_holds_the_files_that_a_bake_sends() -> None:
-    sent = render.of_spec(load.load(IMAGE, local=False), own_files.read(IMAGE).steps)
+    sent = render.render_spec_files(load.load(IMAGE, local=False), own_files.read(IMAGE).steps)
     held = {
         path.removeprefix("recipe/"): content
         for path, content in rendered().items()
@@ -185,7 +185,9 @@ def test_the_inputs_are_what_the_folder_lacks(tmp_path: Path) -> None:
     beside = tmp_path / "image"
     (beside / planned.spec.warm.context).mkdir(parents=True)
     (beside / planned.spec.warm.context / "Dockerfile").write_text("FROM scratch\n")
-    planned = dataclasses.replace(planned, context=build_context.resolve(planned.spec.warm, beside))
+    planned = dataclasses.replace(
+        planned, context=build_context.resolve_context(planned.spec.warm, beside)
+    )
     wanted = packer.files(planned.spec, NO_FILES, tmp_path)
     folder.write(tmp_path, wanted)
     folder.write_inputs(
@@ -198,11 +200,11 @@ def test_the_inputs_are_what_the_folder_lacks(tmp_path: Path) -> None:
         names = set(tar.getnames())
         written = tar.extractfile("plan.json")
         assert written is not None
-        assert json.load(written) == render.manifest_of(planned)
+        assert json.load(written) == render.describe_plan(planned)
     with tarfile.open(tmp_path / "inputs/context.tar") as tar:
         assert tar.getnames() == ["Dockerfile"]
     together = names | {p.removeprefix("recipe/") for p in wanted if p.startswith("recipe/")}
-    assert together == set(render.with_scanner(render.render(planned), planned).files)
+    assert together == set(render.add_scanner(render.render_recipe(planned), planned).files)
     assert {"plan.json", "images.list", "resolved.env", "kingfisher"} <= names
 
 

@@ -85,7 +85,7 @@ class RootFolder:
             times: How often it runs, in the same root.
             after: Shell commands that look at the result.
         """
-        for path, content in render.render(plan(**self.plan_changes)).files.items():
+        for path, content in render.render_recipe(plan(**self.plan_changes)).files.items():
             self.put(f"recipe/{path}", content.decode())
         results = self.place / "results"
         (self.place / "mount").mkdir(exist_ok=True)

@@ -44,7 +44,7 @@ def url(repository: Path, ref: str) -> Warm:
 
 def packed(found: build_context.Context) -> tuple[str, dict[str, tarfile.TarInfo]]:
     """Return the hash of the tar file, and what is in it."""
-    with build_context.packed(found) as archive:
+    with build_context.pack_context(found) as archive:
         digest = hashlib.sha256(archive.read()).hexdigest()
         archive.seek(0)
         with tarfile.open(fileobj=archive) as tar:
@@ -54,7 +54,7 @@ def packed(found: build_context.Context) -> tuple[str, dict[str, tarfile.TarInfo
 @pytest.mark.parametrize("ref", ["main", "v1"])
 def test_a_ref_becomes_a_commit_once(repository: Path, ref: str, tmp_path: Path) -> None:
     commit = git(repository, "rev-parse", "main")
-    found = build_context.resolve(url(repository, ref), tmp_path)
+    found = build_context.resolve_context(url(repository, ref), tmp_path)
     assert found.identity == f"commit:{commit}"
     (repository / "build.sh").write_text("make all\n")
     git(repository, "commit", "--quiet", "--all", "--message", "Second")
@@ -63,12 +63,12 @@ def test_a_ref_becomes_a_commit_once(repository: Path, ref: str, tmp_path: Path)
 
 def test_a_commit_needs_no_question(repository: Path, tmp_path: Path) -> None:
     commit = git(repository, "rev-parse", "main")
-    found = build_context.resolve(url(repository, commit), tmp_path / "nowhere")
+    found = build_context.resolve_context(url(repository, commit), tmp_path / "nowhere")
     assert found.identity == f"commit:{commit}"
 
 
 def test_a_commit_is_packed_with_the_same_bytes_each_time(repository: Path, tmp_path: Path) -> None:
-    found = build_context.resolve(url(repository, "main"), tmp_path)
+    found = build_context.resolve_context(url(repository, "main"), tmp_path)
     first, members = packed(found)
     assert packed(found)[0] == first
     assert {"docker/Dockerfile", "build.sh", "link", ".git/index", ".git/HEAD"} <= members.keys()
@@ -80,38 +80,38 @@ def test_a_commit_is_packed_with_the_same_bytes_each_time(repository: Path, tmp_
 
 
 def test_a_folder_of_the_repository_can_be_all_of_it(repository: Path, tmp_path: Path) -> None:
-    found = build_context.resolve(url(repository, "main:docker"), tmp_path)
+    found = build_context.resolve_context(url(repository, "main:docker"), tmp_path)
     assert packed(found)[1].keys() == {"Dockerfile"}
 
 
 def test_an_unknown_ref_is_named(repository: Path, tmp_path: Path) -> None:
     with pytest.raises(PreflightError, match=r"no branch and no tag gone") as caught:
-        build_context.resolve(url(repository, "gone"), tmp_path)
+        build_context.resolve_context(url(repository, "gone"), tmp_path)
     assert caught.value.exit_code == 3
 
 
 def test_a_repository_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(PreflightError, match=r"git cannot read .*nothing"):
-        build_context.resolve(url(tmp_path / "nothing", "main"), tmp_path)
+        build_context.resolve_context(url(tmp_path / "nothing", "main"), tmp_path)
 
 
 def test_a_folder_is_packed_without_its_git_directory(repository: Path) -> None:
-    found = build_context.resolve(Warm(context="repository"), repository.parent)
+    found = build_context.resolve_context(Warm(context="repository"), repository.parent)
     members = packed(found)[1]
     assert members.keys() == {"docker", "docker/Dockerfile", "build.sh", "link"}
 
 
 def test_another_time_or_owner_is_the_same_folder(repository: Path) -> None:
-    first = build_context.resolve(Warm(context="repository"), repository.parent)
+    first = build_context.resolve_context(Warm(context="repository"), repository.parent)
     (repository / "build.sh").touch()
     (repository / "build.sh").chmod(0o755)
-    assert build_context.resolve(Warm(context="repository"), repository.parent) == first
+    assert build_context.resolve_context(Warm(context="repository"), repository.parent) == first
     (repository / "build.sh").chmod(0o644)
-    assert build_context.resolve(Warm(context="repository"), repository.parent) != first
+    assert build_context.resolve_context(Warm(context="repository"), repository.parent) != first
 
 
 def test_a_folder_that_changes_after_it_was_planned_is_refused(repository: Path) -> None:
-    found = build_context.resolve(Warm(context="repository"), repository.parent)
+    found = build_context.resolve_context(Warm(context="repository"), repository.parent)
     (repository / "build.sh").write_text("make all\n")
     with pytest.raises(PreflightError, match="was changed since it was planned"):
         packed(found)
@@ -119,4 +119,4 @@ def test_a_folder_that_changes_after_it_was_planned_is_refused(repository: Path)
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(PreflightError, match=r"there is no folder .*warm"):
-        build_context.resolve(Warm(context="warm"), tmp_path)
+        build_context.resolve_context(Warm(context="warm"), tmp_path)

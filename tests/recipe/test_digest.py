@@ -38,18 +38,18 @@ def of_git() -> Plan:
 def test_an_images_own_digests_lead_back_to_its_plan(planned: Plan) -> None:
     today = moved(planned)
     assert today.digest != planned.digest
-    assert digest.as_baked(today, render.manifest_of(planned)) == planned
+    assert digest.as_baked(today, render.describe_plan(planned)) == planned
 
 
 def test_another_spec_stays_another() -> None:
     today = moved(plan(deprecate_days=8))
-    assert digest.as_baked(today, render.manifest_of(plan())).digest != plan().digest
+    assert digest.as_baked(today, render.describe_plan(plan())).digest != plan().digest
 
 
 def test_a_folder_is_what_it_is_today() -> None:
     changed = Context(f"sha256:{'9' * 64}", plan().context.folder, None)  # type: ignore[union-attr]
     today = digest.digested(dataclasses.replace(moved(plan()), context=changed))
-    back = digest.as_baked(today, render.manifest_of(plan()))
+    back = digest.as_baked(today, render.describe_plan(plan()))
     assert back.context == changed
     assert back.digest != plan().digest
 

@@ -87,7 +87,7 @@ class DnfMachine:
     def __init__(self, base: Path, place: Path) -> None:
         self._base = base
         self._place = place
-        for path, content in render.render(plan()).files.items():
+        for path, content in render.render_recipe(plan()).files.items():
             self.put(f"recipe/{path}", content.decode())
 
     def put(self, path: str, content: str) -> None:

@@ -16,7 +16,7 @@ from fakes import plan
 
 
 def test_steps_run_in_the_order_of_their_numbers() -> None:
-    steps = render.render(plan()).steps
+    steps = render.render_recipe(plan()).steps
     numbers = [int(step.removeprefix("steps/").split("-")[0]) for step in steps]
     assert numbers == sorted(numbers)
     assert len(numbers) == len(set(numbers))
@@ -24,7 +24,7 @@ def test_steps_run_in_the_order_of_their_numbers() -> None:
 
 
 def test_every_step_reads_the_library_and_says_in_its_head_what_it_does() -> None:
-    for path, content in render.shipped_files().items():
+    for path, content in render.read_shipped_files().items():
         if path.startswith("steps/"):
             first, second, *rest = content.decode().splitlines()
             assert first == "#!/bin/sh", path
@@ -39,13 +39,13 @@ def test_hostile_values_arrive_unchanged_in_a_shell(value: str) -> None:
     planned = plan()
     hostile = planned.spec.buildkit.model_copy(update={"builder": value})
     spec = planned.spec.model_copy(update={"buildkit": hostile})
-    values = render.render(dataclasses.replace(planned, spec=spec)).files["values.env"]
+    values = render.render_recipe(dataclasses.replace(planned, spec=spec)).files["values.env"]
     shown = process.run(["sh", "-eu"], input=values + b'printf %s "$BUILDER"\n').stdout
     assert shown.decode() == value
 
 
 def test_the_configuration_is_the_documents() -> None:
-    assert tomllib.loads(render.buildkitd_toml(plan().spec.buildkit)) == {
+    assert tomllib.loads(render.render_buildkitd_toml(plan().spec.buildkit)) == {
         "worker": {"oci": {"max-parallelism": 16, "gc": False}}
     }
 
@@ -54,19 +54,19 @@ def test_plain_http_registries_are_configured() -> None:
     planned = plan(
         buildkit={"builder": "b", "plain_http_registries": ["registry.amikiln.internal:5000"]}
     )
-    configured = tomllib.loads(render.buildkitd_toml(planned.spec.buildkit))
+    configured = tomllib.loads(render.render_buildkitd_toml(planned.spec.buildkit))
     assert configured["registry"] == {"registry.amikiln.internal:5000": {"http": True}}
 
 
 def test_images_are_listed_by_digest_and_by_tag() -> None:
     planned = plan(docker={"images": ["host:5000/a/b:1", "c:latest"]})
-    first, second = render.render(planned).files["images.list"].decode().splitlines()
+    first, second = render.render_recipe(planned).files["images.list"].decode().splitlines()
     assert first == f"host:5000/a/b@{planned.images[0].digest} host:5000/a/b:1"
     assert second == f"c@{planned.images[1].digest} c:latest"
 
 
 def test_the_archive_holds_every_file() -> None:
-    rendered = render.render(plan())
+    rendered = render.render_recipe(plan())
     with tarfile.open(fileobj=io.BytesIO(rendered.archive())) as tar:
         held = {member.name: tar.extractfile(member).read() for member in tar.getmembers()}  # type: ignore[union-attr]
     assert held == rendered.files
@@ -74,6 +74,6 @@ def test_the_archive_holds_every_file() -> None:
 
 def test_the_planned_part_of_the_manifest_is_json() -> None:
     planned = plan()
-    parsed = json.loads(render.render(planned).files["plan.json"])
-    assert parsed == render.manifest_of(planned)
+    parsed = json.loads(render.render_recipe(planned).files["plan.json"])
+    assert parsed == render.describe_plan(planned)
     assert parsed["digest"] == planned.digest

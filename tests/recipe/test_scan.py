@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from amikiln.recipe import scanner
-from amikiln.recipe.render import shipped_files
+from amikiln.recipe.render import read_shipped_files
 from recipe.root_folder import Ran, RootFolder
 
 TOKEN = "ghp_" + "q7Zk2Lw9Xb4Rt8Vn1Mc6Pd3Hs5Gj0Fy2Ka4T"
@@ -33,7 +33,9 @@ class Scanned(RootFolder):
         """Scan, and return what was said and what the manifest says of it."""
         self.variables["SCAN_ROOT"] = "/small"
         self.put("small/etc/amikiln/manifest.json", MANIFEST)
-        for path, content in scanner.files(shipped_files()[scanner.RULES], "x86_64").items():
+        for path, content in scanner.read_files(
+            read_shipped_files()[scanner.RULES], "x86_64"
+        ).items():
             file = self.place / "over" / "recipe" / path
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(content)
@@ -71,7 +73,7 @@ def test_a_clean_root_passes_and_the_result_is_bound_into_the_manifest(small: Sc
     assert manifest["planned"] == {"image": "i"}
     assert manifest["packages"] == {"bash": "5"}
     scan = manifest["scan"]
-    assert scan["scanner"] == f"kingfisher {scanner.version()}"
+    assert scan["scanner"] == f"kingfisher {scanner.read_version()}"
     assert (scan["open"], scan["allowed"]) == (0, [])
     assert scan["rules"] > 400
     assert scan["files"] >= 2

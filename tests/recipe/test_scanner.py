@@ -12,13 +12,13 @@ from amikiln.recipe import render, scanner
 from amikiln.runtime import process
 from fakes import plan
 
-RULES = render.shipped_files()[scanner.RULES]
+RULES = render.read_shipped_files()[scanner.RULES]
 
 
 def test_the_rules_are_valid_and_match_their_examples(tmp_path: Path) -> None:
     file = tmp_path / "rules.yml"
     file.write_bytes(RULES)
-    program = scanner.files(RULES, "x86_64")[scanner.PROGRAM]
+    program = scanner.read_files(RULES, "x86_64")[scanner.PROGRAM]
     here = tmp_path / "kingfisher"
     here.write_bytes(program)
     here.chmod(0o755)
@@ -30,11 +30,11 @@ def test_the_compiled_rules_go_along_and_are_made_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AMIKILN_CACHE", str(tmp_path))
-    first = scanner.files(RULES, "x86_64")
+    first = scanner.read_files(RULES, "x86_64")
     lock, made = sorted(tmp_path.iterdir())
     assert lock.name == f".{made.name}.lock"
     monkeypatch.setattr(process, "run", pytest.fail)
-    assert scanner.files(RULES, "x86_64") == first
+    assert scanner.read_files(RULES, "x86_64") == first
     assert {path.split("/")[0] for path in first} == {scanner.PROGRAM, scanner.CACHE_FOLDER}
     assert len(list(made.iterdir())) == 1
 
@@ -43,14 +43,14 @@ def test_another_architecture_is_a_fault_before_anything_is_made(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(platform, "machine", lambda: "aarch64")
-    assert scanner.missing("arm64") is None
+    assert scanner.find_fault("arm64") is None
     with pytest.raises(PreflightError, match="installed for arm64, and the image is for x86_64"):
-        scanner.files(RULES, "x86_64")
+        scanner.read_files(RULES, "x86_64")
 
 
 def test_the_allow_list_is_a_line_an_entry_whatever_is_in_it() -> None:
     reason = 'a "quoted"\treason\nin two lines'
     secrets = plan(secrets={"allow": [{"path": "/opt/a\tb*", "reason": reason}]}).spec.secrets
-    *built_in, own = scanner.allowed(secrets).splitlines()
+    *built_in, own = scanner.render_allow_list(secrets).splitlines()
     assert own == '/opt/a\\tb*\t*\ta \\"quoted\\"\\treason\\nin two lines'
     assert len(built_in) == len(scanner.BUILT_IN)

@@ -171,11 +171,11 @@ def test_every_step_can_run_again_and_keeps_the_builder(
     container = f"docker inspect --format '{{{{.Id}}}}' {CONTAINER}"
     before = ask(guest, container)
 
-    rendered = render.render(planned)
+    rendered = render.render_recipe(planned)
     unpack = "mkdir -p /run/again && tar -x -C /run/again"
     guest.run(unpack, input=rendered.archive(), timeout_seconds=60)
     assert planned.context is not None
-    with build_context.packed(planned.context) as archive:
+    with build_context.pack_context(planned.context) as archive:
         there = CONTEXT_DIRECTORY
         guest.run(f"mkdir -p {there} && tar -x -C {there}", input=archive, timeout_seconds=60)
     said: list[str] = []

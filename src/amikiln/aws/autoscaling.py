@@ -27,7 +27,7 @@ class GroupRecord:
     instance_ids: tuple[str, ...]
 
 
-class Fleet:
+class AutoScaling:
     """Reads Auto Scaling groups."""
 
     def __init__(self, autoscaling: AutoScalingClient, ec2: EC2Client) -> None:

@@ -10,10 +10,10 @@ import boto3
 from botocore.config import Config
 from botocore.credentials import Credentials
 
-from amikiln.aws.autoscaling import Fleet
+from amikiln.aws.autoscaling import AutoScaling
 from amikiln.aws.images import Images
 from amikiln.aws.instances import Instances
-from amikiln.aws.network import Access
+from amikiln.aws.network import Network
 from amikiln.aws.parameters import Parameters
 from amikiln.aws.permissions import NO_RESOURCE_LEVEL, needs
 
@@ -28,10 +28,10 @@ class Cloud:
     region: str
     account: str
     instances: Instances
-    access: Access
+    network: Network
     images: Images
     parameters: Parameters
-    fleet: Fleet
+    autoscaling: AutoScaling
     credentials: Credentials | None
 
     def credentials_expire(self) -> datetime | None:
@@ -73,9 +73,9 @@ def connect(region: str, session: boto3.Session | None = None) -> Cloud:
         region=region,
         account=account,
         instances=Instances(ec2),
-        access=Access(ec2),
+        network=Network(ec2),
         images=Images(ec2),
         parameters=Parameters(session.client("ssm", config=config)),
-        fleet=Fleet(session.client("autoscaling", config=config), ec2),
+        autoscaling=AutoScaling(session.client("autoscaling", config=config), ec2),
         credentials=session.get_credentials(),
     )

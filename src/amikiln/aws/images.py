@@ -43,7 +43,7 @@ class Images:
     def __init__(self, client: EC2Client) -> None:
         self._client = client
 
-    def newest(self, *, name: str, owner: str, architecture: str) -> ImageRecord | None:
+    def find_newest(self, *, name: str, owner: str, architecture: str) -> ImageRecord | None:
         """Return the newest available image of an owner whose name fits the pattern."""
         found = self._describe(
             Owners=[owner],
@@ -65,7 +65,7 @@ class Images:
             raise
         return found[0] if found else None
 
-    def named(self, name: str) -> ImageRecord | None:
+    def find_by_name(self, name: str) -> ImageRecord | None:
         """Return this account's image of a name, whatever its state; names are unique."""
         found = self._describe(
             Owners=["self"],
@@ -74,7 +74,7 @@ class Images:
         )
         return next((image for image in found if image.name == name), None)
 
-    def tagged(self, tags: Mapping[str, str]) -> list[ImageRecord]:
+    def find_by_tags(self, tags: Mapping[str, str]) -> list[ImageRecord]:
         """Return this account's images with these tags, newest first, deprecated ones too."""
         filters = tag_filters(tags)
         found = self._describe(Owners=["self"], Filters=filters, IncludeDeprecated=True)
@@ -127,7 +127,7 @@ class Images:
             self.delete_snapshot(snapshot_id)
 
     @needs("ec2:DescribeSnapshots", NO_RESOURCE_LEVEL)
-    def snapshots_tagged(self, tags: Mapping[str, str]) -> list[tuple[str, Mapping[str, str]]]:
+    def find_snapshots(self, tags: Mapping[str, str]) -> list[tuple[str, Mapping[str, str]]]:
         """Return id and tags of this account's snapshots with these tags."""
         filters = tag_filters(tags)
         pages = self._client.get_paginator("describe_snapshots").paginate(

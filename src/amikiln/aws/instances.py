@@ -140,12 +140,12 @@ class Instances:
             raise
         return found[0] if found else None
 
-    def tagged(self, tags: Mapping[str, str]) -> list[InstanceRecord]:
+    def find_by_tags(self, tags: Mapping[str, str]) -> list[InstanceRecord]:
         """Return all instances with these tags that are not gone yet."""
         filters = tag_filters(tags)
         return [found for found in self._describe(Filters=filters) if found.state not in GONE]
 
-    def using_image(self, image_id: str) -> list[InstanceRecord]:
+    def find_by_image(self, image_id: str) -> list[InstanceRecord]:
         """Return the instances of this account that run, or could start again from, an image."""
         filters = [{"Name": "image-id", "Values": [image_id]}]
         return [found for found in self._describe(Filters=filters) if found.state not in GONE]
@@ -171,7 +171,7 @@ class Instances:
                 raise
 
     @needs("ec2:GetConsoleOutput", *ours("instance"))
-    def console(self, instance_id: str) -> str:
+    def read_console(self, instance_id: str) -> str:
         """Return what the instance wrote to its console: 64 KB of it at most.
 
         https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_GetConsoleOutput.html
@@ -180,7 +180,7 @@ class Instances:
         return str(answer.get("Output") or "")
 
     @needs("ec2:DescribeInstanceTypeOfferings", NO_RESOURCE_LEVEL)
-    def types_offered(self, types: Sequence[str]) -> set[str]:
+    def list_offered_types(self, types: Sequence[str]) -> set[str]:
         """Return those of the instance types that the region offers."""
         pages = self._client.get_paginator("describe_instance_type_offerings").paginate(
             LocationType="region", Filters=[{"Name": "instance-type", "Values": list(types)}]
@@ -188,7 +188,7 @@ class Instances:
         return {offer["InstanceType"] for page in pages for offer in page["InstanceTypeOfferings"]}
 
     @needs("ec2:DescribeInstanceTypes", NO_RESOURCE_LEVEL)
-    def architectures(self, types: Sequence[str]) -> dict[str, set[str]]:
+    def list_architectures(self, types: Sequence[str]) -> dict[str, set[str]]:
         """Return for each of the instance types, all of them offered, what its machines can run."""
         pages = self._client.get_paginator("describe_instance_types").paginate(
             InstanceTypes=cast(Any, list(types))

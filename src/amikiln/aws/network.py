@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
 
 
-class Access:
+class Network:
     """Finds subnets; makes, finds and removes key pairs and security groups."""
 
     def __init__(self, client: EC2Client) -> None:
         self._client = client
 
     @needs("ec2:DescribeSubnets", NO_RESOURCE_LEVEL)
-    def default_subnets(self) -> list[str]:
+    def list_default_subnets(self) -> list[str]:
         """Return the default subnets of the region, one a zone, in the order of the zones."""
         subnets = self._client.describe_subnets(
             Filters=[{"Name": "default-for-az", "Values": ["true"]}]
@@ -31,7 +31,7 @@ class Access:
         return [subnet["SubnetId"] for subnet in ordered]
 
     @needs("ec2:DescribeSubnets", NO_RESOURCE_LEVEL)
-    def network_of(self, subnet_id: str) -> str | None:
+    def find_vpc(self, subnet_id: str) -> str | None:
         """Return the id of the VPC that a subnet is in, or None if there is no such subnet."""
         subnets = self._client.describe_subnets(
             Filters=[{"Name": "subnet-id", "Values": [subnet_id]}]
@@ -39,7 +39,7 @@ class Access:
         return subnets[0]["VpcId"] if subnets else None
 
     @needs("ec2:DescribeSecurityGroups", NO_RESOURCE_LEVEL)
-    def group_exists(self, group_id: str) -> bool:
+    def has_security_group(self, group_id: str) -> bool:
         """Tell whether there is a security group with this id."""
         found = self._client.describe_security_groups(
             Filters=[{"Name": "group-id", "Values": [group_id]}]
@@ -65,7 +65,7 @@ class Access:
         self._client.delete_key_pair(KeyName=name)
 
     @needs("ec2:DescribeKeyPairs", NO_RESOURCE_LEVEL)
-    def key_pairs_tagged(self, tags: Mapping[str, str]) -> list[tuple[str, Mapping[str, str]]]:
+    def find_key_pairs(self, tags: Mapping[str, str]) -> list[tuple[str, Mapping[str, str]]]:
         """Return name and tags of the key pairs with these tags."""
         filters = tag_filters(tags)
         pairs = self._client.describe_key_pairs(Filters=filters)["KeyPairs"]
@@ -73,14 +73,14 @@ class Access:
 
     @needs("ec2:CreateSecurityGroup", *new("security-group"), *everything("vpc"))
     @needs("ec2:AuthorizeSecurityGroupIngress", *ours("security-group"))
-    def create_ssh_group(
+    def create_security_group(
         self, name: str, subnet_id: str, source_cidr: str, tags: Mapping[str, str]
     ) -> str:
         """Make a security group that lets ssh in from one place, and return its id."""
         group_id = self._client.create_security_group(
             GroupName=name,
             Description="amikiln: ssh to a machine that lives for one run",
-            VpcId=self.network_of(subnet_id) or "",
+            VpcId=self.find_vpc(subnet_id) or "",
             TagSpecifications=tag_specifications(("security-group",), tags),
         )["GroupId"]
         try:
@@ -96,12 +96,12 @@ class Access:
                 ],
             )
         except BaseException:
-            self.delete_group(group_id)
+            self.delete_security_group(group_id)
             raise
         return group_id
 
     @needs("ec2:DeleteSecurityGroup", *ours("security-group"))
-    def delete_group(self, group_id: str) -> None:
+    def delete_security_group(self, group_id: str) -> None:
         """Remove a security group; nothing happens if it is gone already."""
         try:
             self._client.delete_security_group(GroupId=group_id)
@@ -110,7 +110,7 @@ class Access:
                 raise
 
     @needs("ec2:DescribeSecurityGroups", NO_RESOURCE_LEVEL)
-    def groups_tagged(self, tags: Mapping[str, str]) -> list[tuple[str, Mapping[str, str]]]:
+    def find_security_groups(self, tags: Mapping[str, str]) -> list[tuple[str, Mapping[str, str]]]:
         """Return id and tags of the security groups with these tags."""
         filters = tag_filters(tags)
         pages = self._client.get_paginator("describe_security_groups").paginate(Filters=filters)

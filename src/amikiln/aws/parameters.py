@@ -95,7 +95,7 @@ class Parameters:
         return True
 
     @needs("ssm:GetParametersByPath", *named(Named.LEASE))
-    def below(self, path: str) -> Listing:
+    def list_below(self, path: str) -> Listing:
         """Return the parameters directly below a path, and AWS's time of the answer."""
         pages = self._client.get_paginator("get_parameters_by_path").paginate(Path=path)
         found: list[Parameter] = []

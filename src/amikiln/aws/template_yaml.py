@@ -39,7 +39,7 @@ def _function(loader: _Loader, name: str, node: yaml.Node) -> dict[str, Any]:
 _Loader.add_multi_constructor("!", _function)
 
 
-def parsed(text: str | bytes) -> dict[str, Any] | None:
+def parse_template(text: str | bytes) -> dict[str, Any] | None:
     """Return a template's content; None if it is no mapping.
 
     Raises:

@@ -42,7 +42,7 @@ def bake(
     with Undo(session.report) as undo:
         machine = instance.start(session, plan, run, undo, purpose="bake", image_id=plan.source.id)
         try:
-            rendered = render.with_scanner(render.render(plan), plan)
+            rendered = render.add_scanner(render.render_recipe(plan), plan)
             _apply(rendered, machine.guest, plan, session)
         except AmikilnError:
             if keep_on_error:
@@ -61,7 +61,7 @@ def bake(
 def _finished_by_another_run(plan: Plan, session: Session) -> ImageRecord | None:
     """Return an image of these very inputs that nobody has judged yet."""
     ours = {TAG_IMAGE: plan.spec.name, TAG_DIGEST: plan.digest}
-    for image in session.cloud.images.tagged(ours):
+    for image in session.cloud.images.find_by_tags(ours):
         if can_be_taken_up(image.state, image.tags):
             session.report.line(f"image {image.id} of an earlier run has the same inputs: taken up")
             return _written(image.id, plan, session)
@@ -121,5 +121,5 @@ def _image(record: ImageRecord, plan: Plan, session: Session) -> Image:
 
 
 def _remove(run: Run, session: Session) -> None:
-    for record in session.cloud.images.tagged({TAG_RUN: run.id}):
+    for record in session.cloud.images.find_by_tags({TAG_RUN: run.id}):
         session.cloud.images.remove(record)

@@ -78,7 +78,9 @@ def proven(plan: Plan, session: Session, now: datetime | None = None) -> Proven 
     """
     now = now or datetime.now(UTC)
     longest = timedelta(hours=plan.spec.max_age_hours)
-    for record in session.cloud.images.tagged({TAG_IMAGE: plan.spec.name, TAG_DIGEST: plan.digest}):
+    for record in session.cloud.images.find_by_tags(
+        {TAG_IMAGE: plan.spec.name, TAG_DIGEST: plan.digest}
+    ):
         age = _age(record, now)
         if (
             record.state == "available"

@@ -57,7 +57,7 @@ class Lease:
         Raises:
             LeaseError: It lapsed, or another run has taken over.
         """
-        listing = self._parameters.below(self._path)
+        listing = self._parameters.list_below(self._path)
         newest = _newest(listing)
         if newest is None or _number(newest) != self._number:
             who = "it was deleted" if newest is None else f"{_holder(newest)} took over"
@@ -92,7 +92,7 @@ def wait_until_free(parameters: Parameters, path: str, waiter: Waiter, seconds: 
     """
 
     def free() -> bool | None:
-        listing = parameters.below(path)
+        listing = parameters.list_below(path)
         newest = _newest(listing)
         return True if newest is None or _lapsed(newest, listing) else None
 
@@ -147,14 +147,14 @@ def held(
 def _acquire(parameters: Parameters, path: str, run: Run, term_seconds: int) -> Lease:
     holder = f"{getpass.getuser()}@{socket.gethostname()} process {os.getpid()}"
     term = Term(run.id, holder, term_seconds)
-    listing = parameters.below(path)
+    listing = parameters.list_below(path)
     newest = _newest(listing)
     if newest is not None and not _lapsed(newest, listing):
         raise _held_by_another(newest, listing)
     number = 1 if newest is None else _number(newest) + 1
     created = parameters.create(f"{path}/{number}", term.to_json())
     # Somebody may have created the same number, or, if we were slow, a later one meanwhile.
-    listing = parameters.below(path)
+    listing = parameters.list_below(path)
     newest = max(listing.parameters, key=_number)
     if not created or _number(newest) != number:
         raise _held_by_another(newest, listing)

@@ -17,7 +17,7 @@ from amikiln.model.image import Published
 from amikiln.model.plan import Plan
 from amikiln.model.result import Baked, Cycle
 from amikiln.model.verdict import Verdict
-from amikiln.recipe.render import render
+from amikiln.recipe.render import render_recipe
 from amikiln.report.status import Status, machines_of
 
 # A file or a pipe gets whole lines, however long: ids that are cut off are of no use.
@@ -55,7 +55,7 @@ def print_plan(plan: Plan) -> None:
     )
     for image in plan.images:
         table.add_row("image", f"{image.reference} = {image.digest}")
-    for step in render(plan).steps:
+    for step in render_recipe(plan).steps:
         table.add_row("step", step + (" (own)" if step in plan.own_steps else ""))
     table.add_row("warm build", _warm_build(plan))
     for name in plan.own_checks:

@@ -67,7 +67,7 @@ def start(
         MachineEnded: It ended before one could log in.
         DeadlinePassed: It did not come up in time; says what ssh said last.
     """
-    access, spec = session.cloud.access, plan.spec
+    access, spec = session.cloud.network, plan.spec
     name = f"amikiln-{run.id}-{purpose}"
     tags = {**tags_for(plan, run), "Name": name}
 
@@ -84,7 +84,7 @@ def start(
     group_id = network.security_group_id
     if group_id is None:
         undo.add(f"security group {name}", lambda: _delete_groups(session, name))
-        group_id = access.create_ssh_group(
+        group_id = access.create_security_group(
             name, network.subnet_ids[0], network.ssh_from or "", tags
         )
 
@@ -111,18 +111,18 @@ def start(
 
 
 def _end_instances(session: Session, name: str) -> None:
-    for instance in session.cloud.instances.tagged({"Name": name}):
+    for instance in session.cloud.instances.find_by_tags({"Name": name}):
         end(session, instance.id)
 
 
 def _delete_key_pairs(session: Session, name: str) -> None:
-    for found, _ in session.cloud.access.key_pairs_tagged({"Name": name}):
-        session.cloud.access.delete_key_pair(found)
+    for found, _ in session.cloud.network.find_key_pairs({"Name": name}):
+        session.cloud.network.delete_key_pair(found)
 
 
 def _delete_groups(session: Session, name: str) -> None:
-    for group_id, _ in session.cloud.access.groups_tagged({"Name": name}):
-        session.cloud.access.delete_group(group_id)
+    for group_id, _ in session.cloud.network.find_security_groups({"Name": name}):
+        session.cloud.network.delete_security_group(group_id)
 
 
 def _launch_where_there_is_room(
@@ -250,7 +250,7 @@ def _log_in(
 def _console_tail(session: Session, instance_id: str) -> str:
     """Return the console's last lines, for the instance will soon be gone, or why not."""
     try:
-        lines = session.cloud.instances.console(instance_id).strip().splitlines()
+        lines = session.cloud.instances.read_console(instance_id).strip().splitlines()
     except AwsFailure as error:
         return f"its console could not be read: {explain(error)[0]}"
     return "\n".join(["its console's last lines:", *lines[-CONSOLE_LINES:]])

@@ -27,7 +27,7 @@ def send_build(plan: Plan, guest: Guest, session: Session) -> None:
     """
     if plan.context is None:
         return
-    with build_context.packed(plan.context) as archive:
+    with build_context.pack_context(plan.context) as archive:
         _unpack(archive, CONTEXT_DIRECTORY, guest, session, "the build's context")
     for name, value in session.secrets.items():
         # Over stdin, into a tmpfs: not in argv, and never on a disk.

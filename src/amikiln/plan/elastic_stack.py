@@ -77,7 +77,7 @@ def _table(within: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 def _parsed(content: bytes, place: str) -> Mapping[str, Any]:
     try:
-        return template_yaml.parsed(content) or {}
+        return template_yaml.parse_template(content) or {}
     except yaml.YAMLError as error:
         raise PreflightError(
             f"{place} is no YAML: {' '.join(str(error).split())}",

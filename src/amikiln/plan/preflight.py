@@ -65,7 +65,7 @@ def _instance_types(plan: Plan, session: Session) -> Iterator[str]:
         session.report.line(f"{region} does not offer {missing}: left out")
     architecture = plan.spec.source.architecture
     types = dict.fromkeys([*plan.instance_types, *plan.fleet_types])
-    for name, fit in session.cloud.instances.architectures(tuple(types)).items():
+    for name, fit in session.cloud.instances.list_architectures(tuple(types)).items():
         if architecture not in fit:
             yield (
                 f"instance type {name} is for {', '.join(sorted(fit))}, and the source image"
@@ -75,15 +75,15 @@ def _instance_types(plan: Plan, session: Session) -> Iterator[str]:
 
 def _network(plan: Plan, session: Session) -> Iterator[str]:
     for subnet_id in plan.network.subnet_ids:
-        if session.cloud.access.network_of(subnet_id) is None:
+        if session.cloud.network.find_vpc(subnet_id) is None:
             yield f"there is no subnet {subnet_id} in {plan.spec.region}"
     group_id = plan.network.security_group_id
-    if group_id is not None and not session.cloud.access.group_exists(group_id):
+    if group_id is not None and not session.cloud.network.has_security_group(group_id):
         yield f"there is no security group {group_id} in {plan.spec.region}"
 
 
 def _scanner(plan: Plan) -> Iterator[str]:
-    if fault := scanner.missing(plan.spec.source.architecture):
+    if fault := scanner.find_fault(plan.spec.source.architecture):
         yield f"{fault}: {scanner.HINT}"
 
 
@@ -98,7 +98,7 @@ def _volume(plan: Plan, session: Session) -> Iterator[str]:
 
 
 def _name(name: str, session: Session) -> Iterator[str]:
-    taken = session.cloud.images.named(name)
+    taken = session.cloud.images.find_by_name(name)
     if taken is not None:
         yield f"the AMI name {name} is taken by {taken.id}: choose another ami_name_prefix"
 

@@ -44,7 +44,7 @@ def plan(
     """
     source = _source(spec, own.directory, session)
     network = _network(spec, session)
-    offered = session.cloud.instances.types_offered(
+    offered = session.cloud.instances.list_offered_types(
         [*spec.instance.types, *spec.fleet.instance_types]
     )
     instance_types = tuple(name for name in spec.instance.types if name in offered)
@@ -63,7 +63,7 @@ def plan(
             buildkit=by_reference[spec.buildkit.image],
             own_steps=own.steps,
             own_checks=own.checks,
-            context=build_context.resolve(spec.warm, own.directory)
+            context=build_context.resolve_context(spec.warm, own.directory)
             if spec.warm is not None
             else None,
             digest="",
@@ -74,7 +74,7 @@ def plan(
 def _source(spec: Spec, image_directory: Path, session: Session) -> SourceImage:
     wanted, images = spec.source, session.cloud.images
     if wanted.name is not None and wanted.owner is not None:
-        found = images.newest(
+        found = images.find_newest(
             name=wanted.name, owner=wanted.owner, architecture=wanted.architecture
         )
         what = f"{wanted.architecture} image named {wanted.name!r} of owner {wanted.owner}"
@@ -109,7 +109,7 @@ def _network(spec: Spec, session: Session) -> Network:
         group = _parameter(
             spec, wanted.security_group_parameter, "instance.security_group_parameter", session
         )
-    subnets = [subnet] if subnet is not None else session.cloud.access.default_subnets()
+    subnets = [subnet] if subnet is not None else session.cloud.network.list_default_subnets()
     if not subnets:
         raise PreflightError(
             f"there is no default subnet in {spec.region}", hint="set instance.subnet in image.toml"

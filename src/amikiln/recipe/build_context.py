@@ -29,7 +29,7 @@ COMMIT = re.compile(r"[0-9a-f]{40}")
 WITHOUT_PROMPT = {"GIT_TERMINAL_PROMPT": "0", "GIT_SSH_COMMAND": "ssh -o BatchMode=yes"}
 
 
-def resolve(warm: Warm, image_directory: Path) -> Context:
+def resolve_context(warm: Warm, image_directory: Path) -> Context:
     """Find what a spec's context is now.
 
     Args:
@@ -45,16 +45,16 @@ def resolve(warm: Warm, image_directory: Path) -> Context:
             raise PreflightError(
                 f"there is no folder {folder}", hint="correct warm.context in image.toml"
             )
-        with tempfile.TemporaryFile() as packed:
-            return Context(_pack(folder, packed, without=".git"), folder, None)
+        with tempfile.TemporaryFile() as archive:
+            return Context(_write_tar(folder, archive, without=".git"), folder, None)
     repository, _, rest = warm.context.partition("#")
     ref, _, folder_within = rest.partition(":")
-    commit = ref if COMMIT.fullmatch(ref) else _commit_of(repository, ref)
+    commit = ref if COMMIT.fullmatch(ref) else _look_up_commit(repository, ref)
     return Context(f"commit:{commit}", Path(folder_within or "."), repository)
 
 
 @contextmanager
-def packed(context: Context) -> Iterator[IO[bytes]]:
+def pack_context(context: Context) -> Iterator[IO[bytes]]:
     """Give the context as a tar file that is gone afterwards.
 
     Raises:
@@ -62,7 +62,7 @@ def packed(context: Context) -> Iterator[IO[bytes]]:
     """
     with tempfile.TemporaryFile() as archive:
         if context.repository is None:
-            identity = _pack(context.folder, archive, without=".git")
+            identity = _write_tar(context.folder, archive, without=".git")
             if identity != context.identity:
                 raise PreflightError(
                     f"{context.folder} was changed since it was planned: it was"
@@ -72,15 +72,15 @@ def packed(context: Context) -> Iterator[IO[bytes]]:
         else:
             with tempfile.TemporaryDirectory(prefix="amikiln-context-") as checkout:
                 _check_out(context, Path(checkout))
-                _pack(Path(checkout) / context.folder, archive)
+                _write_tar(Path(checkout) / context.folder, archive)
         archive.seek(0)
         yield archive
 
 
-def _pack(folder: Path, archive: IO[bytes], *, without: str = "") -> str:
+def _write_tar(folder: Path, archive: IO[bytes], *, without: str = "") -> str:
     """Write a folder, less what has a name, as a tar file and return ``sha256:`` of it."""
     with tarfile.open(fileobj=archive, mode="w", format=tarfile.PAX_FORMAT) as tar:
-        for path in sorted(_entries(folder, without)):
+        for path in sorted(_list_entries(folder, without)):
             member = tar.gettarinfo(path, arcname=str(path.relative_to(folder)))
             member.mtime, member.uid, member.gid, member.uname, member.gname = 0, 0, 0, "", ""
             executable = member.isdir() or member.mode & 0o100
@@ -95,7 +95,7 @@ def _pack(folder: Path, archive: IO[bytes], *, without: str = "") -> str:
     return f"sha256:{hashlib.file_digest(archive, 'sha256').hexdigest()}"  # type: ignore[arg-type]
 
 
-def _entries(folder: Path, without: str) -> Iterator[Path]:
+def _list_entries(folder: Path, without: str) -> Iterator[Path]:
     for above, directories, files in os.walk(folder):
         directories[:] = [name for name in directories if name != without]
         for name in (*directories, *files):
@@ -105,7 +105,7 @@ def _entries(folder: Path, without: str) -> Iterator[Path]:
                 yield path
 
 
-def _commit_of(repository: str, ref: str) -> str:
+def _look_up_commit(repository: str, ref: str) -> str:
     wanted = [f"refs/tags/{ref}^{{}}", f"refs/heads/{ref}", f"refs/tags/{ref}", ref]
     said = _git("ls-remote", "--", repository, ref, f"{ref}^{{}}")
     found = {name: commit for commit, _, name in (line.partition("\t") for line in said)}

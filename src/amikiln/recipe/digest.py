@@ -25,7 +25,7 @@ def digested(plan: Plan) -> Plan:
         "buildkit": plan.buildkit.digest,
         "images": [image.digest for image in plan.images],
         "context": plan.context.identity if plan.context is not None else None,
-        "recipe": render.digest_of({**render.shipped_files(), **plan.own_steps, **checks}),
+        "recipe": render.hash_files({**render.read_shipped_files(), **plan.own_steps, **checks}),
     }
     digest = hashlib.sha256(canonical_json(inputs).encode()).hexdigest()
     return dataclasses.replace(plan, digest=digest)
@@ -38,7 +38,7 @@ def as_baked(plan: Plan, planned: Mapping[str, Any]) -> Plan:
 
     Args:
         plan: The plan of today.
-        planned: What ``recipe.manifest_of`` gave for the earlier one, out of the image.
+        planned: What ``render.describe_plan`` gave for the earlier one, out of the image.
 
     Raises:
         KeyError, TypeError, AttributeError: It is not of that form.

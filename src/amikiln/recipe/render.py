@@ -47,7 +47,7 @@ class Recipe:
         return buffer.getvalue()
 
 
-def shipped_files() -> dict[str, bytes]:
+def read_shipped_files() -> dict[str, bytes]:
     """Return the recipe's own files, the same for every image."""
     folder = resources.files(__package__)
     files = {}
@@ -58,52 +58,54 @@ def shipped_files() -> dict[str, bytes]:
     return files
 
 
-def digest_of(files: Mapping[str, bytes]) -> str:
+def hash_files(files: Mapping[str, bytes]) -> str:
     """Return the SHA-256 of the recipe's files: a changed step makes another image."""
     hashes = {path: hashlib.sha256(content).hexdigest() for path, content in files.items()}
     return hashlib.sha256(canonical_json(hashes).encode()).hexdigest()
 
 
-def of_spec(spec: Spec, own_steps: Mapping[str, bytes]) -> dict[str, bytes]:
+def render_spec_files(spec: Spec, own_steps: Mapping[str, bytes]) -> dict[str, bytes]:
     """Return the files that a spec alone decides: the steps, and the values they work with."""
-    files = {**shipped_files(), **own_steps}
+    files = {**read_shipped_files(), **own_steps}
     builders = {path: files.pop(path) for path in list(files) if path.startswith("builders/")}
     files["builder.sh"] = builders[f"builders/{spec.buildkit.driver}.sh"]
-    files["values.env"] = _variables(_values(spec))
-    files["buildkitd.toml"] = buildkitd_toml(spec.buildkit).encode()
-    files["secrets.allow"] = scanner.allowed(spec.secrets).encode()
+    files["values.env"] = _render_variables(_list_values(spec))
+    files["buildkitd.toml"] = render_buildkitd_toml(spec.buildkit).encode()
+    files["secrets.allow"] = scanner.render_allow_list(spec.secrets).encode()
     if spec.warm is not None:
-        files |= warm_build.files(spec.warm)
+        files |= warm_build.render_files(spec.warm)
     return files
 
 
-def of_plan(plan: Plan) -> dict[str, bytes]:
+def render_plan_files(plan: Plan) -> dict[str, bytes]:
     """Return the files that hold what a plan has resolved: they differ from day to day."""
     return {
-        "resolved.env": _variables({"BUILDKIT_IMAGE": plan.buildkit.by_digest}),
+        "resolved.env": _render_variables({"BUILDKIT_IMAGE": plan.buildkit.by_digest}),
         "images.list": "".join(
             f"{image.by_digest} {image.reference}\n" for image in plan.images
         ).encode(),
-        "plan.json": canonical_json(manifest_of(plan)).encode(),
+        "plan.json": canonical_json(describe_plan(plan)).encode(),
     }
 
 
-def render(plan: Plan) -> Recipe:
+def render_recipe(plan: Plan) -> Recipe:
     """Return the recipe for one plan."""
-    return Recipe({**of_spec(plan.spec, plan.own_steps), **of_plan(plan)})
+    return Recipe({**render_spec_files(plan.spec, plan.own_steps), **render_plan_files(plan)})
 
 
-def with_scanner(rendered: Recipe, plan: Plan) -> Recipe:
+def add_scanner(rendered: Recipe, plan: Plan) -> Recipe:
     """Return a recipe together with the program that looks for secrets: what a bake needs.
 
     Raises:
         PreflightError: There is none for the image's architecture.
     """
     own_rules = rendered.files[scanner.RULES]
-    return Recipe({**rendered.files, **scanner.files(own_rules, plan.spec.source.architecture)})
+    return Recipe(
+        {**rendered.files, **scanner.read_files(own_rules, plan.spec.source.architecture)}
+    )
 
 
-def manifest_of(plan: Plan) -> dict[str, object]:
+def describe_plan(plan: Plan) -> dict[str, object]:
     """Return the planned part of ``/etc/amikiln/manifest.json``."""
     return {
         "image": plan.spec.name,
@@ -115,7 +117,7 @@ def manifest_of(plan: Plan) -> dict[str, object]:
     }
 
 
-def buildkitd_toml(buildkit: Buildkit) -> str:
+def render_buildkitd_toml(buildkit: Buildkit) -> str:
     """Return ``/etc/buildkit/buildkitd.toml``.
 
     With gc on, BuildKit drops cache mounts that were not used for 48 h, and with them what the
@@ -139,7 +141,7 @@ def buildkitd_toml(buildkit: Buildkit) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _values(spec: Spec) -> dict[str, str]:
+def _list_values(spec: Spec) -> dict[str, str]:
     return {
         "BUILDER": spec.buildkit.builder,
         "BUILDER_OWNER": spec.buildkit.owner,
@@ -151,5 +153,5 @@ def _values(spec: Spec) -> dict[str, str]:
     }
 
 
-def _variables(values: Mapping[str, str]) -> bytes:
+def _render_variables(values: Mapping[str, str]) -> bytes:
     return "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items()).encode()

@@ -31,7 +31,7 @@ BUILT_IN = (
 """What every image may hold: public by nature, each with its reason."""
 
 
-def files(rules: bytes, architecture: str) -> dict[str, bytes]:
+def read_files(rules: bytes, architecture: str) -> dict[str, bytes]:
     """Return the scanner and its compiled rules, by their paths in the recipe.
 
     The scanner is static and takes rules that another machine compiled for its own version and
@@ -44,11 +44,11 @@ def files(rules: bytes, architecture: str) -> dict[str, bytes]:
     Raises:
         PreflightError: There is no scanner for that architecture.
     """
-    if fault := missing(architecture):
+    if fault := find_fault(architecture):
         raise PreflightError(fault, hint=HINT)
     program = Path(kingfisher.get_binary_path())
     found = {PROGRAM: program.read_bytes()}
-    for entry in _compiled(program, rules).iterdir():
+    for entry in _compile_rules(program, rules).iterdir():
         found[f"{CACHE_FOLDER}/{entry.name}"] = entry.read_bytes()
     return found
 
@@ -56,7 +56,7 @@ def files(rules: bytes, architecture: str) -> dict[str, bytes]:
 HINT = "bake on a machine of the image's architecture, with requirements.lock installed"
 
 
-def missing(architecture: str) -> str | None:
+def find_fault(architecture: str) -> str | None:
     """Return why no machine of an architecture can be scanned from here; None if one can.
 
     The package holds the program for the machine that it was installed on.
@@ -74,28 +74,28 @@ def missing(architecture: str) -> str | None:
     return None
 
 
-def version() -> str:
+def read_version() -> str:
     """Return the scanner's version."""
     return metadata.version("kingfisher-bin")
 
 
-def allowed(secrets: Secrets) -> str:
+def render_allow_list(secrets: Secrets) -> str:
     """Return the allow list as the machine reads it: PATTERN, KIND and REASON between tabs.
 
     They are written as JSON strings are, as the findings are, so that no character can break a
     line.
     """
     return "".join(
-        "\t".join(_escaped(text) for text in (entry.path, entry.kind, entry.reason)) + "\n"
+        "\t".join(_escape(text) for text in (entry.path, entry.kind, entry.reason)) + "\n"
         for entry in (*BUILT_IN, *secrets.allow)
     )
 
 
-def _escaped(text: str) -> str:
+def _escape(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)[1:-1]
 
 
-def _compiled(program: Path, rules: bytes) -> Path:
+def _compile_rules(program: Path, rules: bytes) -> Path:
     """Return the folder of the compiled rules; made once for each version and rule file."""
 
     def compile_into(folder: Path) -> None:
@@ -107,5 +107,6 @@ def _compiled(program: Path, rules: bytes) -> Path:
             process.run(command, timeout_seconds=COMPILE_SECONDS)
 
     return make_once(
-        directories.cache_directory() / f"scanner-rules-{key_of(version(), rules)}", compile_into
+        directories.cache_directory() / f"scanner-rules-{key_of(read_version(), rules)}",
+        compile_into,
     )

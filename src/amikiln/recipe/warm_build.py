@@ -16,7 +16,7 @@ SECRETS_DIRECTORY = "/run/amikiln-secrets"
 """Where secrets lie during the build: a tmpfs, one file each, for the builder's owner alone."""
 
 
-def files(warm: Warm) -> dict[str, bytes]:
+def render_files(warm: Warm) -> dict[str, bytes]:
     """Return the recipe's files for a spec's warm build.
 
     ``warm-arguments.sh`` sets the positional parameters: the words after ``docker buildx bake``.

@@ -46,7 +46,7 @@ def status(spec: Spec, session: Session) -> Status:
     """Read pointer, images and groups. Writes nothing."""
     pointer = session.cloud.parameters.get(spec.pointer)
     published = pointer.value if pointer is not None else None
-    images = session.cloud.images.tagged({TAG_IMAGE: spec.name})
+    images = session.cloud.images.find_by_tags({TAG_IMAGE: spec.name})
     return Status(
         image=spec.name,
         region=spec.region,

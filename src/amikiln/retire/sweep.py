@@ -53,26 +53,28 @@ def sweep(run: Run, plan: Plan, session: Session) -> list[str]:
         removed.append(what)
         session.report.line(f"removed {what} of a dead run")
 
-    instances = cloud.instances.tagged(ours)
+    instances = cloud.instances.find_by_tags(ours)
     spared = {run.id} | {i.tags.get(TAG_RUN, "") for i in instances if TAG_KEPT in i.tags}
     for instance in instances:
         if _left(instance.tags, spared):
             remove(f"instance {instance.id}", partial(temporary.end, session, instance.id))
-    for group_id, tags in cloud.access.groups_tagged(ours):
+    for group_id, tags in cloud.network.find_security_groups(ours):
         if _left(tags, spared):
-            remove(f"security group {group_id}", partial(cloud.access.delete_group, group_id))
-    for name, tags in cloud.access.key_pairs_tagged(ours):
+            remove(
+                f"security group {group_id}", partial(cloud.network.delete_security_group, group_id)
+            )
+    for name, tags in cloud.network.find_key_pairs(ours):
         if _left(tags, spared):
-            remove(f"key pair {name}", partial(cloud.access.delete_key_pair, name))
+            remove(f"key pair {name}", partial(cloud.network.delete_key_pair, name))
 
     named_by_pointer = set(cloud.parameters.history(plan.spec.pointer))
     kept_snapshots: set[str] = set()
-    for image in cloud.images.tagged(ours):
+    for image in cloud.images.find_by_tags(ours):
         if _left(image.tags, spared) and not _needed(image, named_by_pointer, plan, session):
             remove(f"image {image.id}", partial(cloud.images.remove, image))
         else:
             kept_snapshots.update(image.snapshot_ids)
-    for snapshot_id, tags in cloud.images.snapshots_tagged(ours):
+    for snapshot_id, tags in cloud.images.find_snapshots(ours):
         if _left(tags, spared) and snapshot_id not in kept_snapshots:
             remove(f"snapshot {snapshot_id}", partial(cloud.images.delete_snapshot, snapshot_id))
     return removed
@@ -88,5 +90,5 @@ def _needed(image: ImageRecord, named_by_pointer: set[str], plan: Plan, session:
         image.tags.get(TAG_VERDICT) == Outcome.PASS
         or (can_be_taken_up(image.state, image.tags) and image.tags.get(TAG_DIGEST) == plan.digest)
         or image.id in named_by_pointer
-        or bool(session.cloud.instances.using_image(image.id))
+        or bool(session.cloud.instances.find_by_image(image.id))
     )

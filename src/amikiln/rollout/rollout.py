@@ -59,7 +59,7 @@ def look(spec: Spec, image_id: str, session: Session) -> tuple[GroupTurnover, ..
     """Return the state of those of the spec's groups that exist; tells which do not."""
     found = []
     for name in spec.fleet.auto_scaling_groups:
-        group = session.cloud.fleet.group(name)
+        group = session.cloud.autoscaling.group(name)
         if group is None:
             session.report.line(f"there is no Auto Scaling group {name} yet: nothing to turn over")
             continue

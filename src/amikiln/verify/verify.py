@@ -68,7 +68,7 @@ def _subject(guest: Guest, image: Image, plan: Plan) -> checks.Subject:
 
 def _look(subject: checks.Subject, session: Session) -> Iterator[CheckResult]:
     guest = subject.guest
-    upload.send_recipe(render.render(subject.plan), guest, session)
+    upload.send_recipe(render.render_recipe(subject.plan), guest, session)
     upload.send_build(subject.plan, guest, session)
     for check in checks.of(subject.plan):
         with session.waiter.span(f"check {checks.name_of(check)}"):

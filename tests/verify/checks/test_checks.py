@@ -370,7 +370,11 @@ def test_the_services_configuration_is_the_one_it_started_with(
 ) -> None:
     class Served(PretendGuest):
         def run(self, command: str, **options: object) -> str:  # type: ignore[override]
-            return facts if "MainPID" in command else render.buildkitd_toml(planned.spec.buildkit)
+            return (
+                facts
+                if "MainPID" in command
+                else render.render_buildkitd_toml(planned.spec.buildkit)
+            )
 
     buildkit = {"builder": "baked", "driver": "systemd"}
     planned = plan(buildkit=buildkit)

@@ -68,13 +68,13 @@ def write_inputs(folder: Path, plan: Plan, *, source_ami: str, root_device: str)
     inputs = folder / template.INPUTS
     shutil.rmtree(inputs, ignore_errors=True)
     inputs.mkdir(parents=True)
-    resolved = render.with_scanner(render.render(plan), plan)
+    resolved = render.add_scanner(render.render_recipe(plan), plan)
     planned = {path for path in resolved.files if f"{template.RECIPE}/{path}" not in wanted}
     of_today = {path: resolved.files[path] for path in sorted(planned)}
     (inputs / "recipe.tar").write_bytes(dataclasses.replace(resolved, files=of_today).archive())
     if plan.context is not None:
         with (
-            build_context.packed(plan.context) as archive,
+            build_context.pack_context(plan.context) as archive,
             (inputs / "context.tar").open("wb") as file,
         ):
             shutil.copyfileobj(archive, file)

@@ -80,7 +80,7 @@ def files(
 
 def recipe_files(spec: Spec, own_steps: Mapping[str, bytes]) -> dict[str, bytes]:
     """Return the recipe's files of Packer's folder, by their paths in it."""
-    files = render.of_spec(spec, own_steps)
+    files = render.render_spec_files(spec, own_steps)
     return {f"{RECIPE}/{path}": content for path, content in files.items()}
 
 

@@ -67,7 +67,7 @@ def builder_configured(subject: Subject) -> Finding:
     except service.ChangedSince as error:
         return Outcome.FAIL, str(error), "restart it, or see what changed the file"
     in_effect = tomllib.loads(text)
-    wanted = tomllib.loads(render.buildkitd_toml(subject.plan.spec.buildkit))
+    wanted = tomllib.loads(render.render_buildkitd_toml(subject.plan.spec.buildkit))
     return compared(
         [canonical_json(in_effect)], [canonical_json(wanted)], "buildkitd.toml in effect"
     )

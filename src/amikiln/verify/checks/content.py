@@ -12,7 +12,7 @@ from amikiln.verify.checks.finding import Finding, Subject, compared
 
 def manifest_as_planned(subject: Subject) -> Finding:
     """The image says of itself what was planned, and was tagged with the planned digest."""
-    found, wanted = subject.manifest().get("planned"), render.manifest_of(subject.plan)
+    found, wanted = subject.manifest().get("planned"), render.describe_plan(subject.plan)
     if found != wanted:
         return compared([canonical_json(found)], [canonical_json(wanted)], "manifest")
     if subject.image_digest != subject.plan.digest:

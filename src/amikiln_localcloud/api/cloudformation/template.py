@@ -21,7 +21,7 @@ def read(text: str) -> dict[str, Any]:
         ValidationError: It is neither YAML nor JSON (which is YAML, too), or not a mapping.
     """
     try:
-        template = template_yaml.parsed(text)
+        template = template_yaml.parse_template(text)
     except yaml.YAMLError as error:
         raise ValidationError(
             message=f"Template format error: YAML not well-formed. {error}"
