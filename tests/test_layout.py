@@ -33,8 +33,9 @@ LOCAL_CLOUD_FLOORS = (
     ("amikiln_localcloud.machines", "amikiln_localcloud.registry"),
     ("amikiln_localcloud.api", "amikiln_localcloud.daemon_record"),
     ("amikiln_localcloud.daemon", "amikiln_localcloud.control"),
-    ("amikiln_localcloud.environment",),
+    ("amikiln_localcloud.variables",),
     ("amikiln_localcloud.cli",),
+    ("amikiln_localcloud.entry_point",),
 )
 
 

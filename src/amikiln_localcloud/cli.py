@@ -6,16 +6,16 @@ import dataclasses
 import json
 import shlex
 from enum import Enum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+import amikiln_localcloud as local_cloud
 from amikiln.errors import LocalCloudError
 from amikiln.runtime.progress import reporter_for_stderr
-from amikiln_localcloud import control, environment
-from amikiln_localcloud.control import CloudStatus
-from amikiln_localcloud.home import CloudHome
-from amikiln_localcloud.registry.content import put_stand_in
+
+if TYPE_CHECKING:
+    from amikiln_localcloud.control import CloudStatus
 
 cloud = typer.Typer(
     no_args_is_help=True,
@@ -34,19 +34,19 @@ class Generation(Enum):
 @cloud.command()
 def up(as_json: Json = False) -> None:
     """Start the local cloud, and make what is missing for it."""
-    _print(control.up(CloudHome.default(), reporter_for_stderr()), as_json)
+    _print(local_cloud.up(local_cloud.Home.default(), reporter_for_stderr()), as_json)
 
 
 @cloud.command()
 def down() -> None:
     """End the local cloud and its machines; images and parameters stay."""
-    control.down(CloudHome.default(), reporter_for_stderr())
+    local_cloud.down(local_cloud.Home.default(), reporter_for_stderr())
 
 
 @cloud.command()
 def status(as_json: Json = False) -> None:
     """Show whether the local cloud is up, and where. Exit code 1: it is not."""
-    found = control.status(CloudHome.default())
+    found = local_cloud.status(local_cloud.Home.default())
     _print(found, as_json)
     if not found.running:
         raise typer.Exit(1)
@@ -55,20 +55,22 @@ def status(as_json: Json = False) -> None:
 @cloud.command()
 def env(as_json: Json = False) -> None:
     """Print the variables that make AWS clients use it: eval "$(amikiln cloud env)"."""
-    variables = environment.variables(CloudHome.default())
+    from amikiln_localcloud.variables import REMOVED_VARIABLES, environment
+
+    values = environment(local_cloud.Home.default())
     if as_json:
-        print(json.dumps(variables, indent=2))
+        print(json.dumps(values, indent=2))
         return
-    for name in environment.REMOVED_VARIABLES:
+    for name in REMOVED_VARIABLES:
         print(f"unset {name}")
-    for name, value in variables.items():
+    for name, value in values.items():
         print(f"export {name}={_quoted(value)}")
 
 
 @cloud.command()
 def reset() -> None:
     """End the local cloud, and remove its images, parameters and registry content."""
-    control.reset(CloudHome.default(), reporter_for_stderr())
+    local_cloud.reset(local_cloud.Home.default(), reporter_for_stderr())
 
 
 @cloud.command()
@@ -76,8 +78,10 @@ def content(
     generation: Annotated[Generation, typer.Argument(help="v2 has one layer more than v1")],
 ) -> None:
     """Put other content under the CI image's tag, as every merge does; print its digest."""
-    home = CloudHome.default()
-    registry = control.status(home).registry
+    from amikiln_localcloud.registry.content import put_stand_in
+
+    home = local_cloud.Home.default()
+    registry = local_cloud.status(home).registry
     if registry is None:
         raise LocalCloudError("the local cloud is not up", hint="amikiln cloud up")
     number = {Generation.V1: 1, Generation.V2: 2}[generation]

@@ -19,7 +19,7 @@ from amikiln.errors import LocalCloudError
 from amikiln.runtime.progress import Reporter
 from amikiln_localcloud import daemon_record
 from amikiln_localcloud.daemon_record import DaemonRecord
-from amikiln_localcloud.home import CloudHome
+from amikiln_localcloud.home import Home
 
 DAEMON = (sys.executable, "-m", "amikiln_localcloud.daemon")
 START_SECONDS = 180
@@ -45,7 +45,7 @@ class CloudStatus:
     version: str | None = None
 
 
-def up(home: CloudHome, report: Reporter) -> CloudStatus:
+def up(home: Home, report: Reporter) -> CloudStatus:
     """Start the cloud if it is not up; return when it answers.
 
     Raises:
@@ -65,7 +65,7 @@ def up(home: CloudHome, report: Reporter) -> CloudStatus:
     return _status_of(record)
 
 
-def down(home: CloudHome, report: Reporter) -> None:
+def down(home: Home, report: Reporter) -> None:
     """End the cloud and its machines, if it is up; images and parameters stay.
 
     Raises:
@@ -83,7 +83,7 @@ def down(home: CloudHome, report: Reporter) -> None:
         report.line("the local cloud is down")
 
 
-def status(home: CloudHome) -> CloudStatus:
+def status(home: Home) -> CloudStatus:
     """Tell whether the cloud is up, and where."""
     record = daemon_record.read(home.daemon_record)
     if record is None or not record.is_alive:
@@ -91,7 +91,7 @@ def status(home: CloudHome) -> CloudStatus:
     return _status_of(record)
 
 
-def reset(home: CloudHome, report: Reporter) -> None:
+def reset(home: Home, report: Reporter) -> None:
     """End the cloud and remove everything it keeps; what can be made again stays in the cache.
 
     Raises:
@@ -116,7 +116,7 @@ def reset(home: CloudHome, report: Reporter) -> None:
     report.line(f"removed images, parameters and the registry's content from {home.state}")
 
 
-def prepare(home: CloudHome, report: Reporter) -> None:
+def prepare(home: Home, report: Reporter) -> None:
     """Make what the daemon needs and what takes long: the base image, and the probe of KVM.
 
     Raises:
@@ -128,7 +128,7 @@ def prepare(home: CloudHome, report: Reporter) -> None:
     find_accelerator(home.cache, ensure_base(home.cache, report), report)
 
 
-def fill_registry(home: CloudHome, address: str, report: Reporter) -> None:
+def fill_registry(home: Home, address: str, report: Reporter) -> None:
     """Push what the registry lacks.
 
     Raises:
@@ -143,14 +143,14 @@ _LOCK = "client.lock"
 
 
 @contextmanager
-def _alone(home: CloudHome) -> Iterator[None]:
+def _alone(home: Home) -> Iterator[None]:
     """Let one ``up``, ``down`` or ``reset`` at a time pass; others wait."""
     with (home.state / _LOCK).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
-def _live_record(home: CloudHome, report: Reporter) -> DaemonRecord | None:
+def _live_record(home: Home, report: Reporter) -> DaemonRecord | None:
     record = daemon_record.read(home.daemon_record)
     if record is not None and record.is_alive:
         return record
@@ -168,7 +168,7 @@ def _check_version(record: DaemonRecord) -> None:
         )
 
 
-def _start(home: CloudHome) -> DaemonRecord:
+def _start(home: Home) -> DaemonRecord:
     if home.daemon_log.exists() and home.daemon_log.stat().st_size > LOG_BYTES_KEPT:
         home.daemon_log.replace(home.daemon_log.with_suffix(".log.1"))
     reading, writing = os.pipe()
@@ -210,7 +210,7 @@ def _start(home: CloudHome) -> DaemonRecord:
     )
 
 
-def _end(record: DaemonRecord, home: CloudHome) -> None:
+def _end(record: DaemonRecord, home: Home) -> None:
     process = daemon_record.open_process(record.pid)
     if process is not None:
         try:
@@ -232,7 +232,7 @@ def _end(record: DaemonRecord, home: CloudHome) -> None:
     home.daemon_record.unlink(missing_ok=True)
 
 
-def _log_since(home: CloudHome, offset: int) -> str:
+def _log_since(home: Home, offset: int) -> str:
     with home.daemon_log.open("rb") as file:
         file.seek(offset)
         lines = file.read().decode(errors="replace").strip().splitlines()

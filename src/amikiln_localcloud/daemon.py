@@ -24,7 +24,7 @@ from amikiln import __version__
 from amikiln.errors import AmikilnError, LocalCloudError
 from amikiln.runtime.files import write_atomically
 from amikiln_localcloud import daemon_record
-from amikiln_localcloud.home import CloudHome
+from amikiln_localcloud.home import Home
 from amikiln_localcloud.machines.contract import Hypervisor, SnapshotFiles
 
 log = logging.getLogger("amikiln.daemon")
@@ -70,7 +70,7 @@ class LogReporter:
         yield
 
 
-def real_parts(home: CloudHome) -> Parts:
+def real_parts(home: Home) -> Parts:
     """Start the registry and make the hypervisor; the base image has to be in the cache.
 
     Raises:
@@ -95,7 +95,7 @@ def real_parts(home: CloudHome) -> Parts:
     return Parts(hypervisor, registry, files, base_image.base_key(), base_image.DISK_GIB)
 
 
-def serve(home: CloudHome, make_parts: Callable[[CloudHome], Parts]) -> None:
+def serve(home: Home, make_parts: Callable[[Home], Parts]) -> None:
     """Be the cloud of this home until SIGTERM or SIGINT.
 
     Raises:
@@ -143,7 +143,7 @@ def serve(home: CloudHome, make_parts: Callable[[CloudHome], Parts]) -> None:
 
 
 @contextmanager
-def _only_one(home: CloudHome) -> Iterator[None]:
+def _only_one(home: Home) -> Iterator[None]:
     with (home.state / "daemon.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -182,10 +182,10 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, required=True)
     given = parser.parse_args()
     configure_log()
-    run(CloudHome(state=given.state, cache=given.cache), real_parts)
+    run(Home(state=given.state, cache=given.cache), real_parts)
 
 
-def run(home: CloudHome, make_parts: Callable[[CloudHome], Parts]) -> None:
+def run(home: Home, make_parts: Callable[[Home], Parts]) -> None:
     """Serve; errors become one line in the log and an exit code."""
     try:
         serve(home, make_parts)

@@ -9,7 +9,7 @@ from amikiln.runtime import directories
 
 
 @dataclass(frozen=True)
-class CloudHome:
+class Home:
     """One local cloud's directories. Two homes are two clouds that can be up side by side.
 
     Attributes:
@@ -21,7 +21,7 @@ class CloudHome:
     cache: Path
 
     @classmethod
-    def default(cls) -> CloudHome:
+    def default(cls) -> Home:
         """Return the user's own cloud (``AMIKILN_STATE`` and ``AMIKILN_CACHE`` move it)."""
         return cls(
             state=directories.state_directory() / "cloud", cache=directories.cache_directory()

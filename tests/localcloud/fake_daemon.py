@@ -11,7 +11,7 @@ from pathlib import Path
 
 from amikiln.errors import LocalCloudError
 from amikiln_localcloud import daemon
-from amikiln_localcloud.home import CloudHome
+from amikiln_localcloud.home import Home
 from localcloud.fakes import FakeHypervisor, make_base
 
 
@@ -21,7 +21,7 @@ class FakeRegistry:
     def close(self) -> None: ...
 
 
-def parts(home: CloudHome) -> daemon.Parts:
+def parts(home: Home) -> daemon.Parts:
     if failure := os.environ.get("FAKE_FAILURE"):
         raise LocalCloudError(failure)
     base = make_base(home.cache)
@@ -34,4 +34,4 @@ if __name__ == "__main__":
     parser.add_argument("--cache", type=Path, required=True)
     given = parser.parse_args()
     daemon.configure_log()
-    daemon.run(CloudHome(state=given.state, cache=given.cache), parts)
+    daemon.run(Home(state=given.state, cache=given.cache), parts)

@@ -17,7 +17,7 @@ from amikiln_localcloud.api.cloud import Cloud, Patience
 from amikiln_localcloud.api.ec2.images import LocalImage
 from amikiln_localcloud.api.persistence import register_base, restore
 from amikiln_localcloud.api.server import Server
-from amikiln_localcloud.home import CloudHome
+from amikiln_localcloud.home import Home
 from localcloud.fakes import FakeHypervisor, make_base
 
 LONGEST_WAIT_SECONDS = 20
@@ -40,7 +40,7 @@ class CloudFixture:
 
     def __init__(self, directory: Path) -> None:
         self.keys = ANYBODY
-        self.home = CloudHome(state=directory / "state", cache=directory / "cache")
+        self.home = Home(state=directory / "state", cache=directory / "cache")
         self.start()
 
     def start(self) -> None:

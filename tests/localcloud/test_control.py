@@ -18,8 +18,8 @@ from typer.testing import CliRunner
 
 from amikiln.errors import LocalCloudError
 from amikiln.runtime.progress import PlainReporter
-from amikiln_localcloud import cli, control, daemon_record, environment
-from amikiln_localcloud.home import CloudHome
+from amikiln_localcloud import cli, control, daemon_record, variables
+from amikiln_localcloud.home import Home
 from localcloud import fake_daemon
 from localcloud.fixture import LocalSession
 
@@ -27,7 +27,7 @@ BASE_NAME = "amikiln-base-debian-13-x86_64"
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[CloudHome]:
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
     """A home whose daemon has fake machines."""
     tests = str(Path(__file__).parent.parent)
     monkeypatch.setattr(control, "DAEMON", (sys.executable, fake_daemon.__file__))
@@ -37,7 +37,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[CloudHome]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([tests, *inherited]))
     monkeypatch.setenv("AMIKILN_STATE", str(tmp_path / "state"))
     monkeypatch.setenv("AMIKILN_CACHE", str(tmp_path / "cache"))
-    home = CloudHome.default()
+    home = Home.default()
     yield home
     control.down(home, PlainReporter())
 
@@ -56,9 +56,7 @@ def wait_for_end(pid: int) -> None:
         os.close(process)
 
 
-def test_up_is_idempotent_and_down_ends_it(
-    home: CloudHome, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_up_is_idempotent_and_down_ends_it(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
     report = PlainReporter()
     assert control.status(home) == control.CloudStatus(running=False)
     first = control.up(home, report)
@@ -75,7 +73,7 @@ def test_up_is_idempotent_and_down_ends_it(
     assert "down" in home.daemon_log.read_text().splitlines()[-1]
 
 
-def test_two_ups_at_once_start_one_daemon(home: CloudHome) -> None:
+def test_two_ups_at_once_start_one_daemon(home: Home) -> None:
     found: list[control.CloudStatus] = []
     threads = [
         threading.Thread(target=lambda: found.append(control.up(home, PlainReporter())))
@@ -89,7 +87,7 @@ def test_two_ups_at_once_start_one_daemon(home: CloudHome) -> None:
     assert found[0] == found[1]
 
 
-def test_a_second_daemon_for_the_same_home_refuses(home: CloudHome) -> None:
+def test_a_second_daemon_for_the_same_home_refuses(home: Home) -> None:
     control.up(home, PlainReporter())
     second = subprocess.run(
         [*control.DAEMON, "--state", home.state, "--cache", home.cache],
@@ -103,7 +101,7 @@ def test_a_second_daemon_for_the_same_home_refuses(home: CloudHome) -> None:
 
 
 def test_what_the_daemon_said_is_reported_when_it_dies_at_start(
-    home: CloudHome, monkeypatch: pytest.MonkeyPatch
+    home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FAKE_FAILURE", "there is no disk space")
     with pytest.raises(LocalCloudError, match="there is no disk space"):
@@ -111,7 +109,7 @@ def test_what_the_daemon_said_is_reported_when_it_dies_at_start(
     assert not control.status(home).running
 
 
-def test_a_stale_record_is_noticed(home: CloudHome, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_stale_record_is_noticed(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
     home.state.mkdir(parents=True)
     # This very process's id, but of a process that started at another time.
     stale = daemon_record.DaemonRecord(
@@ -124,7 +122,7 @@ def test_a_stale_record_is_noticed(home: CloudHome, capsys: pytest.CaptureFixtur
 
 
 def test_a_daemon_of_another_version_is_told_of(
-    home: CloudHome, monkeypatch: pytest.MonkeyPatch
+    home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     control.up(home, PlainReporter())
     monkeypatch.setattr(control, "__version__", "99.0")
@@ -132,7 +130,7 @@ def test_a_daemon_of_another_version_is_told_of(
         control.up(home, PlainReporter())
 
 
-def test_what_was_finished_survives_a_kill_and_what_was_not_is_removed(home: CloudHome) -> None:
+def test_what_was_finished_survives_a_kill_and_what_was_not_is_removed(home: Home) -> None:
     status = control.up(home, PlainReporter())
     assert status.pid is not None
     api = ec2(status)
@@ -162,7 +160,7 @@ def test_what_was_finished_survives_a_kill_and_what_was_not_is_removed(home: Clo
     assert len(list(home.snapshots.iterdir())) == 1
 
 
-def test_reset_removes_what_is_kept(home: CloudHome) -> None:
+def test_reset_removes_what_is_kept(home: Home) -> None:
     status = control.up(home, PlainReporter())
     assert status.endpoint is not None
     ssm = LocalSession(status.endpoint, "us-east-1").client("ssm")
@@ -178,7 +176,7 @@ def test_reset_removes_what_is_kept(home: CloudHome) -> None:
 
 
 def test_env_is_for_a_shell_and_leaves_no_real_credentials(
-    home: CloudHome, monkeypatch: pytest.MonkeyPatch
+    home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runner = CliRunner()
     assert runner.invoke(cli.cloud, ["up", "--json"]).exit_code == 0
@@ -197,20 +195,20 @@ def test_env_is_for_a_shell_and_leaves_no_real_credentials(
         text=True,
         check=True,
     ).stdout
-    variables = dict(line.split("=", 1) for line in seen.split("\0") if line)
-    aws = {name: value for name, value in variables.items() if name.startswith("AWS_")}
+    found = dict(line.split("=", 1) for line in seen.split("\0") if line)
+    aws = {name: value for name, value in found.items() if name.startswith("AWS_")}
     assert aws == {
         name: value
-        for name, value in environment.variables(home).items()
+        for name, value in variables.environment(home).items()
         if name.startswith("AWS_")
     }
-    assert aws["AWS_ACCESS_KEY_ID"] == environment.ACCESS_KEY
+    assert aws["AWS_ACCESS_KEY_ID"] == variables.ACCESS_KEY
     assert aws["AWS_ENDPOINT_URL"] == control.status(home).endpoint
-    environment.enter(home, inherited)
+    variables.enter(home, inherited)
     assert {name for name in inherited if name.startswith("AWS_")} == set(aws)
 
 
-def test_the_commands_print_data_and_exit_codes(home: CloudHome) -> None:
+def test_the_commands_print_data_and_exit_codes(home: Home) -> None:
     runner = CliRunner()
     down = runner.invoke(cli.cloud, ["status", "--json"])
     assert (down.exit_code, json.loads(down.stdout)["running"]) == (1, False)
@@ -221,7 +219,7 @@ def test_the_commands_print_data_and_exit_codes(home: CloudHome) -> None:
     assert isinstance(runner.invoke(cli.cloud, ["env"]).exception, LocalCloudError)
 
 
-def test_an_idle_daemon_is_small(home: CloudHome) -> None:
+def test_an_idle_daemon_is_small(home: Home) -> None:
     """Under 150 MB, also after it was used: parsed service models stay in memory."""
     status = control.up(home, PlainReporter())
     assert resident_mib(status) < 150

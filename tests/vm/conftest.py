@@ -12,7 +12,7 @@ import pytest
 
 from amikiln.runtime.progress import PlainReporter
 from amikiln_localcloud.children import Launcher
-from amikiln_localcloud.home import CloudHome
+from amikiln_localcloud.home import Home
 from amikiln_localcloud.machines.accelerator import find_accelerator
 from amikiln_localcloud.machines.base_image import ensure_base
 from amikiln_localcloud.machines.contract import SnapshotFiles
@@ -29,15 +29,13 @@ def launcher() -> Launcher:
 @pytest.fixture(scope="session")
 def base() -> SnapshotFiles:
     """The base image, out of the user's own cache: it takes a minute to build."""
-    return ensure_base(CloudHome.default().cache, PlainReporter())
+    return ensure_base(Home.default().cache, PlainReporter())
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> CloudHome:
+def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     """A cloud of its own for each module of tests."""
-    return CloudHome(
-        state=tmp_path_factory.mktemp("cloud") / "state", cache=CloudHome.default().cache
-    )
+    return Home(state=tmp_path_factory.mktemp("cloud") / "state", cache=Home.default().cache)
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +47,7 @@ def guest_registry() -> Iterator[GuestRegistry]:
 
 @pytest.fixture(scope="module")
 def hypervisor(
-    home: CloudHome, launcher: Launcher, base: SnapshotFiles, guest_registry: GuestRegistry
+    home: Home, launcher: Launcher, base: SnapshotFiles, guest_registry: GuestRegistry
 ) -> Iterator[QemuHypervisor]:
     """A hypervisor whose machines end with the module."""
     accelerator = find_accelerator(home.cache, base, PlainReporter())

@@ -13,8 +13,8 @@ import boto3
 from amikiln.catalog.tags import TAG_IMAGE
 from amikiln.runtime.progress import PlainReporter
 from amikiln.runtime.wait import Waiter
-from amikiln_localcloud import environment
-from amikiln_localcloud.home import CloudHome
+from amikiln_localcloud import variables
+from amikiln_localcloud.home import Home
 
 IMAGE_DIRECTORY = Path(__file__).parent.parent.parent / "images" / "cpu-build"
 
@@ -23,7 +23,7 @@ class LocalCloud:
     """A local cloud of its own, and amikiln's command line in it."""
 
     def __init__(self, state: Path) -> None:
-        self.home = CloudHome(state=state / "cloud", cache=CloudHome.default().cache)
+        self.home = Home(state=state / "cloud", cache=Home.default().cache)
         self.waiter = Waiter(PlainReporter())
         self.environment = {
             **os.environ,
@@ -32,13 +32,13 @@ class LocalCloud:
         }
         self.amikiln("cloud", "up")
         self.first_content = self.amikiln("cloud", "content", "v1").stdout.strip()
-        self.variables = variables = environment.variables(self.home)
+        self.variables = values = variables.environment(self.home)
         session = boto3.Session(
-            aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],
-            region_name=variables["AWS_REGION"],
+            aws_access_key_id=values["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=values["AWS_SECRET_ACCESS_KEY"],
+            region_name=values["AWS_REGION"],
         )
-        endpoint = variables["AWS_ENDPOINT_URL"]
+        endpoint = values["AWS_ENDPOINT_URL"]
         self.ec2 = session.client("ec2", endpoint_url=endpoint)
         self.ssm = session.client("ssm", endpoint_url=endpoint)
         self.autoscaling = session.client("autoscaling", endpoint_url=endpoint)

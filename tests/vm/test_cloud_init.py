@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from amikiln.runtime.progress import PlainReporter
-from amikiln_localcloud.home import CloudHome
+from amikiln_localcloud.home import Home
 from amikiln_localcloud.machines.base_image import Variant, ensure_base
 from amikiln_localcloud.machines.contract import MachinePlan
 from amikiln_localcloud.machines.qemu import QemuHypervisor
@@ -19,7 +19,7 @@ INSTANCE_ID = "i-0aaaaaaaaaaaaaaac"
 
 
 def test_cloud_init_sets_the_machine_up_from_the_same_metadata(
-    hypervisor: QemuHypervisor, home: CloudHome, tmp_path: Path
+    hypervisor: QemuHypervisor, home: Home, tmp_path: Path
 ) -> None:
     key = KeyPair.make(tmp_path, "key")
     user_data = "#!/bin/sh\nid -un >> /root/user-data-ran\n"

@@ -12,7 +12,7 @@ import pytest
 from amikiln.runtime import process
 from amikiln.runtime.progress import PlainReporter
 from amikiln.runtime.wait import Waiter
-from amikiln_localcloud.home import CloudHome
+from amikiln_localcloud.home import Home
 from amikiln_localcloud.machines.contract import Ending, Health, MachinePlan, SnapshotFiles
 from amikiln_localcloud.machines.qemu import QemuHypervisor, QemuMachine
 from vm.guests import BOOT_SECONDS, KeyPair, Shell, metadata
@@ -105,7 +105,7 @@ def test_docker_works_with_overlay2_and_cgroup_v2(story: Story) -> None:
     assert "docker" in story.shell.run("id -nG buildkite-agent").split()
 
 
-def test_a_running_machine_is_saved_as_it_is(story: Story, home: CloudHome) -> None:
+def test_a_running_machine_is_saved_as_it_is(story: Story, home: Home) -> None:
     story.shell.run("echo before > /root/saved && sync")
     saved = SnapshotFiles(home.snapshots / "snap-running")
     story.machine.save(saved)
@@ -125,7 +125,7 @@ def test_a_reboot_from_inside_is_no_end(story: Story) -> None:
 
 
 @pytest.fixture(scope="module")
-def sealed(story: Story, home: CloudHome) -> SnapshotFiles:
+def sealed(story: Story, home: Home) -> SnapshotFiles:
     """The first machine's disk, saved after it shut itself down, without its identity."""
     story.shell.run("cat /etc/machine-id > /root/old-identity")
     story.shell.run("cat /etc/ssh/ssh_host_ed25519_key.pub >> /root/old-identity")

@@ -15,8 +15,7 @@ from amikiln.runtime.wait import Waiter
 from amikiln.session import Session
 from amikiln.spec import load
 from amikiln.spec.spec import Spec
-from amikiln_localcloud import control, environment
-from amikiln_localcloud.home import CloudHome
+from amikiln_localcloud import Home, up, variables
 
 STARTED = time.monotonic()
 
@@ -43,10 +42,10 @@ def prepared(
     spec = load.load(image, local=local, changes=changes)
     secrets = secrets_input.read(secrets_fd) if secrets_fd is not None else {}
     if local:
-        home = CloudHome.default()
+        home = Home.default()
         with waiter.span("the local cloud"):
-            control.up(home, report)
-        environment.enter(home, os.environ)
+            up(home, report)
+        variables.enter(home, os.environ)
     cloud = connect.connect(spec.region)
     return spec, Session(
         cloud, report, waiter, secrets=secrets, lease_wait_seconds=lease_wait_seconds

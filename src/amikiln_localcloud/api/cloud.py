@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from amikiln_localcloud.api.snapshots import SnapshotStore
 from amikiln_localcloud.api.state_file import Ledger
-from amikiln_localcloud.home import CloudHome
+from amikiln_localcloud.home import Home
 from amikiln_localcloud.machines.contract import Hypervisor
 
 log = logging.getLogger("amikiln.cloud")
@@ -45,7 +45,7 @@ class Cloud:
     """
 
     def __init__(
-        self, home: CloudHome, hypervisor: Hypervisor, patience: Patience | None = None
+        self, home: Home, hypervisor: Hypervisor, patience: Patience | None = None
     ) -> None:
         self.home = home
         self.hypervisor = hypervisor

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from amikiln.runtime.files import remove_partial_directories
 from amikiln_localcloud.children import Launcher, end_recorded_processes
-from amikiln_localcloud.home import CloudHome
+from amikiln_localcloud.home import Home
 from amikiln_localcloud.machines import disks
 from amikiln_localcloud.machines.addresses import Address, claim_address
 from amikiln_localcloud.machines.contract import (
@@ -45,7 +45,7 @@ class QemuHypervisor:
 
     def __init__(
         self,
-        home: CloudHome,
+        home: Home,
         launcher: Launcher,
         accelerator: Sequence[str],
         registry: Registry | None = None,

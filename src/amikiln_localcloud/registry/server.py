@@ -17,7 +17,7 @@ from pathlib import Path
 from amikiln.errors import LocalCloudError
 from amikiln.runtime import process
 from amikiln_localcloud.children import Launcher
-from amikiln_localcloud.home import CloudHome
+from amikiln_localcloud.home import Home
 
 NAME = "registry.amikiln.internal"
 """The registry's host name for guests. Images and machine images hold it, never an address."""
@@ -45,7 +45,7 @@ class Registry:
         launcher: Starts the process.
     """
 
-    def __init__(self, home: CloudHome, launcher: Launcher) -> None:
+    def __init__(self, home: Home, launcher: Launcher) -> None:
         self._home = home
         self._launcher = launcher
         self._process: subprocess.Popen[bytes] | None = None

@@ -11,7 +11,7 @@ import pytest
 from amikiln.errors import LocalCloudError
 from amikiln.runtime import process as proc
 from amikiln_localcloud.children import Launcher
-from amikiln_localcloud.home import CloudHome
+from amikiln_localcloud.home import Home
 from amikiln_localcloud.registry import oci, tree
 from amikiln_localcloud.registry import server as registries
 from amikiln_localcloud.registry.server import NAME, Registry, manifest_digest
@@ -34,8 +34,8 @@ class RememberingLauncher(Launcher):
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> CloudHome:
-    return CloudHome(state=tmp_path / "state", cache=tmp_path / "cache")
+def home(tmp_path: Path) -> Home:
+    return Home(state=tmp_path / "state", cache=tmp_path / "cache")
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def launcher() -> RememberingLauncher:
 
 
 @pytest.fixture
-def registry(home: CloudHome, launcher: RememberingLauncher) -> Iterator[Registry]:
+def registry(home: Home, launcher: RememberingLauncher) -> Iterator[Registry]:
     running = Registry(home, launcher)
     running.start()
     yield running
@@ -72,9 +72,7 @@ def test_a_tag_names_the_digest_that_was_pushed(registry: Registry, layout: Path
     assert manifest_digest(registry.address, "some/thing", "latest") == oci.digest_of(layout)
 
 
-def test_skopeo_finds_it_by_the_guests_name(
-    registry: Registry, layout: Path, home: CloudHome
-) -> None:
+def test_skopeo_finds_it_by_the_guests_name(registry: Registry, layout: Path, home: Home) -> None:
     push(layout, registry.address)
     conf = ["--registries-conf", str(home.registries_conf)]
     asked = ["inspect", "--no-tags", "--format", "{{.Digest}}", f"docker://{NAME}/some/thing"]
@@ -83,7 +81,7 @@ def test_skopeo_finds_it_by_the_guests_name(
 
 
 def test_content_survives_a_restart(
-    registry: Registry, layout: Path, home: CloudHome, launcher: RememberingLauncher
+    registry: Registry, layout: Path, home: Home, launcher: RememberingLauncher
 ) -> None:
     push(layout, registry.address)
     registry.close()
@@ -117,7 +115,7 @@ def test_it_listens_on_loopback_alone(registry: Registry) -> None:
 
 def test_another_port_is_tried_when_the_first_is_taken(
     registry: Registry,
-    home: CloudHome,
+    home: Home,
     launcher: RememberingLauncher,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -126,7 +124,7 @@ def test_another_port_is_tried_when_the_first_is_taken(
     ports = iter([taken, free])
     monkeypatch.setattr(registries, "_free_port", lambda: next(ports))
     # The one that holds the port answers there: an answer alone does not mean that ours started.
-    other = Registry(CloudHome(home.state.with_name("other"), home.cache), launcher)
+    other = Registry(Home(home.state.with_name("other"), home.cache), launcher)
     other.start()
     try:
         assert other.address == f"127.0.0.1:{free}"
@@ -135,7 +133,7 @@ def test_another_port_is_tried_when_the_first_is_taken(
 
 
 def test_why_it_does_not_start_is_told(
-    home: CloudHome, launcher: RememberingLauncher, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    home: Home, launcher: RememberingLauncher, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     broken = tmp_path / "bin" / "docker-registry"
     broken.parent.mkdir()
@@ -148,7 +146,7 @@ def test_why_it_does_not_start_is_told(
 
 
 def test_a_missing_program_is_named(
-    home: CloudHome, launcher: RememberingLauncher, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    home: Home, launcher: RememberingLauncher, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(proc.CommandMissing, match="docker-registry"):

@@ -6,13 +6,13 @@ from collections.abc import MutableMapping
 
 from amikiln.errors import LocalCloudError
 from amikiln_localcloud import control
-from amikiln_localcloud.home import CloudHome
+from amikiln_localcloud.home import Home
 
 REGION = "us-east-1"
 
 ACCESS_KEY = "AKIAAMIKILNLOCAL0000"
 SECRET_KEY = "worth-nothing-outside-of-the-local-cloud"  # noqa: S105
-"""Nobody checks them; real ones must never be sent to the local cloud instead."""
+"""Never checked; they keep a client from sending real credentials to the local cloud."""
 
 REMOVED_VARIABLES = (
     "AWS_PROFILE",
@@ -27,14 +27,14 @@ REMOVED_VARIABLES = (
     "AWS_ENDPOINT_URL_STS",
     "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
 )
-"""What would make a client use other credentials or another cloud than ``variables`` says:
+"""What would make a client use other credentials or another cloud than ``environment`` says:
 https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html"""
 
 
-def variables(home: CloudHome) -> dict[str, str]:
+def environment(home: Home) -> dict[str, str]:
     """Return the environment variables with which any AWS client uses this cloud.
 
-    The variables in ``REMOVED_VARIABLES`` have to be unset, or use ``enter``.
+    The variables in ``REMOVED_VARIABLES`` must not be set; ``enter`` removes them.
 
     Raises:
         LocalCloudError: The cloud is not up.
@@ -53,12 +53,12 @@ def variables(home: CloudHome) -> dict[str, str]:
     }
 
 
-def enter(home: CloudHome, environ: MutableMapping[str, str]) -> None:
+def enter(home: Home, environ: MutableMapping[str, str]) -> None:
     """Change an environment so that its AWS clients use this cloud, and only this one.
 
     Raises:
         LocalCloudError: The cloud is not up.
     """
-    environ.update(variables(home))
+    environ.update(environment(home))
     for name in REMOVED_VARIABLES:
         environ.pop(name, None)
