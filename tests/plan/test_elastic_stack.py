@@ -41,7 +41,7 @@ def source(**values: Any) -> Source:
 
 def find(tmp_path: Path, text: str, region: str = "us-east-1", **values: Any) -> str:
     (tmp_path / "aws-stack.yml").write_text(text)
-    return elastic_stack.image_id(source(**values), region, tmp_path)
+    return elastic_stack.find_image_id(source(**values), region, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_what_is_wrong_is_named(
 
 def test_a_template_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(PreflightError, match=r"aws-stack\.yml: No such file"):
-        elastic_stack.image_id(source(), "us-east-1", tmp_path)
+        elastic_stack.find_image_id(source(), "us-east-1", tmp_path)
 
 
 def test_the_published_template_of_the_version_is_the_default(
@@ -96,7 +96,7 @@ def test_the_published_template_of_the_version_is_the_default(
 
     monkeypatch.setattr(elastic_stack, "urlopen", open_url)
     wanted = source(stack_template=STACK_TEMPLATE)
-    assert elastic_stack.image_id(wanted, "us-east-1", tmp_path) == "ami-00000000000000001"
+    assert elastic_stack.find_image_id(wanted, "us-east-1", tmp_path) == "ami-00000000000000001"
     assert asked == ["https://s3.amazonaws.com/buildkite-aws-stack/v6.71.1/aws-stack.yml"]
 
 
@@ -108,7 +108,7 @@ def test_a_url_that_does_not_answer_is_named(
 
     monkeypatch.setattr(elastic_stack, "urlopen", refuse)
     with pytest.raises(PreflightError, match=r"cannot fetch .*v6\.71\.1.*: no route to host"):
-        elastic_stack.image_id(source(stack_template=STACK_TEMPLATE), "us-east-1", tmp_path)
+        elastic_stack.find_image_id(source(stack_template=STACK_TEMPLATE), "us-east-1", tmp_path)
 
 
 def test_a_tag_that_would_run_code_is_only_a_tag(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from amikiln.aws.permissions import DECLARED, NO_RESOURCE_LEVEL, Named, Permissi
 from amikiln.catalog.tags import TAG_IMAGE
 from amikiln.errors import SpecError
 from amikiln.spec.spec import Spec
+from amikiln.spec.types import ACCOUNT
 
 ANY_ACCOUNT = "*"
 PUBLIC_PARAMETERS = "/aws/service/"
@@ -29,7 +30,7 @@ WITHOUT_ACCOUNT = {"image", "snapshot"}
 """EC2 resources whose ARN has no account in it."""
 
 # https://docs.aws.amazon.com/kms/latest/developerguide/concepts.html
-KEY_ARN = re.compile(r"arn:[a-z-]+:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+")
+KEY_ARN = re.compile(rf"arn:[a-z-]+:kms:[a-z0-9-]+:{ACCOUNT}:key/[A-Za-z0-9-]+")
 
 Statement = dict[str, Any]
 Condition = dict[str, dict[str, Any]]
@@ -83,7 +84,7 @@ def text(spec: Spec, account: str = ANY_ACCOUNT, kms_key: str | None = None) -> 
     Raises:
         SpecError: The account or the key cannot be one.
     """
-    if account != ANY_ACCOUNT and not re.fullmatch(r"\d{12}", account):
+    if account != ANY_ACCOUNT and not re.fullmatch(ACCOUNT, account):
         raise SpecError(f"{account!r} is not an AWS account", hint="give its 12 digits")
     if kms_key is not None and not KEY_ARN.fullmatch(kms_key):
         raise SpecError(

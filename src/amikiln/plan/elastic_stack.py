@@ -18,16 +18,16 @@ import yaml
 from amikiln.aws import template_yaml
 from amikiln.errors import PreflightError
 from amikiln.spec.machine import Source
+from amikiln.spec.types import AMI_ID, STACK_VERSION
 
 MAPPING = "AWSRegion2AMI"
 SYSTEMS = {"x86_64": "linuxamd64", "arm64": "linuxarm64"}
 READ_SECONDS = 30
 LARGEST_TEMPLATE = 4 * 2**20
-IMAGE_ID = re.compile(r"ami-[0-9a-f]{8,17}")
-STATED_VERSION = re.compile(r"\bv\d+\.\d+\.\d+\S*")
+STATED_VERSION = re.compile(rf"\b{STACK_VERSION}\S*")
 
 
-def image_id(source: Source, region: str, image_directory: Path) -> str:
+def find_image_id(source: Source, region: str, image_directory: Path) -> str:
     """Return the AMI that a version of the stack runs its agents on.
 
     Args:
@@ -40,11 +40,11 @@ def image_id(source: Source, region: str, image_directory: Path) -> str:
     """
     version = source.stack_version or ""
     place = source.stack_template.replace("{version}", version)
-    content = _fetched(place) if urlsplit(place).scheme else _read(image_directory / place)
-    return _found(_parsed(content, place), place, version, region, source.architecture)
+    content = _fetch(place) if urlsplit(place).scheme else _read(image_directory / place)
+    return _find_image_id(_parse(content, place), place, version, region, source.architecture)
 
 
-def _found(
+def _find_image_id(
     template: Mapping[str, Any], place: str, version: str, region: str, architecture: str
 ) -> str:
     stated = STATED_VERSION.search(str(template.get("Description", "")))
@@ -54,14 +54,14 @@ def _found(
             f" and source.stack_version is {version}",
             hint="correct source.stack_version or source.stack_template in image.toml",
         )
-    regions = _table(_table(template, "Mappings"), MAPPING)
+    regions = _mapping_at(_mapping_at(template, "Mappings"), MAPPING)
     if region not in regions:
         raise PreflightError(
             f"{place} has no image for {region}; it has some for {', '.join(sorted(regions))}",
             hint="choose another region or stack version",
         )
-    found = _table(regions, region).get(SYSTEMS[architecture])
-    if not isinstance(found, str) or not IMAGE_ID.fullmatch(found):
+    found = _mapping_at(regions, region).get(SYSTEMS[architecture])
+    if not isinstance(found, str) or not re.fullmatch(AMI_ID, found):
         raise PreflightError(
             f"{place} has no image for {architecture} in {region}: {SYSTEMS[architecture]} is"
             f" {found!r}",
@@ -70,12 +70,12 @@ def _found(
     return found
 
 
-def _table(within: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+def _mapping_at(within: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     found = within.get(key)
     return found if isinstance(found, dict) else {}
 
 
-def _parsed(content: bytes, place: str) -> Mapping[str, Any]:
+def _parse(content: bytes, place: str) -> Mapping[str, Any]:
     try:
         return template_yaml.parse_template(content) or {}
     except yaml.YAMLError as error:
@@ -96,7 +96,7 @@ def _read(file: Path) -> bytes:
         ) from error
 
 
-def _fetched(url: str) -> bytes:
+def _fetch(url: str) -> bytes:
     try:
         with urlopen(url, timeout=READ_SECONDS) as answer:  # noqa: S310  (https, says the spec)
             content: bytes = answer.read(LARGEST_TEMPLATE)

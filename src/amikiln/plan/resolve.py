@@ -80,7 +80,7 @@ def _source(spec: Spec, image_directory: Path, session: Session) -> SourceImage:
         what = f"{wanted.architecture} image named {wanted.name!r} of owner {wanted.owner}"
     else:
         if wanted.stack_version is not None:
-            image_id = elastic_stack.image_id(wanted, spec.region, image_directory)
+            image_id = elastic_stack.find_image_id(wanted, spec.region, image_directory)
         else:
             image_id = wanted.id or _parameter(
                 spec, wanted.parameter or "", "source.parameter", session

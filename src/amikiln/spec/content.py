@@ -1,4 +1,4 @@
-"""The tables of a spec that say what goes into the image, and what it has to prove."""
+"""The spec's tables about what goes into the image, and what is verified of it."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ from amikiln.spec.types import (
     ImageReference,
     RelativePath,
     SecretName,
-    Table,
+    SpecTable,
     TargetName,
     UserName,
     VariableName,
     Version,
-    text,
+    match,
 )
 
 
-class Docker(Table):
-    """What dockerd holds."""
+class Docker(SpecTable):
+    """Docker, and the container images that are pulled into it."""
 
     images: tuple[ImageReference, ...] = Field(strict=False)
     minimum_version: Version = "24.0"
     minimum_buildx_version: Version = "0.12"
 
 
-class Buildkit(Table):
+class Buildkit(SpecTable):
     """The persistent builder (https://docs.docker.com/build/buildkit/toml-configuration/)."""
 
     driver: Literal["docker-container", "systemd"] = "docker-container"
     """systemd: buildkitd as a service, its programs out of the same image; no container."""
     builder: Annotated[
         str,
-        *text(r"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,99}$", "letters, digits, _ . and -, 100 at most"),
+        *match(r"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,99}$", "letters, digits, _ . and -, 100 at most"),
     ]
     image: ImageReference = "moby/buildkit:v0.26.3"
     owner: UserName = "buildkite-agent"
@@ -48,8 +48,8 @@ class Buildkit(Table):
     plain_http_registries: tuple[HostName, ...] = Field(default=(), strict=False)
 
 
-class Warm(Table):
-    """The real build that fills the builder's cache, and that has to be all hits afterwards.
+class Warm(SpecTable):
+    """The real build that fills the builder's cache. Verify repeats it: every step has to be a hit.
 
     Bake files or one Dockerfile, as ``docker buildx bake`` takes them
     (https://docs.docker.com/build/bake/reference/).
@@ -57,7 +57,7 @@ class Warm(Table):
 
     context: Annotated[
         str,
-        *text(
+        *match(
             r"^((https?|ssh|file)://|git@)[^\s#]+#[^\s:#-][^\s:#]*(:[^\s:#]+)?$|^[^\s:#/-][^\s:#]*$",
             "a folder beside image.toml, or a git URL with #REF or #REF:FOLDER",
             longest=1024,
@@ -74,18 +74,18 @@ class Warm(Table):
     cache_from: tuple[CacheSource, ...] = Field(default=(), strict=False)
     """Where else cached layers come from, as ``type=registry,ref=HOST/PATH:TAG``."""
     secrets: tuple[SecretName, ...] = Field(default=(), strict=False)
-    """Names alone: the values are given to the run over stdin or another file descriptor."""
+    """Names only: the values are given to the run through a file descriptor."""
     attempts: int = Field(default=3, ge=1, le=10)
 
     @field_validator("context")
     @classmethod
-    def without_a_login(cls, context: str) -> str:
+    def refuse_login(cls, context: str) -> str:
         if re.match(r"https?://[^/]*@", context):
             raise ValueError("holds a login, and would stay in the image: use a credential helper")
         return context
 
     @model_validator(mode="after")
-    def one_kind_of_build(self) -> Warm:
+    def check_one_kind_of_build(self) -> Warm:
         if self.bake_files and self.dockerfile:
             raise ValueError("bake_files and dockerfile exclude each other")
         if self.dockerfile and self.targets != ("default",):
@@ -96,12 +96,12 @@ class Warm(Table):
 
     @property
     def is_git(self) -> bool:
-        """Whether the context is a git repository's and not a folder's."""
+        """Whether the context is in a git repository; otherwise it is a folder."""
         return "#" in self.context
 
 
-class AllowedSecret(Table):
-    """A finding of the scan that is none, and why."""
+class AllowedSecret(SpecTable):
+    """A finding of the scan for secrets that is no secret, and why."""
 
     path: str = Field(min_length=2, max_length=1024, pattern=r"^/")
     """Where; ``*`` matches anything, ``/`` included."""
@@ -110,14 +110,14 @@ class AllowedSecret(Table):
     reason: str = Field(min_length=10, max_length=500)
 
 
-class Secrets(Table):
+class Secrets(SpecTable):
     """What the scan for secrets may find."""
 
     allow: tuple[AllowedSecret, ...] = Field(default=(), strict=False)
 
 
-class Verify(Table):
-    """What an image has to prove on a machine that was booted from it."""
+class Verify(SpecTable):
+    """What is required of a machine that was booted from the image."""
 
     minimum_hit_share: float = Field(default=1.0, gt=0, le=1)
     """Of the warm build's steps, and of the time they took when cold."""

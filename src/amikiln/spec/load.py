@@ -80,7 +80,7 @@ def _faults(raw: Mapping[str, Any], origin: str) -> list[str]:
     try:
         Spec.model_validate(raw)
     except ValidationError as error:
-        return explain.described(error, Spec, origin)
+        return explain.describe(error, Spec, origin)
     return []
 
 

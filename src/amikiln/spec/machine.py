@@ -1,4 +1,4 @@
-"""The tables of a spec that say what machines are like: baked on, verified on, and the fleet's."""
+"""The spec's tables about machines: those that bake and verify run on, and the fleet's."""
 
 from __future__ import annotations
 
@@ -7,24 +7,30 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from amikiln.spec.types import (
+    ACCOUNT,
+    AMI_ID,
+    STACK_VERSION,
     Deadline,
     GroupName,
     InstanceType,
     ParameterPath,
-    Table,
+    SpecTable,
     UserName,
-    text,
+    match,
 )
 
 STACK_TEMPLATE = "https://s3.amazonaws.com/buildkite-aws-stack/{version}/aws-stack.yml"
 """https://github.com/buildkite/elastic-ci-stack-for-aws"""
 
 
-class Source(Table):
-    """The image that a bake starts from: by id, by an SSM parameter, the newest of a name, or the
-    one of a version of Buildkite's Elastic CI Stack."""
+class Source(SpecTable):
+    """The image that a bake starts from.
 
-    id: Annotated[str, *text(r"^ami-[0-9a-f]{8,17}$", "an AMI id")] | None = None
+    By its id, by an SSM parameter, the newest of a name, or the image of a version of Buildkite's
+    Elastic CI Stack.
+    """
+
+    id: Annotated[str, *match(rf"^{AMI_ID}$", "an AMI id")] | None = None
     parameter: ParameterPath | None = None
     """An SSM parameter that holds an AMI id, as AWS publishes them below /aws/service."""
     name: str | None = Field(default=None, min_length=1, max_length=128)
@@ -32,18 +38,20 @@ class Source(Table):
     owner: (
         Annotated[
             str,
-            *text(
-                r"^(\d{12}|amazon|self|aws-marketplace)$",
+            *match(
+                rf"^({ACCOUNT}|amazon|self|aws-marketplace)$",
                 "an account of 12 digits, amazon, self or aws-marketplace",
             ),
         ]
         | None
     ) = None
-    stack_version: Annotated[str, *text(r"^v\d+\.\d+\.\d+$", "a version, as v6.71.1")] | None = None
+    stack_version: Annotated[str, *match(rf"^{STACK_VERSION}$", "a version, as v6.71.1")] | None = (
+        None
+    )
     """The image of the Elastic CI Stack's agents in this version."""
     stack_template: Annotated[
         str,
-        *text(
+        *match(
             r"^(https://[A-Za-z0-9._/{}~%-]+|(\.?[A-Za-z0-9_][A-Za-z0-9_.-]*/)*[A-Za-z0-9_{][A-Za-z0-9_.{}-]*)$",
             "an https URL or a file beside image.toml; {version} stands for stack_version",
             1024,
@@ -55,7 +63,7 @@ class Source(Table):
     """Who logs in over ssh; needs sudo without a password, unless it is root."""
 
     @model_validator(mode="after")
-    def one_way_to_find_it(self) -> Source:
+    def check_one_way_to_find_it(self) -> Source:
         ways = ("id", "parameter", "name", "stack_version")
         given = [key for key in ways if getattr(self, key) is not None]
         if len(given) != 1:
@@ -69,28 +77,28 @@ class Source(Table):
         return self
 
 
-class Instance(Table):
+class Instance(SpecTable):
     """The machine that is baked and verified on, and its network."""
 
     types: tuple[InstanceType, ...] = Field(min_length=1, strict=False)
     """In order of preference: the next is tried where there is no capacity for one."""
-    subnet: Annotated[str, *text(r"^subnet-[0-9a-f]{8,17}$", "a subnet id")] | None = None
+    subnet: Annotated[str, *match(r"^subnet-[0-9a-f]{8,17}$", "a subnet id")] | None = None
     subnet_parameter: ParameterPath | None = None
     """An SSM parameter that holds a subnet id. Neither: the default VPC's subnets, one a zone."""
-    security_group: Annotated[str, *text(r"^sg-[0-9a-f]{8,17}$", "a group id")] | None = None
+    security_group: Annotated[str, *match(r"^sg-[0-9a-f]{8,17}$", "a group id")] | None = None
     security_group_parameter: ParameterPath | None = None
     """An SSM parameter that holds a group id. Neither: one is made for each run."""
     ssh_from: (
         Annotated[
             str,
-            *text(r"^\d{1,3}(\.\d{1,3}){3}/\d{1,2}$", "an IPv4 network, as 203.0.113.7/32"),
+            *match(r"^\d{1,3}(\.\d{1,3}){3}/\d{1,2}$", "an IPv4 network, as 203.0.113.7/32"),
         ]
         | None
     ) = None
     """Whom a run's own security group lets in; None: this machine's public address."""
 
     @model_validator(mode="after")
-    def one_network(self) -> Instance:
+    def check_network(self) -> Instance:
         for key in ("subnet", "security_group"):
             if getattr(self, key) is not None and getattr(self, f"{key}_parameter") is not None:
                 raise ValueError(f"{key} and {key}_parameter exclude each other")
@@ -99,7 +107,7 @@ class Instance(Table):
         return self
 
 
-class Volume(Table):
+class Volume(SpecTable):
     """The root volume, gp3 (https://docs.aws.amazon.com/ebs/latest/userguide/general-purpose.html)."""
 
     size_gib: int = Field(ge=1, le=65536)
@@ -107,7 +115,7 @@ class Volume(Table):
     throughput_mib: int = Field(default=500, ge=125, le=2000)
 
     @model_validator(mode="after")
-    def within_the_limits_of_gp3(self) -> Volume:
+    def check_limits_of_gp3(self) -> Volume:
         if self.iops > max(3000, 500 * self.size_gib):
             raise ValueError(
                 f"gp3 gives at most 500 IOPS per GiB: {self.size_gib} GiB allow "
@@ -121,7 +129,7 @@ class Volume(Table):
         return self
 
 
-class Fleet(Table):
+class Fleet(SpecTable):
     """Whose machines follow the pointer."""
 
     auto_scaling_groups: tuple[GroupName, ...] = Field(default=(), strict=False)
@@ -136,7 +144,7 @@ class Fleet(Table):
     """Whether the machines' Docker maps users: it then has another data root, without a cache."""
 
 
-class Deadlines(Table):
+class Deadlines(SpecTable):
     """How long each wait may take, in seconds."""
 
     boot_seconds: Deadline = 600

@@ -1,4 +1,4 @@
-"""The spec: what people edit, as tables that are checked whole and frozen from then on."""
+"""The spec: what people write in image.toml, as checked and frozen tables."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pydantic import Field, field_validator
 
 from amikiln.spec.content import Buildkit, Docker, Secrets, Verify, Warm
 from amikiln.spec.machine import Deadlines, Fleet, Instance, Source, Volume
-from amikiln.spec.types import Name, ParameterPath, Table, text
+from amikiln.spec.types import REGION, Name, ParameterPath, SpecTable, match
 
 
-class Publish(Table):
+class Publish(SpecTable):
     """The pointer: an SSM parameter that names the image in use."""
 
     parameter: ParameterPath
@@ -22,16 +22,16 @@ class Publish(Table):
     """``resolve:ssm:`` in a launch template asks for aws:ec2:image."""
 
 
-class Spec(Table):
-    """One image: what goes in, where it comes out, who follows it."""
+class Spec(SpecTable):
+    """One image: what goes in, where it is published, and which fleet uses it."""
 
     name: Name
-    region: Annotated[str, *text(r"^[a-z]{2}(-[a-z]+)+-\d$", "an AWS region, as us-east-1", 30)]
+    region: Annotated[str, *match(rf"^{REGION}$", "an AWS region, as us-east-1", 30)]
     ami_name_prefix: Annotated[
-        # RegisterImage's characters; time and digest are put behind, and 128 is the limit:
+        # RegisterImage's characters; the time and a random part are appended, and 128 is the limit:
         # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateImage.html
         str,
-        *text(
+        *match(
             r"^[A-Za-z0-9()\[\] ./'@_-]{3,100}$",
             "3 to 100 of: letters, digits, spaces and ( ) [ ] . / - ' @ _",
         ),
@@ -56,7 +56,7 @@ class Spec(Table):
 
     @field_validator("schedule")
     @classmethod
-    def a_cron_line(cls, line: str) -> str:
+    def check_cron_line(cls, line: str) -> str:
         try:
             CronSim(line, datetime.now(UTC))
         except CronSimError as error:

@@ -1,4 +1,4 @@
-"""The kinds of values that a spec is made of: what is allowed, as a pattern and in words."""
+"""The types of a spec's values: what is allowed, as a pattern and in words."""
 
 from __future__ import annotations
 
@@ -6,33 +6,45 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+AMI_ID = r"ami-[0-9a-f]{8,17}"
+REGION = r"[a-z]{2}(-[a-z]+)+-\d"
+ACCOUNT = r"\d{12}"
+STACK_VERSION = r"v\d+\.\d+\.\d+"
+"""A release of the Elastic CI Stack (https://github.com/buildkite/elastic-ci-stack-for-aws)."""
 
-class Table(BaseModel):
-    """A table of the spec: unknown keys are faults, and nothing is changed after reading."""
+
+class SpecTable(BaseModel):
+    """A table of the spec: unknown keys are errors, and its values never change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-def text(pattern: str, allowed: str, longest: int | None = None) -> Any:
-    """Return what makes a string type of a pattern, and of words for people."""
+def match(pattern: str, allowed: str, longest: int | None = None) -> Any:
+    """Return the annotations of a string that has to match a pattern.
+
+    Args:
+        pattern: A regular expression for the whole value.
+        allowed: The same in words, for error messages and the JSON Schema.
+        longest: The most characters that the value may have.
+    """
     return (StringConstraints(pattern=pattern, max_length=longest), Field(description=allowed))
 
 
 Name = Annotated[
     str,
-    *text(r"^[a-z0-9][a-z0-9-]{0,62}$", "lower-case letters, digits and -, 63 at most"),
+    *match(r"^[a-z0-9][a-z0-9-]{0,62}$", "lower-case letters, digits and -, 63 at most"),
 ]
 UserName = Annotated[
-    str, *text(r"^[a-z_][a-z0-9_-]{0,31}$", "a Linux user name: a-z, 0-9, _ and -, 32 at most")
+    str, *match(r"^[a-z_][a-z0-9_-]{0,31}$", "a Linux user name: a-z, 0-9, _ and -, 32 at most")
 ]
 HostName = Annotated[
-    str, *text(r"^[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?$", "a host name, with :PORT where needed")
+    str, *match(r"^[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?$", "a host name, with :PORT where needed")
 ]
 ImageReference = Annotated[
     # The distribution project's grammar, less digests: plan resolves those.
     # https://pkg.go.dev/github.com/distribution/reference
     str,
-    *text(
+    *match(
         r"^[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5}/[a-z0-9]+([._-]+[a-z0-9]+)*)?"
         r"(/[a-z0-9]+([._-]+[a-z0-9]+)*)*:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$",
         "HOST/PATH:TAG, with the tag and without a digest (plan finds the digest)",
@@ -41,39 +53,41 @@ ImageReference = Annotated[
 ]
 ParameterPath = Annotated[
     str,
-    *text(
+    *match(
         r"^(/[A-Za-z0-9_.-]+|/[A-Za-z0-9_.-]*\{region\}[A-Za-z0-9_.-]*){1,15}$",
         "an SSM path of /, letters, digits, _ . and -; {region} stands for the region",
         longest=1011,
     ),
 ]
 GroupName = Annotated[
-    str, *text(r"^[A-Za-z0-9 ._/-]{1,255}$", "letters, digits, spaces and . _ / -, 255 at most")
+    str, *match(r"^[A-Za-z0-9 ._/-]{1,255}$", "letters, digits, spaces and . _ / -, 255 at most")
 ]
 InstanceType = Annotated[
-    str, *text(r"^[a-z0-9-]+\.[a-z0-9-]+$", "an EC2 instance type, as m7i.4xlarge", 50)
+    str, *match(r"^[a-z0-9-]+\.[a-z0-9-]+$", "an EC2 instance type, as m7i.4xlarge", 50)
 ]
 RelativePath = Annotated[
     str,
-    *text(
+    *match(
         r"^(\.?[A-Za-z0-9_][A-Za-z0-9_.-]*/)*\.?[A-Za-z0-9_][A-Za-z0-9_.-]*$",
         "a path below the context's folder",
         512,
     ),
 ]
 TargetName = Annotated[
-    str, *text(r"^[A-Za-z0-9_][A-Za-z0-9_-]*$", "a target's or group's name in the bake files", 128)
+    str,
+    *match(r"^[A-Za-z0-9_][A-Za-z0-9_-]*$", "a target's or group's name in the bake files", 128),
 ]
 CacheSource = Annotated[
     # https://docs.docker.com/build/cache/backends/
     str,
-    *text(r"^type=[A-Za-z0-9_.:/=,@+-]+$", "a cache, as type=registry,ref=HOST/PATH:TAG", 1024),
+    *match(r"^type=[A-Za-z0-9_.:/=,@+-]+$", "a cache, as type=registry,ref=HOST/PATH:TAG", 1024),
 ]
 VariableName = Annotated[
-    str, *text(r"^[A-Za-z_][A-Za-z0-9_]*$", "a variable's name: letters, digits and _", 128)
+    str, *match(r"^[A-Za-z_][A-Za-z0-9_]*$", "a variable's name: letters, digits and _", 128)
 ]
 SecretName = Annotated[
-    str, *text(r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$", "a secret's id: letters, digits, _ . and -", 128)
+    str,
+    *match(r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$", "a secret's id: letters, digits, _ . and -", 128),
 ]
-Version = Annotated[str, *text(r"^\d+(\.\d+){0,3}$", "a version of numbers, as 24.0")]
+Version = Annotated[str, *match(r"^\d+(\.\d+){0,3}$", "a version of numbers, as 24.0")]
 Deadline = Annotated[int, Field(ge=1, le=24 * 3600, description="seconds, a day at most")]
