@@ -1,4 +1,4 @@
-"""What is kept is made once, whole or not at all."""
+"""A result in the cache is made once, whole or not at all."""
 
 from __future__ import annotations
 

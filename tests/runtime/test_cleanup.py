@@ -1,4 +1,4 @@
-"""The undo stack: reverse order, whatever happens, and a word about what stays."""
+"""The undo stack: reverse order, whatever happens, and a report of what is left behind."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from amikiln.runtime.cleanup import Undo
 from fakes import Recorder
 
 
-def test_things_are_taken_back_in_reverse_order() -> None:
+def test_resources_are_removed_in_reverse_order() -> None:
     gone: list[str] = []
     with Undo(Recorder()) as undo:
         undo.add("first", lambda: gone.append("first"))
@@ -26,16 +26,25 @@ def test_an_error_passes_through_after_the_undoing(error: BaseException) -> None
     assert gone == ["first"]
 
 
-def test_what_is_kept_stays() -> None:
+def test_a_cancelled_action_is_not_called() -> None:
     gone: list[str] = []
     with Undo(Recorder()) as undo:
         undo.add("image ami-1", lambda: gone.append("image"))
         undo.add("instance i-1", lambda: gone.append("instance"))
-        undo.keep("image ami-1")
+        undo.cancel("image ami-1")
     assert gone == ["instance"]
 
 
-def test_a_failing_undo_is_told_and_stops_no_other() -> None:
+def test_all_actions_can_be_cancelled_and_later_ones_still_count() -> None:
+    gone: list[str] = []
+    with Undo(Recorder()) as undo:
+        undo.add("first", lambda: gone.append("first"))
+        undo.cancel_all()
+        undo.add("second", lambda: gone.append("second"))
+    assert gone == ["second"]
+
+
+def test_a_failing_action_is_reported_and_stops_no_other() -> None:
     gone: list[str] = []
     report = Recorder()
 
@@ -49,7 +58,7 @@ def test_a_failing_undo_is_told_and_stops_no_other() -> None:
     assert report.said == ["left behind: instance i-1: no network; the next run removes it"]
 
 
-def test_an_undo_that_fails_once_is_tried_again() -> None:
+def test_an_action_that_fails_once_is_tried_again() -> None:
     tries: list[int] = []
 
     def refuse_once() -> None:
@@ -63,7 +72,7 @@ def test_an_undo_that_fails_once_is_tried_again() -> None:
     assert (len(tries), report.said) == (2, [])
 
 
-def test_an_interrupt_while_taking_back_does_not_stop_it() -> None:
+def test_an_interrupt_during_clean_up_does_not_stop_it() -> None:
     gone: list[str] = []
     tries: list[int] = []
 
@@ -79,7 +88,7 @@ def test_an_interrupt_while_taking_back_does_not_stop_it() -> None:
     assert gone == ["second", "first"]
 
 
-def test_a_second_interrupt_says_all_that_is_left() -> None:
+def test_a_second_interrupt_names_all_that_is_left() -> None:
     def interrupted() -> None:
         raise Interrupted
 

@@ -1,4 +1,4 @@
-"""The subprocess door: what programs write, how they end, what errors do not tell."""
+"""Subprocesses: what programs write, how they end, what errors leave out."""
 
 from __future__ import annotations
 

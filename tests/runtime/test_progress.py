@@ -1,4 +1,4 @@
-"""How amikiln talks: plain lines with groups where nobody watches, nothing on stdout."""
+"""Progress: plain lines with groups where nobody watches, nothing on stdout."""
 
 from __future__ import annotations
 

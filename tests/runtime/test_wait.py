@@ -1,4 +1,4 @@
-"""The waiter: promptness, deadlines, and the union of what was waited for."""
+"""The waiter: promptness, deadlines, and the total time waited."""
 
 from __future__ import annotations
 

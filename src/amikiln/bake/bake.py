@@ -54,7 +54,7 @@ def bake(
         undo.add(f"image of run {run.id}", lambda: _remove(run, session))
         record = _written(_begin_image(machine.instance_id, plan, run, session), plan, session)
         # From here on it is worth keeping: if the rest fails, the next run takes it up.
-        undo.keep(f"image of run {run.id}")
+        undo.cancel(f"image of run {run.id}")
         return _image(record, plan, session)
 
 

@@ -160,7 +160,7 @@ def keep(machine: TemporaryMachine, plan: Plan, session: Session, undo: Undo) ->
     except AmikilnError as error:
         session.report.line(f"its timer could not be cancelled: {error}")
     machine.guest.leave()
-    undo.keep_all()
+    undo.cancel_all()
     session.report.line(
         f"kept {instance_id}. Log in:\n"
         f"  ssh -i {keys.ours} -o UserKnownHostsFile={keys.directory}/known_hosts"

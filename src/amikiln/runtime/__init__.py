@@ -1,1 +1,1 @@
-"""Subprocesses, waiting, progress, clean-up, cached work, directories."""
+"""Subprocesses, waiting, progress, clean-up, cached work, files and directories."""

@@ -1,8 +1,10 @@
-"""What was made is taken back in reverse order, whatever ends the work."""
+"""Removes what was created, in reverse order, however the work ends."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
 from types import TracebackType
 
 from amikiln.errors import Interrupted
@@ -10,33 +12,38 @@ from amikiln.runtime.progress import Reporter
 
 
 class Undo:
-    """A stack of things to take back when the block ends, by success, error or Ctrl-C.
+    """An ``ExitStack`` of clean-up actions that retries them and survives Ctrl-C.
+
+    An action that fails twice is reported and stops no other. The first interruption waits until
+    everything is removed; a second one ends the clean-up and names what is left.
 
     Args:
-        report: Told what could not be taken back.
+        report: Reports what could not be removed.
     """
 
     def __init__(self, report: Reporter) -> None:
         self._report = report
-        self._entries: list[tuple[str, Callable[[], object]]] = []
+        self._stack = ExitStack()
+        self._cancelled: set[str] = set()
+        self._gave_up = False
 
     def add(self, what: str, action: Callable[[], object]) -> None:
-        """Register something right before or right after it is made.
+        """Register the clean-up of a resource, right before or right after it is created.
 
         Args:
             what: Names the resource with its id, as "instance i-0abc".
-            action: Removes it; has to accept that it is gone already, or never came to be. It is
-                tried twice.
+            action: Removes it. It must accept that the resource is gone already, or was never
+                created; if it fails, it is called a second time.
         """
-        self._entries.append((what, action))
+        self._stack.push(partial(self._undo, what, action))
 
-    def keep(self, what: str) -> None:
-        """Do not take back what was registered under this name: it is what was wanted."""
-        self._entries = [entry for entry in self._entries if entry[0] != what]
+    def cancel(self, what: str) -> None:
+        """Leave the resource registered under this name where it is."""
+        self._cancelled.add(what)
 
-    def keep_all(self) -> None:
-        """Take nothing back: somebody wants to look at it."""
-        self._entries.clear()
+    def cancel_all(self) -> None:
+        """Leave everything registered so far where it is."""
+        self._stack.pop_all()
 
     def __enter__(self) -> Undo:
         return self
@@ -47,24 +54,33 @@ class Undo:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        interrupt = error if isinstance(error, Interrupted) else None
-        while self._entries:
-            what, action = self._entries[-1]
-            try:
-                self._take_back(what, action)
-            except Interrupted as another:
-                if interrupt is not None:
-                    # The second Ctrl-C: the user wants out, and has to know what stays.
-                    left = [left for left, _ in reversed(self._entries)]
-                    self._entries.clear()
-                    raise Interrupted(*interrupt.left_behind, *left) from another
-                interrupt = another
-                continue
-            self._entries.pop()
-        if interrupt is not None and interrupt is not error:
-            raise interrupt
+        self._stack.__exit__(kind, error, trace)
 
-    def _take_back(self, what: str, action: Callable[[], object]) -> None:
+    def _undo(
+        self,
+        what: str,
+        action: Callable[[], object],
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Call an action; ``error`` ended the block or was raised by an action before this one."""
+        if what in self._cancelled:
+            return
+        interrupt = error if isinstance(error, Interrupted) else None
+        while not self._gave_up:
+            try:
+                self._try_twice(what, action)
+            except Interrupted as another:
+                self._gave_up = interrupt is not None
+                interrupt = interrupt or another
+                continue
+            if interrupt is not None and interrupt is not error:
+                raise interrupt
+            return
+        raise Interrupted(*(interrupt.left_behind if interrupt else ()), what)
+
+    def _try_twice(self, what: str, action: Callable[[], object]) -> None:
         for last_try in (False, True):
             try:
                 action()

@@ -1,29 +1,24 @@
-"""Where amikiln keeps files on the machine it runs on (the XDG base directories)."""
+"""Where amikiln keeps its files (the XDG base directories, by way of platformdirs)."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
+from platformdirs import user_cache_path, user_state_path
+
 
 def state_directory() -> Path:
-    """Return where things live that are history or the local cloud's data.
+    """Return the directory of the history of runs and of the local cloud's data.
 
     ``AMIKILN_STATE`` overrides ``$XDG_STATE_HOME/amikiln``.
     """
-    return _place("AMIKILN_STATE", "XDG_STATE_HOME", ".local/state")
+    return Path(os.environ.get("AMIKILN_STATE") or user_state_path("amikiln")).absolute()
 
 
 def cache_directory() -> Path:
-    """Return where things live that can be made again: base images, compiled programs.
+    """Return the directory of what can be made again, such as base images and compiled programs.
 
     ``AMIKILN_CACHE`` overrides ``$XDG_CACHE_HOME/amikiln``.
     """
-    return _place("AMIKILN_CACHE", "XDG_CACHE_HOME", ".cache")
-
-
-def _place(own: str, standard: str, default: str) -> Path:
-    if chosen := os.environ.get(own):
-        return Path(chosen).absolute()
-    base = os.environ.get(standard)
-    return (Path(base) if base else Path.home() / default).absolute() / "amikiln"
+    return Path(os.environ.get("AMIKILN_CACHE") or user_cache_path("amikiln")).absolute()

@@ -1,4 +1,4 @@
-"""The one door through which amikiln runs other programs."""
+"""Runs subprocesses."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ TAIL_LINES = 20
 
 
 @dataclass(frozen=True)
-class Finished:
-    """What a program that exited with 0 wrote."""
+class Output:
+    """What a program wrote before it exited with 0."""
 
     stdout: bytes
     stderr: bytes
@@ -37,12 +37,12 @@ class CommandMissing(AmikilnError):
 
 
 class CommandFailed(AmikilnError):
-    """A program exited with another code than 0, or ran out of time.
+    """A program exited with a code other than 0, or ran out of time.
 
-    Only the program's name is told, never its arguments or input: they may hold secrets.
+    Names the program but not its arguments or input, which may hold secrets.
 
     Attributes:
-        exit_code_seen: The program's exit code; None if it was ended at its deadline.
+        exit_code_seen: The program's exit code; None if it was killed at its deadline.
         tail: The last lines it wrote to stderr (or to both, when streamed).
     """
 
@@ -62,11 +62,11 @@ def run(
     timeout_seconds: float | None = None,
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
-) -> Finished:
+) -> Output:
     """Run a program to its end and return what it wrote.
 
     Args:
-        argv: The program and its arguments; never a secret, for every user can read them.
+        argv: The program and its arguments. Never a secret: other users can read them.
         input: What the program reads from stdin, as bytes or as a file on disk; nothing by default.
         timeout_seconds: Kill the program after this long.
         env: The whole environment; by default this process's.
@@ -74,9 +74,9 @@ def run(
 
     Raises:
         CommandMissing: The program is not installed.
-        CommandFailed: It exited with another code than 0, or ran out of time.
+        CommandFailed: It exited with a code other than 0, or ran out of time.
     """
-    program = _program(argv)
+    program = _find_program(argv)
     source: dict[str, object] = {"input": input}
     if not isinstance(input, bytes):
         source = {"stdin": subprocess.DEVNULL if input is None else input}
@@ -88,15 +88,15 @@ def run(
             env=env,
             cwd=cwd,
             check=False,
-            # Ctrl-C is for us to answer: a program it reaches too could not be asked to clean up.
+            # Ctrl-C must reach this process alone, which then decides what to stop and clean up.
             start_new_session=True,
             **source,
         )
     except subprocess.TimeoutExpired as error:
-        raise CommandFailed(program, None, _text(error.stderr or b"")) from error
+        raise CommandFailed(program, None, _last_lines(error.stderr or b"")) from error
     if done.returncode != 0:
-        raise CommandFailed(program, done.returncode, _text(done.stderr or done.stdout))
-    return Finished(done.stdout, done.stderr)
+        raise CommandFailed(program, done.returncode, _last_lines(done.stderr or done.stdout))
+    return Output(done.stdout, done.stderr)
 
 
 def stream(
@@ -107,20 +107,20 @@ def stream(
     timeout_seconds: float | None = None,
     env: Mapping[str, str] | None = None,
 ) -> None:
-    """Run a program and hand over each line it writes, stdout and stderr together, as it comes.
+    """Run a program and pass on each line it writes, stdout and stderr together, as it comes.
 
     Args:
         argv: The program and its arguments.
-        on_line: Called for every line, without its newline.
+        on_line: Called with every line, without its newline. What it raises ends the program.
         input: What the program reads from stdin.
         timeout_seconds: Kill the program after this long.
         env: The whole environment; by default this process's.
 
     Raises:
         CommandMissing: The program is not installed.
-        CommandFailed: It exited with another code than 0, or ran out of time; carries the tail.
+        CommandFailed: It exited with a code other than 0, or ran out of time.
     """
-    program = _program(argv)
+    program = _find_program(argv)
     tail: deque[str] = deque(maxlen=TAIL_LINES)
     with subprocess.Popen(
         [str(word) for word in argv],
@@ -165,16 +165,16 @@ def _feed(child: subprocess.Popen[bytes], data: bytes | None) -> None:
         with child.stdin as pipe:
             pipe.write(data)
     except BrokenPipeError:
-        # The program ended without reading everything; its exit code tells more than we could.
+        # The program ended without reading everything; its exit code says more than we could.
         return
 
 
-def _program(argv: Sequence[str | Path]) -> str:
+def _find_program(argv: Sequence[str | Path]) -> str:
     program = str(argv[0])
     if shutil.which(program) is None:
         raise CommandMissing(program)
     return Path(program).name
 
 
-def _text(raw: bytes) -> str:
+def _last_lines(raw: bytes) -> str:
     return "\n".join(raw.decode(errors="replace").strip().splitlines()[-TAIL_LINES:])

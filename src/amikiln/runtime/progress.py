@@ -1,7 +1,7 @@
-"""How amikiln talks while it works: to stderr, live on a terminal, plain lines elsewhere.
+"""Reports progress on stderr: live on a terminal, as plain lines elsewhere.
 
-stdout is for data alone: results, tables, JSON. In CI each stage begins with a line
-``--- title``, which Buildkite folds
+stdout is for data alone: results, tables, JSON. In CI each stage starts with a line
+``--- title``, under which Buildkite folds what follows
 (https://buildkite.com/docs/pipelines/configure/managing-log-output).
 """
 
@@ -20,20 +20,20 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 
 class Reporter(Protocol):
-    """What stages may say."""
+    """What a stage can report."""
 
     def group(self, title: str) -> None:
-        """Begin a new part of the work; it lasts until the next one begins."""
+        """Start a new part of the work, which lasts until the next one starts."""
 
     def line(self, text: str) -> None:
-        """Say something that stays."""
+        """Print text that stays on the screen."""
 
     def status(self, text: str) -> AbstractContextManager[None]:
-        """Say what is being waited for, as long as it is."""
+        """Show what is being done or waited for while the block runs."""
 
 
 class PlainReporter:
-    """Plain lines with the seconds since the start, for CI and for files."""
+    """Writes plain lines with the seconds since the start, for CI and log files."""
 
     def __init__(self, started: float | None = None) -> None:
         self._started = time.monotonic() if started is None else started
@@ -57,7 +57,7 @@ class PlainReporter:
 
 
 class TerminalReporter:
-    """A spinner with the passing seconds for what is waited for, on a terminal."""
+    """Shows a spinner with the elapsed seconds, on a terminal."""
 
     def __init__(self, console: Console, started: float | None = None) -> None:
         self._console = console
@@ -82,13 +82,13 @@ class TerminalReporter:
 
 
 def reporter_for_stderr(started: float | None = None) -> Reporter:
-    """Return the reporter that fits where stderr leads.
+    """Return the reporter that suits stderr: for a terminal, or for anything else.
 
-    CI agents give their jobs a terminal that nobody looks at: with ``CI`` set it counts as none
+    CI agents give their jobs a terminal that nobody looks at, so it is ignored if ``CI`` is set
     (https://buildkite.com/docs/pipelines/configure/environment-variables).
 
     Args:
-        started: ``time.monotonic()`` of the start that lines are timed from; now by default.
+        started: The ``time.monotonic()`` that lines are timed from; now by default.
     """
     console = Console(stderr=True)
     if console.is_terminal and not os.environ.get("CI"):

@@ -1,8 +1,8 @@
-"""The one way to wait: for a condition, with a deadline, and with the time accounted for.
+"""Waits for conditions, with deadlines, and measures how long.
 
-boto3's stock waiters give up on an image after 10 minutes and notice it 7.5 s late on
-average; large images take hours. Here the pause between two looks grows with the time
-already waited, so that short waits end promptly and long ones do not call the API often.
+boto3's own waiters give up on an image after 10 minutes, although large images take hours, and
+notice it 7.5 s late on average. Here the pause between two polls grows with the time waited so
+far, so that short waits end promptly and long ones do not call the API often.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ Found = TypeVar("Found")
 FIRST_PAUSE_SECONDS = 0.25
 LONGEST_PAUSE_SECONDS = 15.0
 PAUSE_SHARE = 0.03
-"""A pause is this share of what was waited so far: a wait ends at most 3 % late."""
+"""A pause is this share of the time waited so far: a wait ends at most 3 % late."""
 
 
 class DeadlinePassed(AmikilnError):
-    """What was waited for did not come true in time."""
+    """A condition was not met in time."""
 
 
 class Waiter:
     """Waits, and adds up how long it waited.
 
     Args:
-        report: Told what is being waited for.
-        clock: Returns seconds; only differences count.
-        pause: Called with the seconds between two looks.
+        report: Shows what is being waited for.
+        clock: Returns seconds since any fixed moment.
+        pause: Sleeps for the seconds that it is given.
     """
 
     def __init__(
@@ -52,15 +52,15 @@ class Waiter:
     def until(
         self, probe: Callable[[], Found | None], *, what: str, deadline_seconds: float
     ) -> Found:
-        """Call ``probe`` until it returns something else than None, and return that.
+        """Call ``probe`` until it returns something other than None, and return that.
 
         Args:
-            probe: Looks once; None (not False or 0) means "not yet".
-            what: What is waited for, as a user would say it, with the resource's id.
-            deadline_seconds: How long to wait in all.
+            probe: Looks once, and returns None (not False or 0) for "not yet".
+            what: The condition in a user's words, with the resource's id.
+            deadline_seconds: How long to wait in total.
 
         Raises:
-            DeadlinePassed: Nothing came in time. What ``probe`` raises passes through.
+            DeadlinePassed: It was not met in time. What ``probe`` raises passes through.
         """
         with self.span(what):
             began = self._clock()
@@ -77,7 +77,7 @@ class Waiter:
 
     @contextmanager
     def span(self, what: str) -> Iterator[None]:
-        """Count the time of the block as waiting (for a guest, a disk, an API's state)."""
+        """Count the time of the block as time waited: for a guest, a disk, an API's state."""
         began = self._clock()
         try:
             with self._report.status(what):
@@ -87,7 +87,7 @@ class Waiter:
                 self._spans.append((began, self._clock()))
 
     def waited_seconds(self) -> float:
-        """Return the union of all spans in seconds: overlapping waits count once."""
+        """Return the seconds waited so far; overlapping waits count once."""
         total, end = 0.0, float("-inf")
         with self._lock:
             for start, stop in sorted(self._spans):
