@@ -165,9 +165,11 @@ variable "machine_minutes" {
 }
 
 locals {
-  # Where amikiln's checkout is, and in it the image's spec.
+  # amikiln's checkout, and in it the image's spec.
   checkout = abspath("${path.root}/../..")
   image    = abspath("${path.root}/../../images/cpu-build")
+  # The recipe's files that are the same for every image.
+  shared = abspath("${path.root}/../../src/amikiln/recipe")
   tags = {
     "amikiln:image" = "cpu-build"
     "Name"          = var.ami_name_prefix
@@ -245,21 +247,31 @@ build {
   # commit. Without it nothing could tell afterwards whether the image is what was wanted.
   provisioner "shell-local" {
     environment_vars = [
-      "CHECKOUT=${local.checkout}",
+      "SETUP=${local.checkout}/scripts/lib/setup.sh",
+      "AMIKILN=${local.checkout}/.venv/bin/amikiln",
       "IMAGE=${local.image}",
       "HERE=${abspath(path.root)}",
       "SOURCE_AMI=${build.SourceAMI}",
       "ROOT_DEVICE=${var.root_device}",
     ]
     inline = [
-      "\"$CHECKOUT/scripts/lib/setup.sh\" --pipeline",
-      "\"$CHECKOUT/.venv/bin/amikiln\" export packer-inputs \"$IMAGE\" --to \"$HERE\" --source-ami \"$SOURCE_AMI\" --root-device \"$ROOT_DEVICE\"",
+      "\"$SETUP\" --pipeline",
+      "\"$AMIKILN\" export packer-inputs \"$IMAGE\" --to \"$HERE\" --source-ami \"$SOURCE_AMI\" --root-device \"$ROOT_DEVICE\"",
     ]
   }
 
+  # Into one folder: what every image shares, the builder's part of it, and what is this image's.
   provisioner "file" {
-    source      = "${path.root}/recipe"
+    source      = "${local.shared}/guest"
     destination = "/var/tmp"
+  }
+  provisioner "file" {
+    source      = "${local.shared}/builders/docker-container.sh"
+    destination = "/var/tmp/guest/builder.sh"
+  }
+  provisioner "file" {
+    source      = "${path.root}/recipe/"
+    destination = "/var/tmp/guest"
   }
   provisioner "file" {
     source      = "${path.root}/inputs/recipe.tar"
@@ -277,10 +289,10 @@ build {
     inline = [
       "rm -rf /run/amikiln /var/tmp/amikiln-context",
       "mkdir -p /run/amikiln /var/tmp/amikiln-context",
-      "cp -R /var/tmp/recipe/. /run/amikiln/",
+      "cp -R /var/tmp/guest/. /run/amikiln/",
       "tar -x -C /run/amikiln -f /var/tmp/recipe.tar",
       "tar -x -C /var/tmp/amikiln-context -f /var/tmp/context.tar",
-      "rm -rf /var/tmp/recipe /var/tmp/recipe.tar /var/tmp/context.tar",
+      "rm -rf /var/tmp/guest /var/tmp/recipe.tar /var/tmp/context.tar",
       "cd /run/amikiln",
       "for step in steps/*.sh; do echo \"$step\"; sh -eu \"$step\"; done",
     ]

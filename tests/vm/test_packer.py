@@ -41,8 +41,10 @@ def built(
     spec = load.load(IMAGE_DIRECTORY, local=True, changes=())
     classic = version() < (1, 7)
     beside = own_files.read(IMAGE_DIRECTORY)
-    files = template.files(spec, beside, here, root_device=LOCAL_ROOT_DEVICE, classic=classic)
-    folder.write(here, files)
+    files = template.render_folder(
+        spec, beside, here, root_device=LOCAL_ROOT_DEVICE, classic=classic
+    )
+    folder.write_folder(here, files)
     options = [f"-var=endpoint={local_cloud.variables['AWS_ENDPOINT_URL']}"] if classic else []
     environment = {
         **local_cloud.environment,

@@ -1,1 +1,2 @@
-set --  "$@"
+# shellcheck shell=sh
+set -- "$@"

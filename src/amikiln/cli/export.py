@@ -67,10 +67,10 @@ def export_packer(
 ) -> None:
     """Write Packer's folder: a template, and the recipe that `bake` runs. Asks no cloud."""
     spec = load.load(image, local=local, changes=changes)
-    wanted = template.files(spec, own_files.read(image), to, root_device=root_device)
+    wanted = template.render_folder(spec, own_files.read(image), to, root_device=root_device)
     if not check:
-        folder.write(to, wanted)
-    elif stale := folder.outdated(to, wanted):
+        folder.write_folder(to, wanted)
+    elif stale := folder.compare_folder(to, wanted):
         raise AmikilnError(
             f"{to} is not what {image} says: {', '.join(stale)}",
             hint=f"amikiln export packer {image} --to {to}",
@@ -89,4 +89,4 @@ def export_packer_inputs(
     """Write what one build of Packer's resolves; its template calls this."""
     spec, session = prepared(image, local, changes)
     plan = make_plan(spec, own_files.read(image), session)
-    folder.write_inputs(to, plan, source_ami=source_ami, root_device=root_device)
+    folder.write_inputs(to, plan, image, source_ami=source_ami, root_device=root_device)

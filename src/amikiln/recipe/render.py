@@ -66,12 +66,25 @@ def hash_files(files: Mapping[str, bytes]) -> str:
 
 def render_spec_files(spec: Spec, own_steps: Mapping[str, bytes]) -> dict[str, bytes]:
     """Return the files that a spec alone decides: the steps, and the values they work with."""
-    files = {**read_shipped_files(), **own_steps}
+    return {**select_shared_files(spec), **render_own_files(spec, own_steps)}
+
+
+def select_shared_files(spec: Spec) -> dict[str, bytes]:
+    """Return those of the recipe's own files that an image needs, by their paths in the machine."""
+    files = read_shipped_files()
     builders = {path: files.pop(path) for path in list(files) if path.startswith("builders/")}
     files["builder.sh"] = builders[f"builders/{spec.buildkit.driver}.sh"]
-    files["values.env"] = _render_variables(_list_values(spec))
-    files["buildkitd.toml"] = render_buildkitd_toml(spec.buildkit).encode()
-    files["secrets.allow"] = scanner.render_allow_list(spec.secrets).encode()
+    return files
+
+
+def render_own_files(spec: Spec, own_steps: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Return the files that are this image's alone: its own steps, and the values of its spec."""
+    files = {
+        **own_steps,
+        "values.env": _render_variables(_list_values(spec)),
+        "buildkitd.toml": render_buildkitd_toml(spec.buildkit).encode(),
+        "secrets.allow": scanner.render_allow_list(spec.secrets).encode(),
+    }
     if spec.warm is not None:
         files |= warm_build.render_files(spec.warm)
     return files

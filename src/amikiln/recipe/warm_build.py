@@ -20,8 +20,8 @@ def render_files(warm: Warm) -> dict[str, bytes]:
     """Return the recipe's files for a spec's warm build.
 
     ``warm-arguments.sh`` sets the positional parameters: the words after ``docker buildx bake``.
-    ``warm-variables.list`` has one word for env(1) a line. Nothing is exported, pushed or loaded:
-    the cache is all that stays (https://docs.docker.com/build/exporters/).
+    ``warm-variables.sh`` puts variables for env(1) before them. Nothing is exported, pushed or
+    loaded: the cache is all that stays (https://docs.docker.com/build/exporters/).
     """
     words = [f"--file={name}" for name in warm.bake_files]
     found = {}
@@ -36,6 +36,10 @@ def render_files(warm: Warm) -> dict[str, bytes]:
     words += [f"--set={change}" for change in changes]
     words += warm.targets
     variables = [f"{name}={value}" for name, value in sorted(warm.variables.items())]
-    found["warm-arguments.sh"] = ("set -- " + shlex.join(words) + "\n").encode()
-    found["warm-variables.sh"] = ("set -- " + shlex.join(variables) + ' "$@"\n').encode()
+    found["warm-arguments.sh"] = _script("set --", *map(shlex.quote, words))
+    found["warm-variables.sh"] = _script("set --", *map(shlex.quote, variables), '"$@"')
     return found
+
+
+def _script(*words: str) -> bytes:
+    return f"# shellcheck shell=sh\n{' '.join(words)}\n".encode()

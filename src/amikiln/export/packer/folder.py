@@ -13,13 +13,13 @@ from amikiln.model.plan import Plan
 from amikiln.recipe import build_context, render
 
 
-def write(folder: Path, wanted: Mapping[str, bytes]) -> None:
+def write_folder(folder: Path, wanted: Mapping[str, bytes]) -> None:
     """Make a folder hold these files, and of the recipe's no others.
 
     Raises:
         OSError: It cannot be written.
     """
-    for path in _superfluous(folder, wanted):
+    for path in _find_superfluous(folder, wanted):
         (folder / path).unlink()
     for path, content in wanted.items():
         file = folder / path
@@ -29,26 +29,29 @@ def write(folder: Path, wanted: Mapping[str, bytes]) -> None:
             file.chmod(0o755)
 
 
-def outdated(folder: Path, wanted: Mapping[str, bytes]) -> list[str]:
+def compare_folder(folder: Path, wanted: Mapping[str, bytes]) -> list[str]:
     """Return the paths in which a folder is not as it should be, sorted."""
-    other = [path for path, content in wanted.items() if _content(folder / path) != content]
-    return sorted([*other, *_superfluous(folder, wanted)])
+    other = [path for path, content in wanted.items() if _read(folder / path) != content]
+    return sorted([*other, *_find_superfluous(folder, wanted)])
 
 
-def write_inputs(folder: Path, plan: Plan, *, source_ami: str, root_device: str) -> None:
+def write_inputs(
+    folder: Path, plan: Plan, image: Path, *, source_ami: str, root_device: str
+) -> None:
     """Write what one build needs besides the folder: ``inputs/recipe.tar`` and ``context.tar``.
 
     Args:
         folder: Packer's.
         plan: What is to be built.
+        image: The image's directory.
         source_ami: The image that Packer builds on.
         root_device: The device that Packer gives the image's volume.
 
     Raises:
         PreflightError: Packer would build another image than was planned.
     """
-    wanted = template.recipe_files(plan.spec, plan.own_steps)
-    if stale := outdated(folder, wanted):
+    uploads = template.render_uploads(plan.spec, plan.own_steps, image, folder)
+    if stale := compare_folder(folder, uploads):
         raise PreflightError(
             f"{folder} is not what the spec says: {', '.join(stale)}",
             hint="run `amikiln export packer` again with the same options",
@@ -69,9 +72,9 @@ def write_inputs(folder: Path, plan: Plan, *, source_ami: str, root_device: str)
     shutil.rmtree(inputs, ignore_errors=True)
     inputs.mkdir(parents=True)
     resolved = render.add_scanner(render.render_recipe(plan), plan)
-    planned = {path for path in resolved.files if f"{template.RECIPE}/{path}" not in wanted}
-    of_today = {path: resolved.files[path] for path in sorted(planned)}
-    (inputs / "recipe.tar").write_bytes(dataclasses.replace(resolved, files=of_today).archive())
+    uploaded = render.render_spec_files(plan.spec, plan.own_steps)
+    lacking = {path: resolved.files[path] for path in sorted({*resolved.files} - {*uploaded})}
+    (inputs / "recipe.tar").write_bytes(dataclasses.replace(resolved, files=lacking).archive())
     if plan.context is not None:
         with (
             build_context.pack_context(plan.context) as archive,
@@ -80,10 +83,14 @@ def write_inputs(folder: Path, plan: Plan, *, source_ami: str, root_device: str)
             shutil.copyfileobj(archive, file)
 
 
-def _superfluous(folder: Path, wanted: Mapping[str, bytes]) -> list[str]:
-    here = (path for path in (folder / template.RECIPE).rglob("*") if path.is_file())
-    return [path for found in here if (path := found.relative_to(folder).as_posix()) not in wanted]
+def _find_superfluous(folder: Path, wanted: Mapping[str, bytes]) -> list[str]:
+    return [
+        path
+        for part in (template.RECIPE, template.SHARED)
+        for file in (folder / part).rglob("*")
+        if file.is_file() and (path := file.relative_to(folder).as_posix()) not in wanted
+    ]
 
 
-def _content(file: Path) -> bytes | None:
+def _read(file: Path) -> bytes | None:
     return file.read_bytes() if file.is_file() else None

@@ -24,13 +24,16 @@ from amikiln.spec.spec import Spec
 TEMPLATE = "buildkite-{name}-ami.pkr.hcl"
 PULL_SCRIPT = "scripts/pull-base-images.sh"
 RECIPE = "recipe"
+"""The folder of the recipe's files that are one image's alone."""
+SHARED = "shared"
+"""The folder of those that are the same for every image, where there is no checkout around it."""
 ROOT_DEVICE = "/dev/xvda"
 """Amazon Linux's and Debian's. A build compares: Packer would add a second volume."""
 INPUTS = "inputs"
 """The folder of what each build resolves; not checked in."""
 
 
-def files(
+def render_folder(
     spec: Spec,
     own: OwnFiles,
     here: Path,
@@ -39,6 +42,9 @@ def files(
     classic: bool = False,
 ) -> dict[str, bytes]:
     """Return the files of Packer's folder that a spec decides, by their paths in it.
+
+    A folder in the image's checkout takes the shared files of the recipe from there; any other
+    holds them too.
 
     Args:
         spec: The image.
@@ -56,32 +62,46 @@ def files(
             "warm.secrets: Packer has no way to hand secrets on that shows them to nobody",
             hint="bake this image with `amikiln bake --secrets-fd`",
         )
-    found = recipe_files(spec, own.steps)
-    checkout = _checkout_of(own.directory)
+    shared = _locate_shared(own.directory, here)
+    files = _render_recipe(spec, own.steps)
+    if shared == SHARED:
+        files |= _select_shared(spec, shared)
+    checkout = _find_checkout(own.directory)
     name = TEMPLATE.format(name=spec.name.removesuffix("-build"))
     values = {
         "spec": spec,
         "classic": classic,
         "source": next((key for key in ("id", "name") if getattr(spec.source, key)), "other"),
         "file_name": name,
-        "image_directory": os.path.relpath(own.directory, checkout),
-        "checkout": os.path.relpath(checkout, here),
+        "image_directory": os.path.relpath(own.directory, checkout or here),
+        "checkout": checkout and os.path.relpath(checkout, here),
         "image_from_here": os.path.relpath(own.directory, here),
+        "shared": shared,
+        "builder": _builder_file(spec),
         "sudo": "" if spec.source.user == "root" else "sudo -n ",
         "root_device": root_device,
         "inputs": INPUTS,
         "recipe_directory": render.REMOTE_DIRECTORY,
         "context_directory": CONTEXT_DIRECTORY,
     }
-    found[name] = _rendered("template.pkr.hcl.j2", values)
-    found[PULL_SCRIPT] = _rendered("pull-base-images.sh.j2", values)
-    return found
+    files[name] = _render("template.pkr.hcl.j2", values)
+    files[PULL_SCRIPT] = _render("pull-base-images.sh.j2", values)
+    return files
 
 
-def recipe_files(spec: Spec, own_steps: Mapping[str, bytes]) -> dict[str, bytes]:
-    """Return the recipe's files of Packer's folder, by their paths in it."""
-    files = render.render_spec_files(spec, own_steps)
-    return {f"{RECIPE}/{path}": content for path, content in files.items()}
+def render_uploads(
+    spec: Spec, own_steps: Mapping[str, bytes], image: Path, here: Path
+) -> dict[str, bytes]:
+    """Return the recipe's files that the template uploads, by their paths from Packer's folder.
+
+    Args:
+        spec: The image.
+        own_steps: The user's steps, by the path that they have in the recipe.
+        image: The image's directory.
+        here: Where the folder is, or is to be.
+    """
+    shared = _select_shared(spec, _locate_shared(image, here))
+    return {**shared, **_render_recipe(spec, own_steps)}
 
 
 def in_hcl(value: str) -> str:
@@ -89,18 +109,40 @@ def in_hcl(value: str) -> str:
     return json.dumps(value, ensure_ascii=False).replace("${", "$${").replace("%{", "%%{")
 
 
-def _checkout_of(image: Path) -> Path:
-    """Return the checkout that an image's folder is in, by its set-up script."""
-    for folder in image.absolute().parents:
+def _render_recipe(spec: Spec, own_steps: Mapping[str, bytes]) -> dict[str, bytes]:
+    files = render.render_own_files(spec, own_steps)
+    return {f"{RECIPE}/{path}": content for path, content in files.items()}
+
+
+def _select_shared(spec: Spec, folder: str) -> dict[str, bytes]:
+    files = render.select_shared_files(spec)
+    builder = files.pop("builder.sh")
+    found = {f"{folder}/guest/{path}": content for path, content in files.items()}
+    return {**found, f"{folder}/{_builder_file(spec)}": builder}
+
+
+def _builder_file(spec: Spec) -> str:
+    return f"builders/{spec.buildkit.driver}.sh"
+
+
+def _locate_shared(image: Path, here: Path) -> str:
+    """Return where the recipe's shared files are, from Packer's folder."""
+    checkout = _find_checkout(image)
+    if checkout is None or not Path(os.path.abspath(here)).is_relative_to(checkout):
+        return SHARED
+    return os.path.relpath(checkout / "src" / "amikiln" / "recipe", here)
+
+
+def _find_checkout(image: Path) -> Path | None:
+    """Return the checkout of amikiln that an image's folder is in, by its set-up script."""
+    path = Path(os.path.abspath(image))
+    for folder in (path, *path.parents):
         if (folder / "scripts" / "lib" / "setup.sh").is_file():
             return folder
-    raise SpecError(
-        f"{image} is in no checkout of amikiln: Packer's template has to find its commands there",
-        hint="keep the image below images/ in a checkout",
-    )
+    return None
 
 
-def _rendered(name: str, values: Mapping[str, Any]) -> bytes:
+def _render(name: str, values: Mapping[str, Any]) -> bytes:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("amikiln.export.packer", ""),
         undefined=jinja2.StrictUndefined,

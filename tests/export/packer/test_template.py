@@ -1,46 +1,46 @@
-"""Packer's folder: what is in it, how the two templates differ, and what a build refuses."""
+"""Packer's template: how its two variants differ, and how values are validated and quoted."""
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
-import json
 import shutil
 import subprocess
-import tarfile
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from amikiln.errors import PreflightError, SpecError
-from amikiln.export.packer import folder
+from amikiln.errors import SpecError
 from amikiln.export.packer import template as packer
-from amikiln.recipe import build_context, render
 from amikiln.spec import load, own_files
 from amikiln.spec.own_files import OwnFiles
-from fakes import plan, spec
+from fakes import spec
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[3]
 IMAGE = ROOT / "images" / "cpu-build"
 TEMPLATE = "buildkite-cpu-ami.pkr.hcl"
 DIFFERENCES = ROOT / "tests" / "cases" / "packer" / "only-in-one-template.txt"
 NO_FILES = OwnFiles(IMAGE, {}, {})
 
+needs_packer = pytest.mark.skipif(
+    shutil.which("packer") is None, reason="not run: there is no Packer here"
+)
+
 
 def rendered(*, classic: bool = False, here: Path = ROOT / "packer" / "cpu") -> dict[str, bytes]:
-    return packer.files(load.load(IMAGE, local=False), own_files.read(IMAGE), here, classic=classic)
+    return packer.render_folder(
+        load.load(IMAGE, local=False), own_files.read(IMAGE), here, classic=classic
+    )
 
 
-def test_the_folder_holds_the_files_that_a_bake_sends() -> None:
-    sent = render.render_spec_files(load.load(IMAGE, local=False), own_files.read(IMAGE).steps)
-    held = {
-        path.removeprefix("recipe/"): content
-        for path, content in rendered().items()
-        if path.startswith("recipe/")
-    }
-    assert held == sent
-    assert "steps/97-scan.sh" in held
+def test_an_image_in_no_checkout_is_resolved_by_the_amikiln_on_path(tmp_path: Path) -> None:
+    own = OwnFiles(tmp_path / "images" / "mine", {}, {})
+    here = tmp_path / "packer"
+    files = packer.render_folder(load.load(IMAGE, local=False), own, here)
+    text = files[TEMPLATE].decode()
+    assert '"AMIKILN=amikiln"' in text
+    assert "setup.sh" not in text
+    assert 'abspath("${path.root}/../images/mine")' in text
+    assert "shared/guest/lib.sh" in files
 
 
 def test_the_two_templates_differ_in_what_is_named_and_in_nothing_else() -> None:
@@ -55,7 +55,7 @@ def test_the_two_templates_differ_in_what_is_named_and_in_nothing_else() -> None
     assert different == DIFFERENCES.read_text().splitlines()
 
 
-@pytest.mark.skipif(shutil.which("packer") is None, reason="not run: there is no Packer here")
+@needs_packer
 @pytest.mark.parametrize("classic", [False, True], ids=["current", "classic"])
 def test_templates_are_formatted_as_packer_does(classic: bool, tmp_path: Path) -> None:
     (tmp_path / TEMPLATE).write_bytes(rendered(classic=classic)[TEMPLATE])
@@ -87,7 +87,7 @@ BAD_VALUES = [
 ]
 
 
-@pytest.mark.skipif(shutil.which("packer") is None, reason="not run: there is no Packer here")
+@needs_packer
 @pytest.mark.parametrize("value", BAD_VALUES)
 def test_every_variable_is_validated(value: str, tmp_path: Path) -> None:
     template = tmp_path / TEMPLATE
@@ -126,18 +126,20 @@ def test_values_are_quoted_for_hcl(value: str, written: str) -> None:
 
 def test_a_source_by_id_is_a_variable_with_it_and_any_other_one_without(tmp_path: Path) -> None:
     by_id = spec(source={"id": "ami-0123456789abcdef0"})
-    text = packer.files(by_id, NO_FILES, tmp_path)["buildkite-cpu-ami.pkr.hcl"].decode()
+    text = packer.render_folder(by_id, NO_FILES, tmp_path)[TEMPLATE].decode()
     assert 'default     = "ami-0123456789abcdef0"' in text
     assert "source_ami_filter" not in text
     by_parameter = spec(source={"parameter": "/aws/service/debian/release/12/latest/amd64"})
-    text = packer.files(by_parameter, NO_FILES, tmp_path)["buildkite-cpu-ami.pkr.hcl"].decode()
+    text = packer.render_folder(by_parameter, NO_FILES, tmp_path)[
+        "buildkite-cpu-ami.pkr.hcl"
+    ].decode()
     variable = text.split('variable "source_ami" {')[1].split("\n}\n")[0]
     assert "default" not in variable
 
 
 def test_root_needs_no_sudo(tmp_path: Path) -> None:
     as_root = spec(source={"id": "ami-0123456789abcdef0", "user": "root"})
-    text = packer.files(as_root, NO_FILES, tmp_path)["buildkite-cpu-ami.pkr.hcl"].decode()
+    text = packer.render_folder(as_root, NO_FILES, tmp_path)[TEMPLATE].decode()
     assert 'execute_command = "sh -eu {{ .Path }}"' in text
     assert 'execute_command = "sudo -n sh -eu {{ .Path }}"' in rendered()[TEMPLATE].decode()
 
@@ -145,73 +147,13 @@ def test_root_needs_no_sudo(tmp_path: Path) -> None:
 def test_a_warm_build_with_secrets_is_refused(tmp_path: Path) -> None:
     secret = spec(warm={"context": "warm", "secrets": ["token"]})
     with pytest.raises(SpecError, match=r"warm\.secrets"):
-        packer.files(secret, NO_FILES, tmp_path)
-
-
-def test_what_is_superfluous_or_changed_is_named_and_put_right(tmp_path: Path) -> None:
-    wanted = rendered(here=tmp_path)
-    folder.write(tmp_path, wanted)
-    assert folder.outdated(tmp_path, wanted) == []
-    (tmp_path / "recipe/steps/99-old.sh").write_text("old")
-    (tmp_path / "recipe/lib.sh").write_text("changed")
-    (tmp_path / "packer-manifest.json").write_text("its own")
-    assert folder.outdated(tmp_path, wanted) == ["recipe/lib.sh", "recipe/steps/99-old.sh"]
-    folder.write(tmp_path, wanted)
-    assert folder.outdated(tmp_path, wanted) == []
-    assert (tmp_path / "packer-manifest.json").exists()
-
-
-def refused(tmp_path: Path, **changes: Any) -> str:
-    planned = plan()
-    wanted = packer.files(planned.spec, NO_FILES, tmp_path)
-    folder.write(tmp_path, wanted)
-    (tmp_path / "recipe/lib.sh").write_bytes(changes.pop("lib", wanted["recipe/lib.sh"]))
-    found = {"source_ami": planned.source.id, "root_device": planned.source.root_device}
-    with pytest.raises(PreflightError) as error:
-        folder.write_inputs(tmp_path, planned, **{**found, **changes})
-    assert not (tmp_path / "inputs").exists()
-    return error.value.what
-
-
-def test_a_build_of_another_image_than_planned_is_refused(tmp_path: Path) -> None:
-    assert "recipe/lib.sh" in refused(tmp_path, lib=b"edited by hand")
-    assert "ami-00000000000000bad" in refused(tmp_path, source_ami="ami-00000000000000bad")
-    assert "second volume" in refused(tmp_path, root_device="/dev/sdz")
-
-
-def test_the_inputs_are_what_the_folder_lacks(tmp_path: Path) -> None:
-    planned = plan()
-    assert planned.spec.warm is not None
-    beside = tmp_path / "image"
-    (beside / planned.spec.warm.context).mkdir(parents=True)
-    (beside / planned.spec.warm.context / "Dockerfile").write_text("FROM scratch\n")
-    planned = dataclasses.replace(
-        planned, context=build_context.resolve_context(planned.spec.warm, beside)
-    )
-    wanted = packer.files(planned.spec, NO_FILES, tmp_path)
-    folder.write(tmp_path, wanted)
-    folder.write_inputs(
-        tmp_path,
-        planned,
-        source_ami=planned.source.id,
-        root_device=planned.source.root_device,
-    )
-    with tarfile.open(tmp_path / "inputs/recipe.tar") as tar:
-        names = set(tar.getnames())
-        written = tar.extractfile("plan.json")
-        assert written is not None
-        assert json.load(written) == render.describe_plan(planned)
-    with tarfile.open(tmp_path / "inputs/context.tar") as tar:
-        assert tar.getnames() == ["Dockerfile"]
-    together = names | {p.removeprefix("recipe/") for p in wanted if p.startswith("recipe/")}
-    assert together == set(render.add_scanner(render.render_recipe(planned), planned).files)
-    assert {"plan.json", "images.list", "resolved.env", "kingfisher"} <= names
+        packer.render_folder(secret, NO_FILES, tmp_path)
 
 
 def test_the_pull_script_pulls_every_image_and_tries_again(tmp_path: Path) -> None:
     two = spec(docker={"images": ["a/b:1", "c:latest"]})
     script = tmp_path / "pull.sh"
-    script.write_bytes(packer.files(two, NO_FILES, tmp_path)[packer.PULL_SCRIPT])
+    script.write_bytes(packer.render_folder(two, NO_FILES, tmp_path)[packer.PULL_SCRIPT])
     docker = tmp_path / "docker"
     docker.write_text(
         f'#!/bin/sh\necho "$*" >>{tmp_path}/calls\n'

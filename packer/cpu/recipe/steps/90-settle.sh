@@ -1,9 +1,0 @@
-#!/bin/sh
-# Builder and Docker stop cleanly before the snapshot: BuildKit opens its database without sync,
-# and one that was cut off in mid-write is replaced by an empty one at the next start, silently.
-. ./lib.sh
-
-stop_builder
-systemctl stop docker.socket docker.service
-sync
-say "builder and Docker stopped, disks synced"
