@@ -1,4 +1,4 @@
-"""A whole account to run stages in: the local cloud's API, pretended machines and guests."""
+"""A whole account to run stages in: the local cloud's API, fake machines and guests."""
 
 from __future__ import annotations
 
@@ -16,18 +16,19 @@ from amikiln.catalog.tags import TAG_IMAGE
 from amikiln.machine.ssh import Login
 from amikiln.model.plan import Plan
 from amikiln.plan.resolve import plan as real_plan
+from amikiln.recipe import scanner
 from amikiln.runtime.wait import Waiter
 from amikiln.session import Session
 from amikiln.spec import own_files
 from amikiln.spec.spec import Spec
-from fakes import PretendGuest, Recorder, Script, obey, pin, spec
+from fakes import FAKE_SCANNER, FakeGuest, Recorder, Script, obey, pin, spec
 from localcloud.fixture import Keys
 
 POINTER = "/buildkite/cpu-build-ami/us-east-1"
 
 
 LONGEST_PAUSE_SECONDS = 0.01
-"""Pretended machines take milliseconds."""
+"""Fake machines take milliseconds."""
 
 
 def pause_briefly(seconds: float) -> None:
@@ -67,8 +68,8 @@ class Bench:
         cloud = self.session.cloud
         return [cloud.instances._client, cloud.parameters._client, cloud.autoscaling._autoscaling]
 
-    def guest(self, login: Login) -> PretendGuest:
-        return PretendGuest(login, self.script)
+    def guest(self, login: Login) -> FakeGuest:
+        return FakeGuest(login, self.script)
 
     def cycle(self, wanted: Spec | None = None, **options: Any) -> pipeline.Cycle:
         wanted = wanted or spec()
@@ -101,7 +102,7 @@ class Bench:
 
 @contextmanager
 def set_up(bench: Bench) -> Iterator[Bench]:
-    """Let plans ask no registry during the block, and guests look as planned."""
+    """During the block, plans ask no registry, guests look as planned, and the scanner is tiny."""
 
     def plan_and_obey(wanted: Spec, own: dict[str, bytes], session: Session) -> Plan:
         planned = real_plan(wanted, own, session, pin)
@@ -110,6 +111,8 @@ def set_up(bench: Bench) -> Iterator[Bench]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stages, "plan", plan_and_obey)
+        # The real one is 30 MB to read and pack in every bake; tests/recipe runs it.
+        patch.setattr(scanner, "read_files", lambda rules, architecture: FAKE_SCANNER)
         yield bench
 
 

@@ -1,4 +1,4 @@
-"""Tools that only pretend: a clock without waiting, a guest without a machine."""
+"""Fakes: a clock without waiting, a guest without a machine, a scanner that scans nothing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import IO
 
 from amikiln.machine.ssh import GuestCommandFailed, Login
 from amikiln.model.plan import Context, Network, PinnedImage, Plan, SourceImage
-from amikiln.recipe import digest, render
+from amikiln.recipe import digest, render, scanner
 from amikiln.spec.spec import Spec
 
 
@@ -121,6 +121,7 @@ def rawjson(*steps: tuple[str, float | None]) -> str:
 
 COLD = rawjson(("[1/2] FROM base", 9.0), ("[2/2] RUN make", 30.0), ("[3/3] COPY . .", 0.5))
 WARM = rawjson(("[1/2] FROM base", 0.1), ("[2/2] RUN make", None), ("[3/3] COPY . .", None))
+FAKE_SCANNER = {scanner.PROGRAM: b"#!/bin/sh\n", f"{scanner.CACHE_FOLDER}/rules": b"compiled"}
 SCAN = {"scanner": "kingfisher 2.14.0", "files": 9, "open": 0, "allowed": []}
 
 STORE = {"records": 17, "bytes": 400_000_000}
@@ -129,7 +130,7 @@ DOCKER_STORE = {"driver": "overlay2", "data_root": "/var/lib/docker"}
 
 @dataclass
 class Script:
-    """What pretended guests answer, and what they were asked.
+    """What fake guests answer, and what they were asked.
 
     Attributes:
         planned: What the booted image says of itself: set when the recipe was sent.
@@ -156,7 +157,7 @@ class Script:
     knocks_before_answer: int = 0
 
 
-class PretendGuest:
+class FakeGuest:
     """A guest that answers the recipe and the checks as a good machine would."""
 
     def __init__(self, login: Login, script: Script) -> None:

@@ -13,6 +13,7 @@ import botocore.session
 from botocore.config import Config
 from botocore.loaders import create_loader
 
+from amikiln_localcloud.api import server
 from amikiln_localcloud.api.cloud import Cloud, Patience
 from amikiln_localcloud.api.ec2.images import LocalImage
 from amikiln_localcloud.api.persistence import register_base, restore
@@ -22,6 +23,9 @@ from localcloud.fakes import FakeHypervisor, make_base
 
 LONGEST_WAIT_SECONDS = 20
 REGION = "us-east-1"
+
+# A server notices within this time that it shall stop; hundreds of tests start one.
+server.STOP_LATENCY_SECONDS = 0.005
 
 Keys = tuple[str, str]
 """An access key's id and its secret."""

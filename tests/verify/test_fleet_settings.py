@@ -11,14 +11,14 @@ import pytest
 from amikiln.machine import keys
 from amikiln.machine.ssh import Login
 from amikiln.verify import fleet_settings
-from fakes import PretendGuest, Script, plan
+from fakes import FakeGuest, Script, plan
 
 LOGIN = Login("127.0.1.2", "ec2-user", keys.Keys(Path("unused")))
 
 
 def applied(**fleet: object) -> list[str]:
     script = Script()
-    fleet_settings.apply(plan(fleet=fleet), PretendGuest(LOGIN, script))
+    fleet_settings.apply(plan(fleet=fleet), FakeGuest(LOGIN, script))
     return script.asked
 
 
@@ -49,7 +49,7 @@ def test_users_are_mapped_as_the_stack_does_it(tmp_path: Path) -> None:
 
 
 def test_what_daemon_json_says_already_stays() -> None:
-    class Configured(PretendGuest):
+    class Configured(FakeGuest):
         def run(self, command: str, **options: object) -> str:  # type: ignore[override]
             self._ask(command)
             return '{"log-driver": "journald"}' if command.startswith("cat ") else ""
@@ -61,7 +61,7 @@ def test_what_daemon_json_says_already_stays() -> None:
 
 
 def test_a_daemon_json_that_cannot_be_read_is_not_written_over() -> None:
-    class Broken(PretendGuest):
+    class Broken(FakeGuest):
         def run(self, command: str, **options: object) -> str:  # type: ignore[override]
             self._ask(command)
             return "{"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import logging
@@ -45,6 +46,7 @@ class Server:
         self._cloud = cloud
         with cloud.lock:
             install(cloud)
+        from moto.core import responses, utils
         from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
         def create_app(service: Any) -> Any:
@@ -52,6 +54,11 @@ class Server:
             return create_backend_app(service)
 
         self._moto = DomainDispatcherApplication(create_app)
+        # For each request moto lists its own folder and all methods of the service's class: a
+        # quarter of the time, and the answer is always the same.
+        find_backend = functools.lru_cache(maxsize=128)(self._moto.get_backend_for_host)
+        self._moto.get_backend_for_host = find_backend  # type: ignore[method-assign]
+        responses.method_names_from_class = functools.cache(utils.method_names_from_class)  # type: ignore[attr-defined]
         self._port = port
         self._server: BaseWSGIServer | None = None
         self._thread: threading.Thread | None = None

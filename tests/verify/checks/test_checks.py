@@ -16,7 +16,7 @@ from amikiln.recipe import render
 from amikiln.verify.checks import run as checks
 from amikiln.verify.checks.own import own_check
 from amikiln.verify.checks.secrets import no_secrets
-from fakes import STORE, PretendGuest, Script, failing, obey, plan, rawjson
+from fakes import STORE, FakeGuest, Script, failing, obey, plan, rawjson
 
 LOGIN = Login("127.0.1.2", "ec2-user", keys.Keys(Path("unused")))
 
@@ -29,10 +29,10 @@ def script() -> Script:
 
 
 def subject(script: Script) -> checks.Subject:
-    return of_guest(PretendGuest(LOGIN, script))
+    return of_guest(FakeGuest(LOGIN, script))
 
 
-def of_guest(guest: PretendGuest, **changes: object) -> checks.Subject:
+def of_guest(guest: FakeGuest, **changes: object) -> checks.Subject:
     planned = plan(**changes)
     return checks.Subject(guest, planned, planned.digest)
 
@@ -168,7 +168,7 @@ def test_a_configuration_written_in_another_order_is_the_same(script: Script) ->
 
 
 def test_failed_units_are_named() -> None:
-    class Degraded(PretendGuest):
+    class Degraded(FakeGuest):
         def run(self, command: str, *, input: bytes | None = None, timeout_seconds: float) -> str:
             if "list-units" in command:
                 return "docker.service loaded failed failed Docker\n"
@@ -190,7 +190,7 @@ def test_a_check_whose_command_fails_is_unknown(check: checks.Check, script: Scr
 
 @pytest.mark.parametrize("check", [checks.builder_configured, checks.manifest_as_planned])
 def test_an_answer_that_cannot_be_read_is_unknown(check: checks.Check) -> None:
-    class Garbled(PretendGuest):
+    class Garbled(FakeGuest):
         def run(self, command: str, *, input: bytes | None = None, timeout_seconds: float) -> str:
             return "!?"
 
@@ -212,12 +212,12 @@ def test_warmth_is_told_in_steps_time_and_seconds(script: Script) -> None:
 
 def test_a_spec_may_ask_for_less(script: Script) -> None:
     one_step_missed(script)
-    lenient = of_guest(PretendGuest(LOGIN, script), verify={"minimum_hit_share": 0.5})
+    lenient = of_guest(FakeGuest(LOGIN, script), verify={"minimum_hit_share": 0.5})
     assert checks.carry_out(checks.builds_are_warm, lenient).outcome is Outcome.PASS
 
 
 def test_a_spec_without_a_warm_build_proves_nothing(script: Script) -> None:
-    unwarmed = of_guest(PretendGuest(LOGIN, script), warm=None)
+    unwarmed = of_guest(FakeGuest(LOGIN, script), warm=None)
     result = checks.carry_out(checks.builds_are_warm, unwarmed)
     assert result.outcome is Outcome.FAIL
     assert "no [warm]" in result.evidence
@@ -230,7 +230,7 @@ def test_a_build_without_steps_proves_nothing(script: Script) -> None:
 
 
 def test_a_tag_of_another_digest_is_no_plan_of_ours(script: Script) -> None:
-    relabelled = checks.Subject(PretendGuest(LOGIN, script), plan(), "e" * 64)
+    relabelled = checks.Subject(FakeGuest(LOGIN, script), plan(), "e" * 64)
     result = checks.carry_out(checks.manifest_as_planned, relabelled)
     assert result.outcome is Outcome.FAIL
     assert "e" * 64 in result.evidence
@@ -332,7 +332,7 @@ programs as-baked
     ],
 )
 def test_the_service_is_up_as_it_was_baked(said: str, outcome: Outcome) -> None:
-    class Served(PretendGuest):
+    class Served(FakeGuest):
         def run(self, command: str, **options: object) -> str:  # type: ignore[override]
             return said.format(planned.buildkit.by_digest)
 
@@ -345,7 +345,7 @@ def test_the_service_is_up_as_it_was_baked(said: str, outcome: Outcome) -> None:
 
 def test_the_services_builder_is_a_remote_one(script: Script) -> None:
     served = of_guest(
-        PretendGuest(LOGIN, script), buildkit={"builder": "baked-vllm-builder", "driver": "systemd"}
+        FakeGuest(LOGIN, script), buildkit={"builder": "baked-vllm-builder", "driver": "systemd"}
     )
     failed = checks.carry_out(checks.builder_answers, served)
     assert "wanted: baked-vllm-builder remote running gc off" in failed.evidence
@@ -368,7 +368,7 @@ START = "/opt/buildkit/bin/buildkitd --config /etc/buildkit/buildkitd.toml --gro
 def test_the_services_configuration_is_the_one_it_started_with(
     facts: str, changes: dict[str, object], outcome: Outcome
 ) -> None:
-    class Served(PretendGuest):
+    class Served(FakeGuest):
         def run(self, command: str, **options: object) -> str:  # type: ignore[override]
             return (
                 facts
@@ -384,7 +384,7 @@ def test_the_services_configuration_is_the_one_it_started_with(
 
 
 def test_a_builder_of_roots_is_called_that(script: Script) -> None:
-    class Rooted(PretendGuest):
+    class Rooted(FakeGuest):
         def run(self, command: str, **options: object) -> str:  # type: ignore[override]
             if "/root/.docker/buildx/instances/baked-vllm-builder" in command:
                 return "roots\n"
