@@ -23,6 +23,7 @@ from amikiln.errors import (
 )
 from amikiln.model.image import Forced
 from amikiln.model.verdict import Verdict
+from amikiln.publish.proof import read_verdict
 from bench import NOTHING, POINTER, Bench
 from fakes import failing, spec
 
@@ -37,7 +38,10 @@ def test_a_cycle_publishes_a_proven_image_and_leaves_nothing_else(bench: Bench) 
     image = bench.ec2.describe_images(ImageIds=[done.image.id])["Images"][0]
     tags = {tag["Key"]: tag["Value"] for tag in image["Tags"]}
     assert tags[TAG_RUN] == done.run.id
-    assert (tags[TAG_VERDICT], tags[TAG_VERDICT_HASH]) == ("pass", done.verdict.sha256)
+    assert (tags[TAG_VERDICT], tags[TAG_VERDICT_HASH]) == (
+        "pass",
+        read_verdict(bench.folder / "verdict.json").sha256,
+    )
     assert json.loads((bench.folder / "verdict.json").read_text())["outcome"] == "pass"
 
 
@@ -92,7 +96,7 @@ def test_an_image_that_no_bake_of_ours_tagged_is_known_by_its_manifest(bench: Be
 
     def verify() -> Verdict:
         run = pipeline.new_run("cpu-build")
-        return pipeline.verify_alone(spec(), bench.own, image_id, run, bench.session, file)
+        return pipeline.verify_alone(spec(), bench.own, image_id, run, bench.session, file).verdict
 
     bench.ec2.delete_tags(Resources=[image_id], Tags=[{"Key": TAG_DIGEST}])
     bench.script.owner_builder = "default"
@@ -230,11 +234,11 @@ def test_a_bake_alone_fails_as_a_bake_and_leaves_nothing(bench: Bench) -> None:
 
 def test_nothing_is_baked_or_published_while_another_run_works(bench: Bench) -> None:
     done = bench.cycle()
-    assert done.verdict is not None
+    verdict = read_verdict(bench.folder / "verdict.json")
     bench.ssm.delete_parameter(Name=POINTER)
     wanted, session, other = spec(), bench.session, pipeline.new_run("cpu-build")
     with lease.held(session.cloud.parameters, wanted.lease_path, other, 60, bench.report):
-        for proof in (done.verdict, Forced(done.image.id, "urgent")):
+        for proof in (verdict, Forced(done.image.id, "urgent")):
             with pytest.raises(LeaseError, match=other.id):
                 pipeline.publish_alone(
                     wanted, done.image.id, proof, pipeline.new_run("cpu-build"), session

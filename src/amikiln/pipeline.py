@@ -12,7 +12,7 @@ from amikiln.errors import PublishError, VerifyError
 from amikiln.model.image import Forced, Published
 from amikiln.model.result import Baked, Cycle
 from amikiln.model.run import Run
-from amikiln.model.verdict import Verdict
+from amikiln.model.verdict import VerdictFile
 from amikiln.session import Session
 from amikiln.spec.own_files import OwnFiles
 from amikiln.spec.spec import Spec
@@ -60,9 +60,10 @@ def cycle(
         verdict, published = None, proven.published if proven else None
         image = proven.image if proven else stages.bake(plan, keep_on_error, rebake)
         if published is None:
-            verdict = stages.verify(image, plan, verdict_file)
+            proof = stages.verify(image, plan, verdict_file)
+            verdict = proof.verdict
             require_pass(verdict, verdict_file)
-            published = stages.publish(verdict, image, spec, held)
+            published = stages.publish(proof, image, spec, held)
         turnover = stages.turn_over(image, spec)
     skipped = tuple(stage for stage in STAGES_OF_AN_IMAGE if stage not in stages.seconds)
     because = why_skipped(proven) if proven else ""
@@ -99,7 +100,7 @@ def bake_alone(
 
 def verify_alone(
     spec: Spec, own: OwnFiles, image_id: str, run: Run, session: Session, verdict_file: Path
-) -> Verdict:
+) -> VerdictFile:
     """Judge an image that is there already, whatever its tags mean by now.
 
     Args:
@@ -124,7 +125,7 @@ def verify_alone(
 
 
 def publish_alone(
-    spec: Spec, image_id: str, proof: Verdict | Forced, run: Run, session: Session
+    spec: Spec, image_id: str, proof: VerdictFile | Forced, run: Run, session: Session
 ) -> Published:
     """Publish an image that is there already.
 

@@ -25,7 +25,7 @@ from amikiln.model.fleet import GroupTurnover
 from amikiln.model.image import Forced, Image, Published
 from amikiln.model.plan import Plan
 from amikiln.model.run import Run
-from amikiln.model.verdict import Outcome, Verdict
+from amikiln.model.verdict import Outcome, Verdict, VerdictFile
 from amikiln.plan.preflight import preflight
 from amikiln.plan.resolve import plan
 from amikiln.publish.publish import publish
@@ -93,14 +93,16 @@ class Stages:
         with self._stage("bake", BakeError):
             return bake(plan, self._run, self._session, keep_on_error=keep_on_error, rebake=rebake)
 
-    def verify(self, image: Image, plan: Plan, verdict_file: Path) -> Verdict:
-        """Judge the image, and keep the verdict, whatever it is."""
+    def verify(self, image: Image, plan: Plan, verdict_file: Path) -> VerdictFile:
+        """Verify the image and write the verdict's file, whatever the outcome."""
         with self._stage("verify", VerifyError):
-            verdict = verify(image, plan, self._run, self._session)
-            keep(verdict_file, verdict.to_json())
-            return verdict
+            found = verify(image, plan, self._run, self._session)
+            keep(verdict_file, found.content)
+            return found
 
-    def publish(self, proof: Verdict | Forced, image: Image, spec: Spec, lease: Lease) -> Published:
+    def publish(
+        self, proof: VerdictFile | Forced, image: Image, spec: Spec, lease: Lease
+    ) -> Published:
         """Let the pointer name the image."""
         with self._stage("publish", PublishError):
             return publish(proof, image, spec, lease, self._session)
@@ -149,10 +151,10 @@ def require_pass(verdict: Verdict, verdict_file: Path) -> None:
         )
 
 
-def keep(file: Path, text: str) -> None:
+def keep(file: Path, content: str | bytes) -> None:
     """Write a file of history, and the directories it is in."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(text, encoding="utf-8")
+    file.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
 @contextmanager

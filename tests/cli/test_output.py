@@ -11,9 +11,9 @@ from amikiln.cli import output
 from amikiln.model.image import Image, Published
 from amikiln.model.result import Baked, Cycle
 from amikiln.model.run import Run
-from amikiln.model.verdict import CheckResult, Outcome, Verdict
 from amikiln.report.status import ImageLine, Status
 from fakes import plan
+from verdicts import check_result, verdict
 
 
 def test_a_plan_tells_everything_that_was_resolved(capsys: pytest.CaptureFixture[str]) -> None:
@@ -52,13 +52,13 @@ def test_the_same_plan_as_json(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.fixture
 def done() -> Cycle:
-    planned, verdict = plan(), CheckResult("boot-finished", Outcome.PASS, "running")
+    planned = plan()
     image = Image("ami-1", "test-image-1", "us-east-1", planned.digest, ("snap-1",))
     return Cycle(
         Run("cpu-build-1", "cpu-build"),
         planned,
         image,
-        Verdict("ami-1", planned.digest, "us-east-1", "cpu-build-1", (verdict,)),
+        verdict(check_result(evidence="running"), digest=planned.digest, run_id="cpu-build-1"),
         Published("/pointer", 7, "ami-1", "ami-0"),
         (),
         {"plan": 0.5, "bake": 61.2},

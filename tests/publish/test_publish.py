@@ -14,12 +14,14 @@ from amikiln.catalog import lease
 from amikiln.catalog.tags import TAG_DIGEST, TAG_FORCED, TAG_IMAGE, TAG_VERDICT, TAG_VERDICT_HASH
 from amikiln.errors import AmikilnError, LeaseError, PublishError
 from amikiln.model.image import Forced, Image
-from amikiln.model.verdict import CheckResult, Outcome, Verdict
+from amikiln.model.verdict import Outcome, VerdictFile, conclude, serialize
+from amikiln.publish.proof import read_verdict
 from amikiln.publish.publish import publish
 from amikiln.report.status import status
 from bench import POINTER, Bench
 from fakes import spec
 from localcloud.fixture import CloudFixture
+from verdicts import check_result
 
 
 @pytest.fixture
@@ -32,16 +34,19 @@ def held(bench: Bench) -> Iterator[lease.Lease]:
 
 
 @pytest.fixture
-def proven(bench: Bench) -> tuple[Image, Verdict]:
+def proven(bench: Bench) -> tuple[Image, VerdictFile]:
     """An image that a cycle proved; the pointer is taken away again."""
     done = bench.cycle()
-    assert done.verdict is not None
     bench.ssm.delete_parameter(Name=POINTER)
-    return done.image, done.verdict
+    return done.image, read_verdict(bench.folder / "verdict.json")
 
 
-def publish_it(bench: Bench, held: lease.Lease, image: Image, proof: Verdict | Forced) -> Any:
+def publish_it(bench: Bench, held: lease.Lease, image: Image, proof: VerdictFile | Forced) -> Any:
     return publish(proof, image, spec(), held, bench.session)
+
+
+def changed(written: VerdictFile, **changes: Any) -> VerdictFile:
+    return serialize(dataclasses.replace(written.verdict, **changes))
 
 
 def tags_of(bench: Bench, image: Image) -> dict[str, str]:
@@ -50,7 +55,7 @@ def tags_of(bench: Bench, image: Image) -> dict[str, str]:
 
 
 def test_a_proven_image_is_published(
-    bench: Bench, held: lease.Lease, proven: tuple[Image, Verdict]
+    bench: Bench, held: lease.Lease, proven: tuple[Image, VerdictFile]
 ) -> None:
     image, verdict = proven
     published = publish_it(bench, held, image, verdict)
@@ -59,14 +64,14 @@ def test_a_proven_image_is_published(
 
 
 def test_publishing_twice_writes_once(
-    bench: Bench, held: lease.Lease, proven: tuple[Image, Verdict]
+    bench: Bench, held: lease.Lease, proven: tuple[Image, VerdictFile]
 ) -> None:
     first = publish_it(bench, held, *proven)
     assert publish_it(bench, held, *proven).version == first.version
 
 
 def test_a_pointer_that_was_put_by_hand_as_text_is_refused_and_taken_as_text(
-    bench: Bench, held: lease.Lease, proven: tuple[Image, Verdict]
+    bench: Bench, held: lease.Lease, proven: tuple[Image, VerdictFile]
 ) -> None:
     image, verdict = proven
     bench.ssm.put_parameter(Name=POINTER, Value="ami-by-hand", Type="String")
@@ -79,7 +84,7 @@ def test_a_pointer_that_was_put_by_hand_as_text_is_refused_and_taken_as_text(
 
 
 def test_a_verdict_about_another_image_is_refused(
-    bench: Bench, held: lease.Lease, proven: tuple[Image, Verdict]
+    bench: Bench, held: lease.Lease, proven: tuple[Image, VerdictFile]
 ) -> None:
     image, verdict = proven
     with pytest.raises(PublishError, match="the verdict is about"):
@@ -90,10 +95,10 @@ def test_a_verdict_about_another_image_is_refused(
 
 
 def test_a_verdict_about_an_image_of_another_region_is_refused(
-    bench: Bench, held: lease.Lease, proven: tuple[Image, Verdict]
+    bench: Bench, held: lease.Lease, proven: tuple[Image, VerdictFile]
 ) -> None:
     image, verdict = proven
-    elsewhere = dataclasses.replace(verdict, region="us-west-2")
+    elsewhere = changed(verdict, region="us-west-2")
     bench.session.cloud.images.tag(image.id, {TAG_VERDICT_HASH: elsewhere.sha256})
     with pytest.raises(PublishError, match=f"{image.id} in us-west-2, not about .* in us-east-1"):
         publish_it(bench, held, image, elsewhere)
@@ -102,20 +107,20 @@ def test_a_verdict_about_an_image_of_another_region_is_refused(
 
 @pytest.mark.parametrize("outcome", [Outcome.FAIL, Outcome.UNKNOWN])
 def test_a_verdict_that_is_no_pass_is_refused(
-    bench: Bench, held: lease.Lease, proven: tuple[Image, Verdict], outcome: Outcome
+    bench: Bench, held: lease.Lease, proven: tuple[Image, VerdictFile], outcome: Outcome
 ) -> None:
     image, verdict = proven
-    checks = (*verdict.checks, CheckResult("more", outcome, "seen"))
+    checks = (*verdict.verdict.checks, check_result("more", outcome))
     with pytest.raises(PublishError, match="not proven"):
-        publish_it(bench, held, image, dataclasses.replace(verdict, checks=checks))
+        publish_it(bench, held, image, changed(verdict, checks=checks, outcome=conclude(checks)))
     assert bench.pointer() is None
 
 
 def test_a_passing_verdict_that_was_made_up_is_refused(
-    bench: Bench, held: lease.Lease, proven: tuple[Image, Verdict]
+    bench: Bench, held: lease.Lease, proven: tuple[Image, VerdictFile]
 ) -> None:
     image, verdict = proven
-    made_up = dataclasses.replace(verdict, checks=(CheckResult("any", Outcome.PASS, "sure"),))
+    made_up = changed(verdict, checks=(check_result("any", Outcome.PASS, "sure"),))
     with pytest.raises(PublishError, match="do not carry this verdict"):
         publish_it(bench, held, image, made_up)
 
@@ -123,7 +128,7 @@ def test_a_passing_verdict_that_was_made_up_is_refused(
 @pytest.mark.parametrize("tag", [TAG_VERDICT, TAG_VERDICT_HASH, TAG_DIGEST])
 @pytest.mark.parametrize("value", [None, "fail"], ids=["removed", "changed"])
 def test_a_tag_that_was_removed_or_changed_is_refused(
-    bench: Bench, held: lease.Lease, proven: tuple[Image, Verdict], tag: str, value: str | None
+    bench: Bench, held: lease.Lease, proven: tuple[Image, VerdictFile], tag: str, value: str | None
 ) -> None:
     image, verdict = proven
     if value is None:
@@ -136,7 +141,7 @@ def test_a_tag_that_was_removed_or_changed_is_refused(
 
 
 def refused_either_way(
-    bench: Bench, held: lease.Lease, proven: tuple[Image, Verdict], why: str
+    bench: Bench, held: lease.Lease, proven: tuple[Image, VerdictFile], why: str
 ) -> None:
     """Try to publish an image with its verdict and by force, and see nothing move."""
     image, verdict = proven
@@ -147,7 +152,7 @@ def refused_either_way(
 
 
 def test_an_image_of_another_spec_is_refused_with_and_without_force(
-    bench: Bench, held: lease.Lease, proven: tuple[Image, Verdict]
+    bench: Bench, held: lease.Lease, proven: tuple[Image, VerdictFile]
 ) -> None:
     image, _ = proven
     bench.session.cloud.images.tag(image.id, {TAG_IMAGE: "gpu-build"})
@@ -160,7 +165,7 @@ def test_an_image_that_is_not_available_is_refused_with_and_without_force(
     bench: Bench,
     cloud: CloudFixture,
     held: lease.Lease,
-    proven: tuple[Image, Verdict],
+    proven: tuple[Image, VerdictFile],
     state: str,
 ) -> None:
     image, _ = proven
@@ -169,7 +174,7 @@ def test_an_image_that_is_not_available_is_refused_with_and_without_force(
 
 
 def test_an_image_that_is_gone_is_refused_with_and_without_force(
-    bench: Bench, held: lease.Lease, proven: tuple[Image, Verdict]
+    bench: Bench, held: lease.Lease, proven: tuple[Image, VerdictFile]
 ) -> None:
     image, _ = proven
     bench.ec2.deregister_image(ImageId=image.id)
@@ -177,7 +182,7 @@ def test_an_image_that_is_gone_is_refused_with_and_without_force(
 
 
 def test_a_forced_image_needs_no_proof_and_status_shows_the_reason(
-    bench: Bench, held: lease.Lease, proven: tuple[Image, Verdict]
+    bench: Bench, held: lease.Lease, proven: tuple[Image, VerdictFile]
 ) -> None:
     image, _ = proven
     bench.session.cloud.images.tag(image.id, {TAG_VERDICT: "fail"})
@@ -191,7 +196,7 @@ def test_a_forced_image_needs_no_proof_and_status_shows_the_reason(
 def test_the_reason_is_recorded_before_the_pointer_moves(
     bench: Bench,
     held: lease.Lease,
-    proven: tuple[Image, Verdict],
+    proven: tuple[Image, VerdictFile],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     image, _ = proven
@@ -212,7 +217,7 @@ def test_the_reason_is_recorded_before_the_pointer_moves(
 def test_a_reason_that_cannot_be_recorded_publishes_nothing(
     bench: Bench,
     held: lease.Lease,
-    proven: tuple[Image, Verdict],
+    proven: tuple[Image, VerdictFile],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def refuse(image_id: str, tags: object) -> None:
@@ -226,7 +231,7 @@ def test_a_reason_that_cannot_be_recorded_publishes_nothing(
 
 
 def test_a_reason_for_another_image_is_refused(
-    bench: Bench, held: lease.Lease, proven: tuple[Image, Verdict]
+    bench: Bench, held: lease.Lease, proven: tuple[Image, VerdictFile]
 ) -> None:
     image, _ = proven
     with pytest.raises(PublishError, match="the reason is about ami-other"):
@@ -235,7 +240,7 @@ def test_a_reason_for_another_image_is_refused(
 
 
 def test_force_takes_nobody_elses_lease(
-    bench: Bench, held: lease.Lease, proven: tuple[Image, Verdict]
+    bench: Bench, held: lease.Lease, proven: tuple[Image, VerdictFile]
 ) -> None:
     image, _ = proven
     bench.session.cloud.parameters.create("/amikiln/x/lease/2", held._term.to_json())
@@ -246,7 +251,7 @@ def test_force_takes_nobody_elses_lease(
 
 
 def test_nothing_is_written_without_the_lease(
-    bench: Bench, held: lease.Lease, proven: tuple[Image, Verdict]
+    bench: Bench, held: lease.Lease, proven: tuple[Image, VerdictFile]
 ) -> None:
     bench.session.cloud.parameters.create("/amikiln/x/lease/2", held._term.to_json())
     with pytest.raises(LeaseError, match="took over"):
@@ -257,7 +262,7 @@ def test_nothing_is_written_without_the_lease(
 def test_a_write_by_somebody_else_in_between_is_told(
     bench: Bench,
     held: lease.Lease,
-    proven: tuple[Image, Verdict],
+    proven: tuple[Image, VerdictFile],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     parameters = bench.session.cloud.parameters

@@ -29,7 +29,7 @@ from amikiln.cli.options import (
 from amikiln.cli.prepare import STARTED, prepared
 from amikiln.errors import AmikilnError
 from amikiln.plan.resolve import plan as make_plan
-from amikiln.publish.proof import proof_of
+from amikiln.publish.proof import choose_proof
 from amikiln.report.status import status as read_status
 from amikiln.rollout.rollout import turn_over
 from amikiln.runtime import directories
@@ -121,10 +121,10 @@ def verify(
     file = verdict or directories.state_directory() / "runs" / this_run.id / "verdict.json"
     found = pipeline.verify_alone(spec, own_files.read(image), ami, this_run, session, file)
     if as_json:
-        print(found.to_json(), end="")
+        print(found.content.decode(), end="")
     else:
-        output.print_verdict(found, file)
-    require_pass(found, file)
+        output.print_verdict(found.verdict, file)
+    require_pass(found.verdict, file)
 
 
 def publish(
@@ -146,7 +146,7 @@ def publish(
     lease_wait: LeaseWait = NO_WAIT,
 ) -> None:
     """Let the pointer name an image that is proven already, or is forced."""
-    proof = proof_of(ami, verdict, force, reason)
+    proof = choose_proof(ami, verdict, force, reason)
     spec, session = prepared(image, local, lease_wait=lease_wait)
     published = pipeline.publish_alone(spec, ami, proof, pipeline.new_run(spec.name), session)
     _show(published, as_json, output.print_published, result)

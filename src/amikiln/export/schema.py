@@ -6,8 +6,7 @@ import copy
 import json
 from typing import Any
 
-from amikiln.model.verdict import Outcome
-from amikiln.publish import proof
+from amikiln.model.verdict import ADAPTER
 from amikiln.spec.spec import Spec
 
 
@@ -29,19 +28,9 @@ def text() -> str:
 
 def verdict_text() -> str:
     """Return the schema of a verdict's file; every field is there, whatever its value."""
-    schema = proof.ADAPTER.json_schema()
+    schema = ADAPTER.json_schema()
     schema["title"] = "amikiln verdict"
-    schema["properties"]["outcome"] = {
-        "description": "Pass: there are checks, and all passed. Fail: one failed. Else unknown.",
-        "enum": [outcome.value for outcome in Outcome],
-        "type": "string",
-    }
     schema["properties"]["verified_at"]["format"] = "date-time"
-    for table in (schema, *schema["$defs"].values()):
-        if "properties" in table:
-            table["required"] = list(table["properties"])
-            for part in table["properties"].values():
-                part.pop("default", None)
     return json.dumps(schema, indent=2) + "\n"
 
 

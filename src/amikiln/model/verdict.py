@@ -1,21 +1,17 @@
-"""The records that stages hand to each other. Frozen: what is planned once stays as planned."""
+"""What verify finds out about an image: the result of each check, and the verdict."""
 
 from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, TypeAdapter
 
-from amikiln import __version__
-from amikiln.model.canonical import canonical_json
-
-READ_STRICTLY = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
-"""How records are read back from files, and described in a schema."""
+STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True)
+"""How records are read from files, and described in a schema."""
 
 
 class Outcome(StrEnum):
@@ -28,67 +24,82 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class CheckResult:
-    """One check of a machine that was booted from a candidate."""
+    """One check of a machine that was booted from the image."""
 
-    __pydantic_config__ = READ_STRICTLY
+    # No field has a default, so that reading a file fills in nothing that is missing.
+    __pydantic_config__ = STRICT
 
     name: str
-    """The check's, in lower case with dashes."""
+    """The check's name, in lower case with dashes."""
     outcome: Outcome
-    """Unknown: it could not be carried out, or its answer could not be read."""
+    """Unknown: the check could not run, or its answer could not be read."""
     evidence: str
     """What was seen, in words."""
-    hint: str = ""
+    hint: str
     """What to do next; empty where there is nothing to do."""
-    figures: Mapping[str, float] = field(default_factory=dict, hash=False)
+    figures: Mapping[str, float] = field(hash=False)
     """What was measured, as finite numbers; the unit is in the name, as in cold_seconds."""
 
     def __post_init__(self) -> None:
-        # Always a float: 5 and 5.0 are equal, and would be written, and hashed, as two.
+        # Always a float: 5 and 5.0 are equal, and should look the same in the file.
         figures = {name: float(value) for name, value in self.figures.items()}
         if not all(math.isfinite(value) for value in figures.values()):
-            raise ValueError(f"check {self.name} gave a figure that is no number: {figures}")
+            raise ValueError(f"check {self.name} gave a figure that is not a number: {figures}")
         object.__setattr__(self, "figures", figures)
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 @dataclass(frozen=True)
 class Verdict:
     """What verify found out about one image."""
 
-    __pydantic_config__ = READ_STRICTLY
+    __pydantic_config__ = STRICT
 
     image_id: str
-    """The AMI that was booted and looked at."""
+    """The AMI that was booted and checked."""
     digest: str
     """SHA-256 over all inputs of its bake, as tagged on the AMI."""
     region: str
     """The AWS region of the AMI."""
     run_id: str
     """The run that verified it."""
+    outcome: Outcome
+    """Pass: there are checks, and all passed. Fail: one failed. Else unknown."""
     checks: tuple[CheckResult, ...]
-    """All checks, in the order in which they were carried out."""
-    verified_at: str = field(default_factory=_now)
+    """All checks, in the order in which they ran."""
+    verified_at: str
     """When, in UTC, as ISO 8601 writes it."""
-    amikiln_version: str = __version__
+    amikiln_version: str
     """The version of amikiln that verified it."""
 
-    @property
-    def outcome(self) -> Outcome:
-        """Pass only if every check passed, and there was one at all."""
-        found = {check.outcome for check in self.checks}
-        if found == {Outcome.PASS}:
-            return Outcome.PASS
-        return Outcome.FAIL if Outcome.FAIL in found else Outcome.UNKNOWN
+    def __post_init__(self) -> None:
+        if self.outcome is not (concluded := conclude(self.checks)):
+            raise ValueError(f"outcome is {self.outcome}, and its checks make it {concluded}")
 
-    def to_json(self) -> str:
-        """Return the form that is kept: one line. Its SHA-256 is tagged on the image."""
-        return canonical_json({**asdict(self), "outcome": self.outcome}) + "\n"
+
+def conclude(checks: Sequence[CheckResult]) -> Outcome:
+    """Return pass only if every check passed, and there was at least one."""
+    outcomes = {check.outcome for check in checks}
+    if outcomes == {Outcome.PASS}:
+        return Outcome.PASS
+    return Outcome.FAIL if Outcome.FAIL in outcomes else Outcome.UNKNOWN
+
+
+ADAPTER = TypeAdapter(Verdict)
+
+
+@dataclass(frozen=True)
+class VerdictFile:
+    """A verdict with the bytes of its file, which are written and hashed as they are."""
+
+    verdict: Verdict
+    content: bytes
 
     @property
     def sha256(self) -> str:
-        """The kept file's hash, as ``sha256sum`` prints it."""
-        return hashlib.sha256(self.to_json().encode()).hexdigest()
+        """The file's hash, as ``sha256sum`` prints it; it is tagged on the image."""
+        return hashlib.sha256(self.content).hexdigest()
+
+
+def serialize(verdict: Verdict) -> VerdictFile:
+    """Return the verdict's file: JSON on one line."""
+    return VerdictFile(verdict, ADAPTER.dump_json(verdict) + b"\n")

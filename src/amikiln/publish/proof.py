@@ -1,74 +1,67 @@
-"""Reads a verdict back from its file, strictly: what is read is what was written."""
+"""What allows an image to be published: a verdict read from its file, or a reason instead."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
-from pydantic_core import from_json as parsed_json
+from pydantic import ValidationError
 
 from amikiln.errors import PublishError, SpecError
-from amikiln.model.canonical import canonical_json
 from amikiln.model.image import Forced
-from amikiln.model.verdict import Outcome, Verdict
-
-ADAPTER = TypeAdapter(Verdict)
+from amikiln.model.verdict import ADAPTER, VerdictFile
 
 
-def load(path: Path) -> Verdict:
-    """Read a verdict's file.
+def read_verdict(path: Path) -> VerdictFile:
+    """Read a verdict's file, strictly: unknown and missing fields are refused.
+
+    Whether it is unchanged is for publish to say: it compares the hash with the image's tag.
 
     Args:
-        path: What ``amikiln verify`` or ``amikiln run`` kept.
+        path: The file that ``amikiln verify`` or ``amikiln run`` wrote.
 
     Raises:
-        PublishError: The file is missing, or not a whole, unchanged verdict.
+        PublishError: The file is missing, or is not a verdict.
     """
     try:
-        return from_json(path.read_text(encoding="utf-8"))
+        content = path.read_bytes()
     except OSError as error:
         raise PublishError(
             f"cannot read the verdict {path}: {error.strerror or error}",
             hint="`amikiln verify` writes one",
         ) from error
-    except ValueError as error:
-        # What the file holds is quoted, and may hold line breaks.
+    try:
+        return VerdictFile(ADAPTER.validate_json(content), content)
+    except ValidationError as error:
         raise PublishError(
-            f"{path} is not a verdict: {' '.join(str(error).split())}",
+            f"{path} is not a verdict: {_describe_first(error)}",
             hint="give the file as `amikiln verify` or `amikiln run` wrote it, or verify again",
         ) from error
 
 
-def from_json(text: str) -> Verdict:
-    """Read what ``Verdict.to_json`` wrote.
-
-    Raises:
-        ValueError: It is something else; one line says what. The hash is for publish to compare.
-    """
-    written = parsed_json(text, allow_inf_nan=False)
-    if not isinstance(written, dict):
-        raise ValueError("it is no JSON object")
-    stated = written.pop("outcome", "missing")
-    try:
-        verdict = ADAPTER.validate_json(canonical_json(written))
-    except ValidationError as error:
-        raise ValueError(_first_fault(error)) from error
-    if stated != verdict.outcome:
-        raise ValueError(f"outcome is {stated}, and its checks make it {verdict.outcome}")
-    # Fields with a default have to be there too: nothing is made up when reading.
-    if canonical_json({**written, "outcome": Outcome(stated)}) + "\n" != verdict.to_json():
-        raise ValueError("it lacks fields that a verdict has, or holds other kinds of values")
-    return verdict
-
-
-def _first_fault(error: ValidationError) -> str:
+def _describe_first(error: ValidationError) -> str:
+    """Return the first fault on one line: names of fields may hold line breaks."""
     fault = error.errors()[0]
     key = ".".join(str(part) for part in fault["loc"])
-    return f"{key}: {fault['msg'][0].lower()}{fault['msg'][1:]}"
+    message = fault["msg"].removeprefix("Value error, ")
+    text = f"{message[0].lower()}{message[1:]}"
+    return " ".join((f"{key}: {text}" if key else text).split())
 
 
-def proof_of(ami: str, verdict: Path | None, force: bool, reason: str | None) -> Verdict | Forced:
-    """Return what is to allow the publishing: a verdict, or a reason, never both."""
+def choose_proof(
+    ami: str, verdict: Path | None, force: bool, reason: str | None
+) -> VerdictFile | Forced:
+    """Return what is to allow the publishing: a verdict or a reason, never both.
+
+    Args:
+        ami: The image to publish.
+        verdict: The file that ``--verdict`` names.
+        force: Whether ``--force`` was given.
+        reason: The text of ``--reason``.
+
+    Raises:
+        SpecError: The options contradict each other, or the reason is not one line of text.
+        PublishError: The verdict cannot be read.
+    """
     if force != (reason is not None):
         given, missing = ("--force", "--reason") if force else ("--reason", "--force")
         raise SpecError(
@@ -80,7 +73,7 @@ def proof_of(ami: str, verdict: Path | None, force: bool, reason: str | None) ->
             hint="`amikiln verify` and `amikiln run` write the file",
         )
     if verdict is not None:
-        return load(verdict)
+        return read_verdict(verdict)
     try:
         return Forced(ami, reason or "")
     except ValueError as error:

@@ -10,7 +10,7 @@ from amikiln.catalog.lease import Lease
 from amikiln.catalog.tags import TAG_DIGEST, TAG_FORCED, TAG_VERDICT, TAG_VERDICT_HASH
 from amikiln.errors import PublishError
 from amikiln.model.image import Forced, Image, Published
-from amikiln.model.verdict import Outcome, Verdict
+from amikiln.model.verdict import Outcome, Verdict, VerdictFile
 from amikiln.session import Session
 from amikiln.spec.spec import Spec
 
@@ -18,7 +18,7 @@ READ_BACK_SECONDS = 120
 
 
 def publish(
-    proof: Verdict | Forced, image: Image, spec: Spec, lease: Lease, session: Session
+    proof: VerdictFile | Forced, image: Image, spec: Spec, lease: Lease, session: Session
 ) -> Published:
     """Write the image's id to the pointer and read it back until it is there.
 
@@ -35,11 +35,11 @@ def publish(
         AmikilnError: The image is gone, is not available, or is another spec's.
         LeaseError: Another run has taken over.
     """
-    if isinstance(proof, Verdict):
-        _require_pass(proof, image)
+    if isinstance(proof, VerdictFile):
+        _require_pass(proof.verdict, image)
     tags = images.named(image.id, spec, session).tags
     forced = None
-    if isinstance(proof, Verdict):
+    if isinstance(proof, VerdictFile):
         _require_tags(tags, proof, image)
     else:
         forced = _recorded(proof, image, lease, session)
@@ -105,12 +105,12 @@ def _require_pass(verdict: Verdict, image: Image) -> None:
         )
 
 
-def _require_tags(tags: Mapping[str, str], verdict: Verdict, image: Image) -> None:
+def _require_tags(tags: Mapping[str, str], proof: VerdictFile, image: Image) -> None:
     """Compare with what verify and bake tagged: a file, or a record, is not believed alone."""
     wanted = {
-        TAG_DIGEST: verdict.digest,
+        TAG_DIGEST: proof.verdict.digest,
         TAG_VERDICT: Outcome.PASS,
-        TAG_VERDICT_HASH: verdict.sha256,
+        TAG_VERDICT_HASH: proof.sha256,
     }
     other = [name for name, value in wanted.items() if tags.get(name) != value]
     if other:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 
+from amikiln import __version__
 from amikiln.catalog.tags import TAG_DIGEST, TAG_VERDICT, TAG_VERDICT_HASH
 from amikiln.machine import instance, upload
 from amikiln.machine.ssh import Guest, GuestCommandFailed
 from amikiln.model.image import Image
 from amikiln.model.plan import Plan
 from amikiln.model.run import Run
-from amikiln.model.verdict import CheckResult, Outcome, Verdict
+from amikiln.model.verdict import CheckResult, Outcome, Verdict, VerdictFile, conclude, serialize
 from amikiln.recipe import digest, render
 from amikiln.runtime.cleanup import Undo
 from amikiln.session import Session
@@ -21,7 +23,7 @@ from amikiln.verify.checks import run as checks
 MARKS = {Outcome.PASS: "ok  ", Outcome.FAIL: "FAIL", Outcome.UNKNOWN: "??  "}
 
 
-def verify(image: Image, plan: Plan, run: Run, session: Session) -> Verdict:
+def verify(image: Image, plan: Plan, run: Run, session: Session) -> VerdictFile:
     """Boot an image on a machine of its own and carry out all checks.
 
     Args:
@@ -50,12 +52,22 @@ def verify(image: Image, plan: Plan, run: Run, session: Session) -> Verdict:
         fleet_settings.apply(plan, machine.guest)
         subject = _subject(machine.guest, image, plan)
         results = tuple(_look(subject, session))
-    verdict = Verdict(image.id, subject.image_digest, session.cloud.region, run.id, results)
-    tags: dict[str, str] = {TAG_VERDICT: verdict.outcome, TAG_VERDICT_HASH: verdict.sha256}
+    verdict = Verdict(
+        image_id=image.id,
+        digest=subject.image_digest,
+        region=session.cloud.region,
+        run_id=run.id,
+        outcome=conclude(results),
+        checks=results,
+        verified_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        amikiln_version=__version__,
+    )
+    file = serialize(verdict)
+    tags: dict[str, str] = {TAG_VERDICT: verdict.outcome, TAG_VERDICT_HASH: file.sha256}
     if not image.digest and verdict.outcome is Outcome.PASS:
         tags[TAG_DIGEST] = verdict.digest
     session.cloud.images.tag(image.id, tags)
-    return verdict
+    return file
 
 
 def _subject(guest: Guest, image: Image, plan: Plan) -> checks.Subject:

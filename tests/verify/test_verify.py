@@ -1,0 +1,19 @@
+"""Verify: the verdict says who found it out, and when; its file and the image's tags agree."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from amikiln import __version__
+from amikiln.publish.proof import read_verdict
+from bench import Bench
+
+
+def test_a_verdict_names_its_run_its_time_and_the_version(bench: Bench) -> None:
+    done = bench.cycle()
+    verdict = read_verdict(bench.folder / "verdict.json").verdict
+    assert verdict == done.verdict
+    assert (verdict.run_id, verdict.amikiln_version) == (done.run.id, __version__)
+    verified = datetime.fromisoformat(verdict.verified_at)
+    assert verified.tzinfo == UTC
+    assert abs(datetime.now(UTC) - verified) < timedelta(minutes=10)
