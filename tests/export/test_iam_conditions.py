@@ -21,7 +21,7 @@ from fakes import failing, spec
 from localcloud.fixture import CloudFixture
 
 SPEC = spec()
-POLICY = iam_policy.policy(Scope(SPEC, ACCOUNT))
+POLICY = iam_policy.build_policy(Scope(SPEC, ACCOUNT))
 STATEMENTS = [statement["Sid"] for statement in POLICY["Statement"]]
 
 

@@ -26,7 +26,7 @@ from localcloud.enforced import Policy, User, enforced
 from localcloud.fixture import CloudFixture
 
 SPEC = spec()
-POLICY = iam_policy.policy(Scope(SPEC, "123456789012"))
+POLICY = iam_policy.build_policy(Scope(SPEC, "123456789012"))
 
 
 @dataclass

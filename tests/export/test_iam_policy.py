@@ -31,7 +31,7 @@ CHANGING = ("Create", "Delete", "Deregister", "Enable", "Import", "Run", "Stop",
 
 def statements(wanted: Spec, **given: str) -> dict[str, Any]:
     """Return a policy's statements by their names."""
-    found = json.loads(iam_policy.text(wanted, **given))["Statement"]
+    found = json.loads(iam_policy.render_policy(wanted, **given))["Statement"]
     return {statement["Sid"]: statement for statement in found}
 
 
@@ -48,7 +48,7 @@ def test_the_kept_copy_is_what_the_command_prints() -> None:
 def test_the_command_takes_account_and_key() -> None:
     options = ["--account", ACCOUNT, "--kms-key", KEY]
     printed = CliRunner().invoke(main.app, ["export", "iam-policy", str(IMAGE), *options])
-    assert printed.stdout == iam_policy.text(load.load(IMAGE), ACCOUNT, KEY)
+    assert printed.stdout == iam_policy.render_policy(load.load(IMAGE), ACCOUNT, KEY)
     resources = [r for s in json.loads(printed.stdout)["Statement"] for r in s["Resource"]]
     assert f"arn:aws:ec2:us-east-1:{ACCOUNT}:instance/*" in resources
     assert KEY in resources
@@ -57,13 +57,13 @@ def test_the_command_takes_account_and_key() -> None:
 @pytest.mark.parametrize("account", ["", "12345678901", "1234567890123", "abcdefghijkl", "**"])
 def test_what_is_no_account_is_refused(account: str) -> None:
     with pytest.raises(SpecError, match="not an AWS account"):
-        iam_policy.text(spec(), account)
+        iam_policy.render_policy(spec(), account)
 
 
 @pytest.mark.parametrize("key", ["", "alias/ebs", KEY.replace("key/", "alias/"), "*", KEY + "*"])
 def test_what_is_no_key_is_refused(key: str) -> None:
     with pytest.raises(SpecError, match="not the ARN of a KMS key"):
-        iam_policy.text(spec(), ACCOUNT, key)
+        iam_policy.render_policy(spec(), ACCOUNT, key)
 
 
 def test_it_fits_into_one_managed_policy() -> None:
@@ -76,12 +76,12 @@ def test_it_fits_into_one_managed_policy() -> None:
             "security_group_parameter": "/team/" + "g" * 60,
         },
     )
-    text = iam_policy.text(longest, ACCOUNT, KEY)
+    text = iam_policy.render_policy(longest, ACCOUNT, KEY)
     assert 3000 < len("".join(text.split())) <= LARGEST_MANAGED_POLICY
 
 
 def test_names_are_letters_and_digits_sorted_and_unique() -> None:
-    text = iam_policy.text(spec(), ACCOUNT, KEY)
+    text = iam_policy.render_policy(spec(), ACCOUNT, KEY)
     names = [statement["Sid"] for statement in json.loads(text)["Statement"]]
     assert names == sorted(set(names))
     assert all(name.isalnum() for name in names)
@@ -236,7 +236,7 @@ def test_no_role_is_passed_and_no_parameter_of_a_template_resolved() -> None:
     [("eu-west-1", "aws"), ("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov")],
 )
 def test_the_partition_is_the_regions(region: str, partition: str) -> None:
-    found = iam_policy.policy(Scope(spec(region=region)))["Statement"]
+    found = iam_policy.build_policy(Scope(spec(region=region)))["Statement"]
     arns = [r for statement in found for r in statement["Resource"] if r != "*"]
     assert {arn.split(":")[1] for arn in arns} == {partition}
     assert {arn.split(":")[3] for arn in arns} == {region}

@@ -19,7 +19,7 @@ IMAGES = Path(__file__).parents[2] / "images"
 
 def test_the_originals_image_fits_the_schema() -> None:
     values = tomllib.loads((IMAGES / "cpu-build" / "image.toml").read_text())
-    jsonschema.validate(values, json.loads(schema.text()))
+    jsonschema.validate(values, json.loads(schema.render_spec_schema()))
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_the_originals_image_fits_the_schema() -> None:
 def test_what_the_spec_refuses_the_schema_refuses(change: dict[str, object]) -> None:
     values = tomllib.loads((IMAGES / "cpu-build" / "image.toml").read_text())
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate({**values, **change}, json.loads(schema.text()))
+        jsonschema.validate({**values, **change}, json.loads(schema.render_spec_schema()))
 
 
 DOCS = IMAGES.parent / "docs"
@@ -44,8 +44,8 @@ A_VERDICT = verdict(check_result("warm-again", figures={"cold_seconds": 31}))
 @pytest.mark.parametrize(
     ("file", "text"),
     [
-        (IMAGES / "image.schema.json", schema.text()),
-        (DOCS / "verdict.schema.json", schema.verdict_text()),
+        (IMAGES / "image.schema.json", schema.render_spec_schema()),
+        (DOCS / "verdict.schema.json", schema.render_verdict_schema()),
     ],
     ids=["image", "verdict"],
 )
@@ -54,7 +54,7 @@ def test_the_schema_that_is_checked_in_is_current(file: Path, text: str) -> None
 
 
 def test_a_kept_verdict_fits_its_schema() -> None:
-    wanted = json.loads(schema.verdict_text())
+    wanted = json.loads(schema.render_verdict_schema())
     jsonschema.Draft202012Validator.check_schema(wanted)
     for checks in (A_VERDICT.checks, ()):
         written = serialize(
@@ -65,7 +65,7 @@ def test_a_kept_verdict_fits_its_schema() -> None:
 
 @pytest.mark.parametrize("key", sorted(json.loads(serialize(A_VERDICT).content)))
 def test_every_field_of_a_verdict_is_in_its_schema_and_needed(key: str) -> None:
-    wanted = json.loads(schema.verdict_text())
+    wanted = json.loads(schema.render_verdict_schema())
     assert wanted["properties"][key]["description"]
     written = json.loads(serialize(A_VERDICT).content)
     del written[key]
@@ -84,6 +84,6 @@ def test_every_field_of_a_verdict_is_in_its_schema_and_needed(key: str) -> None:
 def test_what_reading_a_verdict_refuses_its_schema_refuses(change: dict[str, object]) -> None:
     written = {**json.loads(serialize(A_VERDICT).content), **change}
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate(written, json.loads(schema.verdict_text()))
+        jsonschema.validate(written, json.loads(schema.render_verdict_schema()))
     with pytest.raises(ValueError, match=r"\w"):
         ADAPTER.validate_json(json.dumps(written))

@@ -24,7 +24,7 @@ def exported(**changes: dict[str, object]) -> dict[str, Any]:
     del raw["local"]
     tables = {name: {**raw[name], **change} for name, change in changes.items()}
     spec = load.parse({**raw, **tables}, origin="image.toml")
-    values: dict[str, Any] = json.loads(terraform.text(spec))
+    values: dict[str, Any] = json.loads(terraform.render_variables(spec))
     return values
 
 

@@ -157,7 +157,7 @@ def account(
         "repository": "git@github.com:owner/name.git",
     }
     (folder / "terraform.tfvars.json").write_text(json.dumps(values))
-    exported = terraform.text(load.load(ROOT / "images" / "cpu-build"))
+    exported = terraform.render_variables(load.load(ROOT / "images" / "cpu-build"))
     (folder / "cpu-build.auto.tfvars.json").write_text(exported)
     part = AccountPart(folder, installs)
     part.get_ready()

@@ -24,13 +24,13 @@ RootDevice = Annotated[str, typer.Option("--root-device", help="The source image
 @export.command("schema")
 def export_schema() -> None:
     """Print the JSON Schema of image.toml."""
-    print(schema.text(), end="")
+    print(schema.render_spec_schema(), end="")
 
 
 @export.command("verdict-schema")
 def export_verdict_schema() -> None:
     """Print the JSON Schema of a verdict's file."""
-    print(schema.verdict_text(), end="")
+    print(schema.render_verdict_schema(), end="")
 
 
 @export.command("iam-policy")
@@ -45,13 +45,13 @@ def export_iam_policy(
     ] = None,
 ) -> None:
     """Print the IAM policy that the verbs need for an image, and nothing beyond it."""
-    print(iam_policy.text(load.load(image), account, kms_key), end="")
+    print(iam_policy.render_policy(load.load(image), account, kms_key), end="")
 
 
 @export.command("terraform")
 def export_terraform(image: ImageDirectory) -> None:
     """Print an image's values for terraform/aws, as NAME.auto.tfvars.json."""
-    print(terraform.text(load.load(image)), end="")
+    print(terraform.render_variables(load.load(image)), end="")
 
 
 @export.command("packer")

@@ -1,7 +1,8 @@
-"""The IAM policy that the pipeline needs for one image, made from what the calls declare.
+"""The IAM policy that the pipeline needs for one image, from the permissions that calls declare.
 
-It is about this spec's resources alone. What is made has to get the image's tag in the same call,
-and only what carries it is changed or removed. AWS's pages on what can be narrowed, and how:
+It covers this spec's resources only: a new resource must be tagged with the image's name in the
+call that creates it, and only resources with that tag can be changed or deleted. What AWS lets a
+policy narrow, and how:
 https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html
 https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-access.html
 """
@@ -17,8 +18,8 @@ from typing import Any
 
 import boto3
 
-import amikiln.aws.connect  # noqa: F401  (with it, all modules that call AWS have declared)
-from amikiln.aws.permissions import DECLARED, NO_RESOURCE_LEVEL, Named, Permission, Target, Which
+import amikiln.aws.connect  # noqa: F401  (imports every module that declares permissions)
+from amikiln.aws.permissions import DECLARED, NO_RESOURCE_LEVEL, Named, Target, Which
 from amikiln.catalog.tags import TAG_IMAGE
 from amikiln.errors import SpecError
 from amikiln.spec.spec import Spec
@@ -27,7 +28,7 @@ from amikiln.spec.types import ACCOUNT
 ANY_ACCOUNT = "*"
 PUBLIC_PARAMETERS = "/aws/service/"
 WITHOUT_ACCOUNT = {"image", "snapshot"}
-"""EC2 resources whose ARN has no account in it."""
+"""EC2 resources whose ARN names no account."""
 
 # https://docs.aws.amazon.com/kms/latest/developerguide/concepts.html
 KEY_ARN = re.compile(rf"arn:[a-z-]+:kms:[a-z0-9-]+:{ACCOUNT}:key/[A-Za-z0-9-]+")
@@ -38,133 +39,132 @@ Condition = dict[str, dict[str, Any]]
 
 @dataclass(frozen=True)
 class Scope:
-    """Where a policy holds.
+    """What a policy applies to.
 
     Attributes:
-        spec: Names what the policy is about.
-        account: An account's 12 digits, or ``*``.
-        kms_key: The ARN of a key of the account's own that encrypts volumes and snapshots.
+        spec: The image that the pipeline makes.
+        account: The account's 12 digits, or ``*``.
+        kms_key: The ARN of a customer managed key that encrypts volumes and snapshots, if any.
     """
 
     spec: Spec
     account: str = ANY_ACCOUNT
     kms_key: str | None = None
 
-    def arn(self, service: str, resource: str, account: str | None = None) -> str:
-        where = f"{service}:{self.spec.region}:{self.account if account is None else account}"
-        return f"arn:{_partition(self.spec.region)}:{where}:{resource}"
+    def ec2_arn(self, kind: str, name: str = "*") -> str:
+        return self._arn("ec2", f"{kind}/{name}", in_account=kind not in WITHOUT_ACCOUNT)
 
-    def ec2(self, kind: str, name: str = "*") -> str:
-        return self.arn("ec2", f"{kind}/{name}", "" if kind in WITHOUT_ACCOUNT else None)
-
-    def parameter(self, path: str) -> str:
-        # AWS's public parameters are no account's:
+    def parameter_arn(self, path: str) -> str:
+        # AWS's public parameters belong to no account:
         # .../systems-manager/latest/userguide/parameter-store-public-parameters.html
-        account = "" if path.startswith(PUBLIC_PARAMETERS) else None
-        return self.arn("ssm", f"parameter{path}", account)
+        public = path.startswith(PUBLIC_PARAMETERS)
+        return self._arn("ssm", f"parameter{path}", in_account=not public)
 
-    def tagged(self, which: str) -> Condition:
+    def require_tag(self, which: str) -> Condition:
+        """Return the condition that a ``Request`` or a ``Resource`` has the image's tag."""
         return {"StringEquals": {f"aws:{which}Tag/{TAG_IMAGE}": self.spec.name}}
+
+    def _arn(self, service: str, resource: str, *, in_account: bool) -> str:
+        region = self.spec.region
+        account = self.account if in_account else ""
+        return f"arn:{_find_partition(region)}:{service}:{region}:{account}:{resource}"
 
 
 @cache
-def _partition(region: str) -> str:
-    # Cached: boto3 reads its whole list of endpoints for each answer.
+def _find_partition(region: str) -> str:
+    # Cached: boto3 reads its whole list of endpoints each time.
     return boto3.Session().get_partition_for_region(region)
 
 
-def text(spec: Spec, account: str = ANY_ACCOUNT, kms_key: str | None = None) -> str:
-    """Return the policy as JSON; the same arguments give the same text.
+def render_policy(spec: Spec, account: str = ANY_ACCOUNT, kms_key: str | None = None) -> str:
+    """Return the policy as JSON; the same arguments always give the same text.
 
     Args:
         spec: The image that the pipeline makes.
-        account: An account's 12 digits, or ``*``.
-        kms_key: The ARN of the key of the account's own that encrypts its volumes, if one does.
+        account: The account's 12 digits, or ``*``.
+        kms_key: The ARN of a customer managed key that encrypts volumes, if there is one.
 
     Raises:
-        SpecError: The account or the key cannot be one.
+        SpecError: The account or the key is malformed.
     """
     if account != ANY_ACCOUNT and not re.fullmatch(ACCOUNT, account):
         raise SpecError(f"{account!r} is not an AWS account", hint="give its 12 digits")
     if kms_key is not None and not KEY_ARN.fullmatch(kms_key):
         raise SpecError(
             f"{kms_key!r} is not the ARN of a KMS key",
-            hint="write arn:aws:kms:REGION:ACCOUNT:key/ID; an alias does not do in a policy",
+            hint="write arn:aws:kms:REGION:ACCOUNT:key/ID; a policy cannot name a key by its alias",
         )
-    return json.dumps(policy(Scope(spec, account, kms_key)), indent=2) + "\n"
+    return json.dumps(build_policy(Scope(spec, account, kms_key)), indent=2) + "\n"
 
 
-def policy(scope: Scope) -> dict[str, Any]:
-    """Return the policy that allows what is declared, and nothing else."""
-    granted: dict[Target, set[str]] = {}
-    for permission in _declared():
-        for target in permission.targets:
-            granted.setdefault(_settled(target, scope.spec), set()).add(permission.action)
-    # One statement for all kinds on which the very same actions are allowed in the same way.
-    together: dict[tuple[Which, tuple[str, ...], str], list[str]] = {}
-    for target, allowed in granted.items():
+def build_policy(scope: Scope) -> dict[str, Any]:
+    """Return the policy that allows the declared permissions, and nothing else."""
+    actions = _collect_actions(scope.spec)
+    # Kinds of resource with the same actions, narrowed in the same way, share a statement.
+    groups: dict[tuple[Which, tuple[str, ...], str], list[str]] = {}
+    for target, allowed in actions.items():
         alone = target.kind if target.which is Which.NAMED or target == NO_RESOURCE_LEVEL else ""
-        together.setdefault((target.which, tuple(sorted(allowed)), alone), []).append(target.kind)
+        groups.setdefault((target.which, tuple(sorted(allowed)), alone), []).append(target.kind)
     statements = [
         statement
-        for (which, allowed, _), kinds in together.items()
-        for statement in _statements(which, sorted(kinds), allowed, scope)
+        for (which, allowed, _), kinds in groups.items()
+        for statement in _allow_kinds(which, sorted(kinds), allowed, scope)
     ]
-    statements.append(_tagging(granted, scope))
+    statements.append(_allow_tagging(actions, scope))
     return {"Version": "2012-10-17", "Statement": sorted(statements, key=lambda one: one["Sid"])}
 
 
-def _declared() -> Iterator[Permission]:
-    return (permission for declared in DECLARED.values() for permission in declared)
+def _collect_actions(spec: Spec) -> dict[Target, set[str]]:
+    """Return the declared actions by what they act on."""
+    has_group = spec.instance.security_group or spec.instance.security_group_parameter
+    given_group = Target(Which.NAMED, Named.SECURITY_GROUP.value)
+    own_group = Target(Which.OURS, "security-group")
+    actions: dict[Target, set[str]] = {}
+    for permission in (one for declared in DECLARED.values() for one in declared):
+        for target in permission.targets:
+            if target == given_group and not has_group:
+                target = own_group  # the pipeline makes one for each run
+            actions.setdefault(target, set()).add(permission.action)
+    return actions
 
 
-def _settled(target: Target, spec: Spec) -> Target:
-    if target.kind == Named.SECURITY_GROUP.value and not _has_group(spec):
-        return Target(Which.OURS, "security-group")
-    return target
-
-
-def _has_group(spec: Spec) -> bool:
-    return bool(spec.instance.security_group or spec.instance.security_group_parameter)
-
-
-def _statements(
+def _allow_kinds(
     which: Which, kinds: Sequence[str], allowed: Sequence[str], scope: Scope
 ) -> Iterator[Statement]:
     if which is Which.NAMED:
-        yield from _of_the_spec(Named(kinds[0]), allowed, scope)
+        yield from _allow_named(Named(kinds[0]), allowed, scope)
         return
     if kinds == [NO_RESOURCE_LEVEL.kind]:
         region = {"StringEquals": {"aws:RequestedRegion": scope.spec.region}}
         yield _allow("LookAtWhatHasNoResourceLevel", allowed, kinds, region)
         return
     words = "And".join(kind.title().replace("-", "") for kind in kinds)
-    resources = [scope.ec2(kind) for kind in kinds]
+    resources = [scope.ec2_arn(kind) for kind in kinds]
     if which is Which.OURS:
-        yield _allow(f"UseOwn{words}", allowed, resources, scope.tagged("Resource"))
+        yield _allow(f"UseOwn{words}", allowed, resources, scope.require_tag("Resource"))
     elif which is Which.NEW:
-        yield _allow(f"Make{words}", allowed, resources, scope.tagged("Request"))
+        yield _allow(f"Make{words}", allowed, resources, scope.require_tag("Request"))
     else:
         yield _allow(f"UseAny{words}", allowed, resources)
 
 
-def _of_the_spec(thing: Named, allowed: Sequence[str], scope: Scope) -> Iterator[Statement]:
+def _allow_named(thing: Named, allowed: Sequence[str], scope: Scope) -> Iterator[Statement]:
     spec = scope.spec
     if thing is Named.SOURCE_IMAGE:
-        image = scope.ec2("image", spec.source.id or "*")
-        yield _allow("UseSourceImage", allowed, [image], _owned(scope))
+        image = scope.ec2_arn("image", spec.source.id or "*")
+        yield _allow("UseSourceImage", allowed, [image], _require_owner(scope))
     elif thing is Named.SUBNET:
-        subnet = scope.ec2("subnet", spec.instance.subnet or "*")
+        subnet = scope.ec2_arn("subnet", spec.instance.subnet or "*")
         yield _allow("UseSubnet", allowed, [subnet])
     elif thing is Named.SECURITY_GROUP:
-        group = scope.ec2("security-group", spec.instance.security_group or "*")
+        group = scope.ec2_arn("security-group", spec.instance.security_group or "*")
         yield _allow("UseSecurityGroup", allowed, [group])
     elif thing is Named.POINTER:
-        yield _allow("MovePointer", allowed, [scope.parameter(spec.pointer)])
+        yield _allow("MovePointer", allowed, [scope.parameter_arn(spec.pointer)])
     elif thing is Named.LEASE:
-        yield _allow("ListLease", allowed, [scope.parameter(spec.lease_path)])
+        yield _allow("ListLease", allowed, [scope.parameter_arn(spec.lease_path)])
     elif thing is Named.LEASE_TERMS:
-        yield _allow("HoldLease", allowed, [scope.parameter(f"{spec.lease_path}/*")])
+        yield _allow("HoldLease", allowed, [scope.parameter_arn(f"{spec.lease_path}/*")])
     elif thing is Named.SETTINGS:
         instance = spec.instance
         paths = (
@@ -172,14 +172,14 @@ def _of_the_spec(thing: Named, allowed: Sequence[str], scope: Scope) -> Iterator
             instance.subnet_parameter,
             instance.security_group_parameter,
         )
-        if given := sorted({scope.parameter(spec.in_region(path)) for path in paths if path}):
-            yield _allow("ReadParametersOfTheSpec", allowed, given)
+        if arns := sorted({scope.parameter_arn(spec.in_region(path)) for path in paths if path}):
+            yield _allow("ReadParametersOfTheSpec", allowed, arns)
     elif thing is Named.ENCRYPTION_KEY and scope.kms_key:
-        yield from _encryption(allowed, scope, scope.kms_key)
+        yield from _allow_encryption(allowed, scope, scope.kms_key)
 
 
-def _owned(scope: Scope) -> Condition:
-    """Return whose the source image has to be, where the spec says so.
+def _require_owner(scope: Scope) -> Condition:
+    """Return the condition on the source image's owner, if the spec names one.
 
     https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ExamplePolicies_EC2.html
     """
@@ -189,8 +189,8 @@ def _owned(scope: Scope) -> Condition:
     return {"StringEquals": {"ec2:Owner": owner}} if owner else {}
 
 
-def _encryption(allowed: Sequence[str], scope: Scope, key: str) -> Iterator[Statement]:
-    """Return the statements for a key, usable through EC2 alone.
+def _allow_encryption(allowed: Sequence[str], scope: Scope, key: str) -> Iterator[Statement]:
+    """Yield the statements for a key, which can be used through EC2 only.
 
     https://docs.aws.amazon.com/ebs/latest/userguide/ebs-encryption-requirements.html
     """
@@ -198,21 +198,21 @@ def _encryption(allowed: Sequence[str], scope: Scope, key: str) -> Iterator[Stat
     through_ec2 = {"StringEquals": {"kms:ViaService": f"ec2.{scope.spec.region}.amazonaws.com"}}
     others = [action for action in allowed if action != grant]
     yield _allow("UseEncryptionKey", others, [key], through_ec2)
-    # Only a service may be given the key for longer than the call, never a person.
+    # A grant outlasts the call, so only an AWS service can receive one.
     for_services = {"Bool": {"kms:GrantIsForAWSResource": "true"}}
     yield _allow("LendEncryptionKey", [grant], [key], {**through_ec2, **for_services})
 
 
-def _tagging(granted: dict[Target, set[str]], scope: Scope) -> Statement:
-    """Return the statement that allows tags in the calls that make something, and in no other.
+def _allow_tagging(actions: dict[Target, set[str]], scope: Scope) -> Statement:
+    """Return the statement that allows tags in the calls that create a resource, and in no other.
 
     https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/supported-iam-actions-tagging.html
     """
-    made = {target.kind: found for target, found in granted.items() if target.which is Which.NEW}
+    made = {target.kind: names for target, names in actions.items() if target.which is Which.NEW}
     calls = sorted(action.partition(":")[2] for action in set().union(*made.values()))
-    condition = scope.tagged("Request")
+    condition = scope.require_tag("Request")
     condition["StringEquals"]["ec2:CreateAction"] = calls
-    kinds = [scope.ec2(kind) for kind in sorted(made)]
+    kinds = [scope.ec2_arn(kind) for kind in sorted(made)]
     return _allow("TagWhatIsMade", ["ec2:CreateTags"], kinds, condition)
 
 
