@@ -27,7 +27,7 @@ variable "region" {
 variable "ami_name_prefix" {
   type        = string
   default     = "buildkite-cpu-build"
-  description = "The image's name begins with it; the time follows."
+  description = "The image's name starts with this; the time follows."
   validation {
     condition     = var.ami_name_prefix != "" && regex_replace(var.ami_name_prefix, "^[A-Za-z0-9()\\[\\] ./'@_-]{3,100}$", "") == ""
     error_message = "The name's prefix must be 3 to 100 of: letters, digits, spaces and ( ) [ ] . / - ' @ _."
@@ -37,7 +37,7 @@ variable "ami_name_prefix" {
 variable "source_ami_name" {
   type        = string
   default     = "al2023-ami-2023.*-kernel-6.*-x86_64"
-  description = "The newest image of this name is built on; * and ? match."
+  description = "The source image's name, with * and ? as wildcards; the newest match is used."
   validation {
     condition     = length(var.source_ami_name) > 0
     error_message = "The source image's name must not be empty."
@@ -47,7 +47,7 @@ variable "source_ami_name" {
 variable "source_ami_owner" {
   type        = string
   default     = "amazon"
-  description = "Whose image of that name: names are free for anybody to use."
+  description = "The source image's owner: anybody can give an image that name."
   validation {
     condition     = var.source_ami_owner != "" && regex_replace(var.source_ami_owner, "^([0-9]{12}|amazon|self|aws-marketplace)$", "") == ""
     error_message = "The owner must be an account of 12 digits, amazon, self or aws-marketplace."
@@ -57,7 +57,7 @@ variable "source_ami_owner" {
 variable "ssh_username" {
   type        = string
   default     = "ec2-user"
-  description = "Who logs in; needs sudo without a password, unless it is root."
+  description = "The user to log in as; root, or one that can use sudo without a password."
   validation {
     condition     = var.ssh_username != "" && regex_replace(var.ssh_username, "^[a-z_][a-z0-9_-]{0,31}$", "") == ""
     error_message = "The user must be a Linux user name."
@@ -67,7 +67,7 @@ variable "ssh_username" {
 variable "instance_type" {
   type        = string
   default     = "m7i.4xlarge"
-  description = "The machine that the image is built on. `amikiln bake` tries several in order; Packer takes one."
+  description = "The instance type to build on. `amikiln bake` tries several in order; Packer takes one."
   validation {
     condition     = var.instance_type != "" && regex_replace(var.instance_type, "^[a-z0-9-]+\\.[a-z0-9-]+$", "") == ""
     error_message = "The instance type must be one of EC2's, as m7i.4xlarge."
@@ -77,7 +77,7 @@ variable "instance_type" {
 variable "subnet_id" {
   type        = string
   default     = ""
-  description = "The machine's subnet; empty: one of the default VPC's."
+  description = "The instance's subnet; if empty, one of the default VPC."
   validation {
     condition     = regex_replace(var.subnet_id, "^subnet-[0-9a-f]{8,17}$", "") == ""
     error_message = "The subnet must be an id, as subnet-0123456789abcdef0, or empty."
@@ -87,7 +87,7 @@ variable "subnet_id" {
 variable "security_group_id" {
   type        = string
   default     = ""
-  description = "The machine's security group; empty: Packer makes one for the build."
+  description = "The instance's security group; if empty, Packer creates one for the build."
   validation {
     condition     = regex_replace(var.security_group_id, "^sg-[0-9a-f]{8,17}$", "") == ""
     error_message = "The security group must be an id, as sg-0123456789abcdef0, or empty."
@@ -97,7 +97,7 @@ variable "security_group_id" {
 variable "ssh_from" {
   type        = list(string)
   default     = []
-  description = "Whom a security group of Packer's lets in; empty: this machine's public address."
+  description = "Networks that Packer's own security group allows ssh from; if empty, this machine's public address."
   validation {
     condition     = length([for cidr in var.ssh_from : cidr if regex_replace(cidr, "^[0-9.]+/[0-9]+$", "") != ""]) == 0
     error_message = "These must be IPv4 networks, as 203.0.113.7/32."
@@ -117,7 +117,7 @@ variable "root_device" {
 variable "volume_size" {
   type        = number
   default     = 100
-  description = "Of the root volume, in GiB."
+  description = "Size of the root volume, in GiB."
   validation {
     condition     = var.volume_size >= 1 && var.volume_size <= 65536
     error_message = "The volume must have 1 to 65536 GiB."
@@ -127,7 +127,7 @@ variable "volume_size" {
 variable "volume_iops" {
   type        = number
   default     = 6000
-  description = "Of the gp3 root volume."
+  description = "IOPS of the gp3 root volume."
   validation {
     condition     = var.volume_iops >= 3000 && var.volume_iops <= 80000
     error_message = "A gp3 volume has 3000 to 80000 IOPS."
@@ -137,7 +137,7 @@ variable "volume_iops" {
 variable "volume_throughput" {
   type        = number
   default     = 500
-  description = "Of the gp3 root volume, in MiB/s."
+  description = "Throughput of the gp3 root volume, in MiB/s."
   validation {
     condition     = var.volume_throughput >= 125 && var.volume_throughput <= 2000
     error_message = "A gp3 volume has 125 to 2000 MiB/s."
@@ -147,7 +147,7 @@ variable "volume_throughput" {
 variable "deprecate_days" {
   type        = number
   default     = 7
-  description = "The image is deprecated after so many days."
+  description = "Days until the image is deprecated."
   validation {
     condition     = var.deprecate_days >= 1 && var.deprecate_days <= 3650
     error_message = "The image must be deprecated after 1 to 3650 days."
@@ -157,18 +157,18 @@ variable "deprecate_days" {
 variable "machine_minutes" {
   type        = number
   default     = 360
-  description = "The machine ends itself after so many minutes, whatever became of Packer."
+  description = "Minutes until the instance terminates itself, in case Packer cannot."
   validation {
     condition     = var.machine_minutes >= 5 && var.machine_minutes <= 1440
-    error_message = "The machine must end itself after 5 to 1440 minutes."
+    error_message = "The instance must terminate itself after 5 to 1440 minutes."
   }
 }
 
 locals {
-  # amikiln's checkout, and in it the image's spec.
+  # The checkout of amikiln, with the image's spec in it.
   checkout = abspath("${path.root}/../..")
   image    = abspath("${path.root}/../../images/cpu-build")
-  # The recipe's files that are the same for every image.
+  # The recipe's files that all images share.
   shared = abspath("${path.root}/../../src/amikiln/recipe")
   tags = {
     "amikiln:image" = "cpu-build"
@@ -200,7 +200,7 @@ source "amazon-ebs" "image" {
 
   temporary_security_group_source_public_ip = length(var.ssh_from) == 0
 
-  # The machine ends itself when Packer can no longer do it: by a timer, and for good.
+  # If Packer dies, a timer powers the instance off, which terminates it.
   user_data         = "#!/bin/sh\nsystemd-run --quiet --unit=amikiln-end --on-active=${var.machine_minutes}m systemctl poweroff\n"
   shutdown_behavior = "terminate"
 
@@ -243,8 +243,8 @@ source "amazon-ebs" "image" {
 build {
   sources = ["source.amazon-ebs.image"]
 
-  # What moves is resolved once, on the machine that Packer runs on: tags to digests, a branch to a
-  # commit. Without it nothing could tell afterwards whether the image is what was wanted.
+  # Resolves tags to digests and a branch to a commit, once, on the machine that runs Packer. The
+  # image records them, so that `amikiln verify` can check it later.
   provisioner "shell-local" {
     environment_vars = [
       "SETUP=${local.checkout}/scripts/lib/setup.sh",
@@ -260,7 +260,7 @@ build {
     ]
   }
 
-  # Into one folder: what every image shares, the builder's part of it, and what is this image's.
+  # Three uploads make one folder: the shared files, the builder's functions, this image's own files.
   provisioner "file" {
     source      = "${local.shared}/guest"
     destination = "/var/tmp"

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Edit the list in images/cpu-build/image.toml, docker.images; `amikiln export packer` writes it here.
+# Written by `amikiln export packer` from images/cpu-build/image.toml: edit docker.images there.
 #
-# Pulls the images that are baked in, four at once, each up to three times. It works by itself, on
-# any machine with Docker; `amikiln bake` and Packer's template pull by digest (40-images.sh).
+# Pulls the images that are baked in: four at a time, with three attempts each. For any machine with
+# Docker; `amikiln bake` and Packer's template pull by digest instead (40-images.sh).
 set -euo pipefail
 
 IMAGES=(
@@ -21,5 +21,5 @@ pull() {
 }
 export -f pull
 
-# shellcheck disable=SC2016 # for the other bash
+# shellcheck disable=SC2016 # xargs' bash expands it
 [ -z "${IMAGES[*]-}" ] || printf '%s\0' "${IMAGES[@]}" | xargs -0 -n 1 -P 4 bash -c 'pull "$1"' pull

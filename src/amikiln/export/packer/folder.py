@@ -1,4 +1,4 @@
-"""Packer's folder on disk: written, compared, and filled with what one build resolves."""
+"""Packer's folder on disk: write it, compare it, and add what one build has resolved."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from amikiln.recipe import build_context, render
 
 
 def write_folder(folder: Path, wanted: Mapping[str, bytes]) -> None:
-    """Make a folder hold these files, and of the recipe's no others.
+    """Write these files to a folder, and delete other files of the recipe there.
 
     Raises:
         OSError: It cannot be written.
@@ -30,7 +30,7 @@ def write_folder(folder: Path, wanted: Mapping[str, bytes]) -> None:
 
 
 def compare_folder(folder: Path, wanted: Mapping[str, bytes]) -> list[str]:
-    """Return the paths in which a folder is not as it should be, sorted."""
+    """Return the paths of missing, changed and superfluous files, sorted."""
     other = [path for path, content in wanted.items() if _read(folder / path) != content]
     return sorted([*other, *_find_superfluous(folder, wanted)])
 
@@ -42,31 +42,31 @@ def write_inputs(
 
     Args:
         folder: Packer's.
-        plan: What is to be built.
+        plan: What Packer is going to build.
         image: The image's directory.
-        source_ami: The image that Packer builds on.
+        source_ami: The source image that Packer found.
         root_device: The device that Packer gives the image's volume.
 
     Raises:
-        PreflightError: Packer would build another image than was planned.
+        PreflightError: Packer would build something else than was planned.
     """
     uploads = template.render_uploads(plan.spec, plan.own_steps, image, folder)
     if stale := compare_folder(folder, uploads):
         raise PreflightError(
-            f"{folder} is not what the spec says: {', '.join(stale)}",
+            f"{folder} does not match the spec: {', '.join(stale)}",
             hint="run `amikiln export packer` again with the same options",
         )
     if source_ami != plan.source.id:
         raise PreflightError(
-            f"Packer builds on {source_ami}, and the plan on {plan.source.id}",
-            hint="a new one came out meanwhile, or a variable of the template was changed: run"
-            " Packer again, or change the spec and export",
+            f"Packer uses the source image {source_ami}, and the plan {plan.source.id}",
+            hint="if a new one was just released, run Packer again; if a variable of the template"
+            " was changed, change the spec instead and export again",
         )
     if root_device != plan.source.root_device:
         raise PreflightError(
-            f"the root device of {source_ami} is {plan.source.root_device}, and Packer would add a"
+            f"the root device of {source_ami} is {plan.source.root_device}, so Packer would add a"
             f" second volume as {root_device}",
-            hint=f"give Packer -var root_device={plan.source.root_device}",
+            hint=f"run packer build -var root_device={plan.source.root_device}",
         )
     inputs = folder / template.INPUTS
     shutil.rmtree(inputs, ignore_errors=True)

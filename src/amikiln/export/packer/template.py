@@ -1,8 +1,8 @@
-"""The door for Packer: a template, and beside it the recipe's files, the same that `bake` runs.
+"""Packer's folder: a template, and the recipe that `bake` runs.
 
-What the spec decides is written once and checked in (`amikiln export packer`). What a plan has to
-resolve (digests, a commit) is written by each build (`amikiln export packer-inputs`), for the
-template asks for it.
+What the spec decides is written once and checked in (`amikiln export packer`). What has to be
+resolved, such as digests and a commit, is written anew for each build: the template calls
+`amikiln export packer-inputs`.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from amikiln.spec.spec import Spec
 TEMPLATE = "buildkite-{name}-ami.pkr.hcl"
 PULL_SCRIPT = "scripts/pull-base-images.sh"
 RECIPE = "recipe"
-"""The folder of the recipe's files that are one image's alone."""
+"""The folder of the recipe's files that belong to this image only."""
 SHARED = "shared"
-"""The folder of those that are the same for every image, where there is no checkout around it."""
+"""The folder of the recipe's files that all images share, unless the checkout provides them."""
 ROOT_DEVICE = "/dev/xvda"
-"""Amazon Linux's and Debian's. A build compares: Packer would add a second volume."""
+"""Amazon Linux's and Debian's. A build checks it: with another one Packer would add a volume."""
 INPUTS = "inputs"
-"""The folder of what each build resolves; not checked in."""
+"""The folder of what a build has resolved; not checked in."""
 
 
 def render_folder(
@@ -43,23 +43,23 @@ def render_folder(
 ) -> dict[str, bytes]:
     """Return the files of Packer's folder that a spec decides, by their paths in it.
 
-    A folder in the image's checkout takes the shared files of the recipe from there; any other
-    holds them too.
+    In the image's checkout, the template uploads the recipe's shared files from src/; a folder
+    anywhere else gets a copy of them.
 
     Args:
         spec: The image.
-        own: What lies beside the spec.
-        here: Where the folder is to be.
+        own: The user's files beside the spec.
+        here: Where the folder will be.
         root_device: The source image's, as the template's default.
-        classic: For Packer 1.6.6, the last that is free software and that Debian has: without
-            plugins to install, and without what its amazon-ebs builder does not know.
+        classic: Write the template for Packer 1.6.6, which is Debian's: without plugins to
+            install, and without what its amazon-ebs builder does not know.
 
     Raises:
         SpecError: Packer cannot build this image.
     """
     if spec.warm is not None and spec.warm.secrets:
         raise SpecError(
-            "warm.secrets: Packer has no way to hand secrets on that shows them to nobody",
+            "warm.secrets: Packer cannot pass secrets to a machine without exposing them",
             hint="bake this image with `amikiln bake --secrets-fd`",
         )
     shared = _locate_shared(own.directory, here)
@@ -98,7 +98,7 @@ def render_uploads(
         spec: The image.
         own_steps: The user's steps, by the path that they have in the recipe.
         image: The image's directory.
-        here: Where the folder is, or is to be.
+        here: Where the folder is, or will be.
     """
     shared = _select_shared(spec, _locate_shared(image, here))
     return {**shared, **_render_recipe(spec, own_steps)}
