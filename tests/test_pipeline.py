@@ -237,7 +237,7 @@ def test_nothing_is_baked_or_published_while_another_run_works(bench: Bench) -> 
     verdict = read_verdict(bench.folder / "verdict.json")
     bench.ssm.delete_parameter(Name=POINTER)
     wanted, session, other = spec(), bench.session, pipeline.new_run("cpu-build")
-    with lease.held(session.cloud.parameters, wanted.lease_path, other, 60, bench.report):
+    with lease.hold_lease(session.cloud.parameters, wanted.lease_path, other, 60, bench.report):
         for proof in (verdict, Forced(done.image.id, "urgent")):
             with pytest.raises(LeaseError, match=other.id):
                 pipeline.publish_alone(

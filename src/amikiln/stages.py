@@ -9,9 +9,8 @@ from pathlib import Path
 
 from amikiln.aws.errors import AwsFailure, explain
 from amikiln.bake.bake import bake
-from amikiln.catalog import images
-from amikiln.catalog.images import Proven
-from amikiln.catalog.lease import Lease, held, wait_until_free
+from amikiln.catalog.images import Proven, find_image, find_proven
+from amikiln.catalog.lease import Lease, hold_lease, wait_until_free
 from amikiln.errors import (
     AmikilnError,
     BakeError,
@@ -21,7 +20,7 @@ from amikiln.errors import (
     RolloutError,
     VerifyError,
 )
-from amikiln.model.fleet import GroupTurnover
+from amikiln.model.fleet import FleetGroup
 from amikiln.model.image import Forced, Image, Published
 from amikiln.model.plan import Plan
 from amikiln.model.run import Run
@@ -30,7 +29,7 @@ from amikiln.plan.preflight import preflight
 from amikiln.plan.resolve import plan
 from amikiln.publish.publish import publish
 from amikiln.retire.sweep import sweep
-from amikiln.rollout.rollout import turn_over
+from amikiln.rollout.rollout import roll_out
 from amikiln.session import Session
 from amikiln.spec.own_files import OwnFiles
 from amikiln.spec.spec import Spec
@@ -67,7 +66,9 @@ class Stages:
         with _named_by_aws(LeaseError, self._session):
             if patience:
                 wait_until_free(parameters, spec.lease_path, self._session.waiter, patience)
-            with held(parameters, spec.lease_path, self._run, term, self._session.report) as lease:
+            with hold_lease(
+                parameters, spec.lease_path, self._run, term, self._session.report
+            ) as lease:
                 yield lease
 
     def sweep(self, plan: Plan) -> None:
@@ -78,7 +79,7 @@ class Stages:
     def proven(self, plan: Plan) -> Proven | None:
         """Look for an image that makes the bake needless, and tell of it."""
         with _named_by_aws(PreflightError, self._session):
-            found = images.proven(plan, self._session)
+            found = find_proven(plan, self._session)
         if found is not None:
             self._session.report.line(why_skipped(found))
         return found
@@ -86,7 +87,7 @@ class Stages:
     def named(self, image_id: str, spec: Spec, kind: type[AmikilnError]) -> Image:
         """Look up an image of the spec; what is wrong with it is an error of the given kind."""
         with _named_by_aws(kind, self._session):
-            return images.image_of(images.named(image_id, spec, self._session), self._session)
+            return find_image(image_id, spec, self._session).to_image(self._session.cloud.region)
 
     def bake(self, plan: Plan, keep_on_error: bool = False, rebake: bool = False) -> Image:
         """Make the image, or take up an unjudged one of the same inputs."""
@@ -107,10 +108,10 @@ class Stages:
         with self._stage("publish", PublishError):
             return publish(proof, image, spec, lease, self._session)
 
-    def turn_over(self, image: Image, spec: Spec) -> tuple[GroupTurnover, ...]:
+    def turn_over(self, image: Image, spec: Spec) -> tuple[FleetGroup, ...]:
         """See that the groups follow the pointer."""
         with self._stage("turn over", RolloutError):
-            return turn_over(spec, image.id, self._session)
+            return roll_out(spec, image.id, self._session)
 
     @contextmanager
     def _stage(self, title: str, kind: type[AmikilnError]) -> Iterator[None]:

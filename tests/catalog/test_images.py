@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from amikiln.aws.images import ImageRecord
-from amikiln.catalog import images as candidates
+from amikiln.catalog import images
 from amikiln.catalog.tags import TAG_FORCED, TAG_VERDICT
 from amikiln.model.plan import Plan
 from bench import POINTER, Bench
@@ -26,17 +26,17 @@ class Proven:
         self.cycle = bench.cycle()
         self.id = self.cycle.image.id
         self.ami = cloud.backend.amis[self.id]
-        images = bench.session.cloud.images
+        recorded = bench.session.cloud.images
         self.record = dataclasses.replace(
-            images.find_by_tags({})[0], created=CREATED.isoformat().replace("+00:00", ".000Z")
+            recorded.find_by_tags({})[0], created=CREATED.isoformat().replace("+00:00", ".000Z")
         )
 
-    def found_after(self, age: timedelta, **changes: object) -> candidates.Proven | None:
+    def found_after(self, age: timedelta, **changes: object) -> images.Proven | None:
         """Return what is found when the image is of an age, and its record changed."""
         record = dataclasses.replace(self.record, **changes)  # type: ignore[arg-type]
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(self.bench.session.cloud.images, "find_by_tags", lambda tags: [record])
-            return candidates.proven(self.cycle.plan, self.bench.session, CREATED + age)
+            return images.find_proven(self.cycle.plan, self.bench.session, CREATED + age)
 
 
 @pytest.fixture
@@ -44,8 +44,8 @@ def proven(bench: Bench, cloud: CloudFixture) -> Proven:
     return Proven(bench, cloud)
 
 
-def find(bench: Bench, plan: Plan) -> candidates.Proven | None:
-    return candidates.proven(plan, bench.session)
+def find(bench: Bench, plan: Plan) -> images.Proven | None:
+    return images.find_proven(plan, bench.session)
 
 
 def test_a_young_proven_image_of_the_same_inputs_is_found(proven: Proven) -> None:
@@ -126,7 +126,7 @@ def test_of_several_the_newest_that_will_do_is_found(proven: Proven) -> None:
     def found_of(*records: ImageRecord) -> str | None:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(bench.session.cloud.images, "find_by_tags", lambda tags: list(records))
-            found = candidates.proven(plan, bench.session, CREATED + ONE_HOUR)
+            found = images.find_proven(plan, bench.session, CREATED + ONE_HOUR)
         return found.image.id if found else None
 
     newer = dataclasses.replace(proven.record, id="ami-newer")

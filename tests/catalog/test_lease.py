@@ -93,10 +93,10 @@ def test_a_holder_that_overslept_cannot_harm_its_successor(
 def test_a_lease_that_was_not_renewed_is_no_lease(
     parameters: Parameters, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    held = hold(parameters, "run-one")
+    first = hold(parameters, "run-one")
     monkeypatch.setattr(lease, "_lapsed", lambda parameter, listing: True)
     with pytest.raises(LeaseError, match="lapsed"):
-        held.check()
+        first.check()
 
 
 def test_whether_a_lease_lapsed_is_judged_by_the_clouds_clock(parameters: Parameters) -> None:
@@ -118,7 +118,7 @@ def test_a_held_lease_is_renewed_in_the_background(
         renewed.set()
 
     monkeypatch.setattr(lease.Lease, "renew", noticed)
-    with lease.held(parameters, PATH, Run("run-one", "cpu-build"), 3, Recorder()):
+    with lease.hold_lease(parameters, PATH, Run("run-one", "cpu-build"), 3, Recorder()):
         assert renewed.wait(30)
         versions = parameters.list_below(PATH).parameters
     assert versions[0].version >= 2
@@ -127,7 +127,7 @@ def test_a_held_lease_is_renewed_in_the_background(
 def test_after_the_block_the_lease_is_free_even_after_an_error(parameters: Parameters) -> None:
     with (
         pytest.raises(ValueError, match="broken"),
-        lease.held(parameters, PATH, Run("run-one", "cpu-build"), 60, Recorder()),
+        lease.hold_lease(parameters, PATH, Run("run-one", "cpu-build"), 60, Recorder()),
     ):
         raise ValueError("broken")
     hold(parameters, "run-two").check()

@@ -19,7 +19,7 @@ from amikiln.export.iam_policy import Scope
 from amikiln.model.image import Forced
 from amikiln.model.run import Run
 from amikiln.report.status import status
-from amikiln.rollout.rollout import turn_over
+from amikiln.rollout.rollout import roll_out
 from bench import POINTER, Bench, set_up
 from fakes import failing, spec
 from localcloud.enforced import Policy, User, enforced
@@ -124,7 +124,7 @@ def test_so_do_the_verbs_that_are_parts_of_it(bench: Bench) -> None:
     image = pipeline.bake_alone(SPEC, bench.own, new_run(), session).image
     pipeline.verify_alone(SPEC, bench.own, image.id, new_run(), session, file)
     pipeline.publish_alone(SPEC, image.id, Forced(image.id, word), new_run(), session)
-    (group,) = turn_over(SPEC, image.id, bench.session)
+    (group,) = roll_out(SPEC, image.id, bench.session)
     assert group.follows
     assert status(SPEC, bench.session).published_image == image.id
     assert "left behind" not in told(bench, since)

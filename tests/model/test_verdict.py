@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from amikiln.model.fleet import FleetMachine, GroupTurnover
+from amikiln.model.fleet import FleetGroup, FleetMachine
 from amikiln.model.image import Forced
 from amikiln.model.plan import PinnedImage
 from amikiln.model.verdict import Outcome, Verdict, serialize
@@ -122,5 +122,5 @@ def test_a_group_is_turned_over_when_all_wanted_machines_run_the_image(
     machines: list[tuple[str, str]], done: bool
 ) -> None:
     listed = tuple(FleetMachine(f"i-{n}", i, s, None) for n, (i, s) in enumerate(machines))
-    group = GroupTurnover("g", "ami-new", "resolve:ssm:/p", True, 1, listed)
+    group = FleetGroup("g", "ami-new", "resolve:ssm:/p", True, 1, listed)
     assert group.done is done

@@ -25,11 +25,11 @@ from verdicts import check_result
 
 
 @pytest.fixture
-def held(bench: Bench) -> Iterator[lease.Lease]:
+def our_lease(bench: Bench) -> Iterator[lease.Lease]:
     run, report = pipeline.new_run("cpu-build"), bench.report
     with ExitStack() as stack:
         yield stack.enter_context(
-            lease.held(bench.session.cloud.parameters, "/amikiln/x/lease", run, 60, report)
+            lease.hold_lease(bench.session.cloud.parameters, "/amikiln/x/lease", run, 60, report)
         )
 
 
@@ -41,8 +41,10 @@ def proven(bench: Bench) -> tuple[Image, VerdictFile]:
     return done.image, read_verdict(bench.folder / "verdict.json")
 
 
-def publish_it(bench: Bench, held: lease.Lease, image: Image, proof: VerdictFile | Forced) -> Any:
-    return publish(proof, image, spec(), held, bench.session)
+def publish_it(
+    bench: Bench, our_lease: lease.Lease, image: Image, proof: VerdictFile | Forced
+) -> Any:
+    return publish(proof, image, spec(), our_lease, bench.session)
 
 
 def changed(written: VerdictFile, **changes: Any) -> VerdictFile:
@@ -55,80 +57,86 @@ def tags_of(bench: Bench, image: Image) -> dict[str, str]:
 
 
 def test_a_proven_image_is_published(
-    bench: Bench, held: lease.Lease, proven: tuple[Image, VerdictFile]
+    bench: Bench, our_lease: lease.Lease, proven: tuple[Image, VerdictFile]
 ) -> None:
     image, verdict = proven
-    published = publish_it(bench, held, image, verdict)
+    published = publish_it(bench, our_lease, image, verdict)
     assert (published.version, published.previous_image_id) == (1, None)
     assert bench.pointer() == image.id
 
 
 def test_publishing_twice_writes_once(
-    bench: Bench, held: lease.Lease, proven: tuple[Image, VerdictFile]
+    bench: Bench, our_lease: lease.Lease, proven: tuple[Image, VerdictFile]
 ) -> None:
-    first = publish_it(bench, held, *proven)
-    assert publish_it(bench, held, *proven).version == first.version
+    first = publish_it(bench, our_lease, *proven)
+    assert publish_it(bench, our_lease, *proven).version == first.version
 
 
 def test_a_pointer_that_was_put_by_hand_as_text_is_refused_and_taken_as_text(
-    bench: Bench, held: lease.Lease, proven: tuple[Image, VerdictFile]
+    bench: Bench, our_lease: lease.Lease, proven: tuple[Image, VerdictFile]
 ) -> None:
     image, verdict = proven
     bench.ssm.put_parameter(Name=POINTER, Value="ami-by-hand", Type="String")
     with pytest.raises(PublishError, match="has the data type text, which AWS cannot change"):
-        publish_it(bench, held, image, verdict)
+        publish_it(bench, our_lease, image, verdict)
     assert bench.pointer() == "ami-by-hand"
     as_text = spec(publish={"parameter": POINTER, "data_type": "text"})
-    published = publish(verdict, image, as_text, held, bench.session)
+    published = publish(verdict, image, as_text, our_lease, bench.session)
     assert (published.version, published.previous_image_id) == (2, "ami-by-hand")
 
 
 def test_a_verdict_about_another_image_is_refused(
-    bench: Bench, held: lease.Lease, proven: tuple[Image, VerdictFile]
+    bench: Bench, our_lease: lease.Lease, proven: tuple[Image, VerdictFile]
 ) -> None:
     image, verdict = proven
     with pytest.raises(PublishError, match="the verdict is about"):
-        publish_it(bench, held, dataclasses.replace(image, id="ami-other"), verdict)
+        publish_it(bench, our_lease, dataclasses.replace(image, id="ami-other"), verdict)
     with pytest.raises(PublishError, match="the verdict is about inputs"):
-        publish_it(bench, held, dataclasses.replace(image, digest="other"), verdict)
+        publish_it(bench, our_lease, dataclasses.replace(image, digest="other"), verdict)
     assert bench.pointer() is None
 
 
 def test_a_verdict_about_an_image_of_another_region_is_refused(
-    bench: Bench, held: lease.Lease, proven: tuple[Image, VerdictFile]
+    bench: Bench, our_lease: lease.Lease, proven: tuple[Image, VerdictFile]
 ) -> None:
     image, verdict = proven
     elsewhere = changed(verdict, region="us-west-2")
     bench.session.cloud.images.tag(image.id, {TAG_VERDICT_HASH: elsewhere.sha256})
     with pytest.raises(PublishError, match=f"{image.id} in us-west-2, not about .* in us-east-1"):
-        publish_it(bench, held, image, elsewhere)
+        publish_it(bench, our_lease, image, elsewhere)
     assert bench.pointer() is None
 
 
 @pytest.mark.parametrize("outcome", [Outcome.FAIL, Outcome.UNKNOWN])
 def test_a_verdict_that_is_no_pass_is_refused(
-    bench: Bench, held: lease.Lease, proven: tuple[Image, VerdictFile], outcome: Outcome
+    bench: Bench, our_lease: lease.Lease, proven: tuple[Image, VerdictFile], outcome: Outcome
 ) -> None:
     image, verdict = proven
     checks = (*verdict.verdict.checks, check_result("more", outcome))
     with pytest.raises(PublishError, match="not proven"):
-        publish_it(bench, held, image, changed(verdict, checks=checks, outcome=conclude(checks)))
+        publish_it(
+            bench, our_lease, image, changed(verdict, checks=checks, outcome=conclude(checks))
+        )
     assert bench.pointer() is None
 
 
 def test_a_passing_verdict_that_was_made_up_is_refused(
-    bench: Bench, held: lease.Lease, proven: tuple[Image, VerdictFile]
+    bench: Bench, our_lease: lease.Lease, proven: tuple[Image, VerdictFile]
 ) -> None:
     image, verdict = proven
     made_up = changed(verdict, checks=(check_result("any", Outcome.PASS, "sure"),))
     with pytest.raises(PublishError, match="do not carry this verdict"):
-        publish_it(bench, held, image, made_up)
+        publish_it(bench, our_lease, image, made_up)
 
 
 @pytest.mark.parametrize("tag", [TAG_VERDICT, TAG_VERDICT_HASH, TAG_DIGEST])
 @pytest.mark.parametrize("value", [None, "fail"], ids=["removed", "changed"])
 def test_a_tag_that_was_removed_or_changed_is_refused(
-    bench: Bench, held: lease.Lease, proven: tuple[Image, VerdictFile], tag: str, value: str | None
+    bench: Bench,
+    our_lease: lease.Lease,
+    proven: tuple[Image, VerdictFile],
+    tag: str,
+    value: str | None,
 ) -> None:
     image, verdict = proven
     if value is None:
@@ -136,27 +144,27 @@ def test_a_tag_that_was_removed_or_changed_is_refused(
     else:
         bench.session.cloud.images.tag(image.id, {tag: value})
     with pytest.raises(PublishError, match=f"do not carry this verdict: {tag}"):
-        publish_it(bench, held, image, verdict)
+        publish_it(bench, our_lease, image, verdict)
     assert bench.pointer() is None
 
 
 def refused_either_way(
-    bench: Bench, held: lease.Lease, proven: tuple[Image, VerdictFile], why: str
+    bench: Bench, our_lease: lease.Lease, proven: tuple[Image, VerdictFile], why: str
 ) -> None:
     """Try to publish an image with its verdict and by force, and see nothing move."""
     image, verdict = proven
     for proof in (verdict, Forced(image.id, "urgent")):
         with pytest.raises(AmikilnError, match=why):
-            publish_it(bench, held, image, proof)
+            publish_it(bench, our_lease, image, proof)
     assert bench.pointer() is None
 
 
 def test_an_image_of_another_spec_is_refused_with_and_without_force(
-    bench: Bench, held: lease.Lease, proven: tuple[Image, VerdictFile]
+    bench: Bench, our_lease: lease.Lease, proven: tuple[Image, VerdictFile]
 ) -> None:
     image, _ = proven
     bench.session.cloud.images.tag(image.id, {TAG_IMAGE: "gpu-build"})
-    refused_either_way(bench, held, proven, r"not an image of cpu-build: .* gpu-build")
+    refused_either_way(bench, our_lease, proven, r"not an image of cpu-build: .* gpu-build")
     assert TAG_FORCED not in tags_of(bench, image)
 
 
@@ -164,29 +172,29 @@ def test_an_image_of_another_spec_is_refused_with_and_without_force(
 def test_an_image_that_is_not_available_is_refused_with_and_without_force(
     bench: Bench,
     cloud: CloudFixture,
-    held: lease.Lease,
+    our_lease: lease.Lease,
     proven: tuple[Image, VerdictFile],
     state: str,
 ) -> None:
     image, _ = proven
     cloud.backend.amis[image.id].state = state
-    refused_either_way(bench, held, proven, f"{image.id} in us-east-1 is {state}")
+    refused_either_way(bench, our_lease, proven, f"{image.id} in us-east-1 is {state}")
 
 
 def test_an_image_that_is_gone_is_refused_with_and_without_force(
-    bench: Bench, held: lease.Lease, proven: tuple[Image, VerdictFile]
+    bench: Bench, our_lease: lease.Lease, proven: tuple[Image, VerdictFile]
 ) -> None:
     image, _ = proven
     bench.ec2.deregister_image(ImageId=image.id)
-    refused_either_way(bench, held, proven, f"no image {image.id}")
+    refused_either_way(bench, our_lease, proven, f"no image {image.id}")
 
 
 def test_a_forced_image_needs_no_proof_and_status_shows_the_reason(
-    bench: Bench, held: lease.Lease, proven: tuple[Image, VerdictFile]
+    bench: Bench, our_lease: lease.Lease, proven: tuple[Image, VerdictFile]
 ) -> None:
     image, _ = proven
     bench.session.cloud.images.tag(image.id, {TAG_VERDICT: "fail"})
-    published = publish_it(bench, held, image, Forced(image.id, "  the old one has a hole  "))
+    published = publish_it(bench, our_lease, image, Forced(image.id, "  the old one has a hole  "))
     assert published.forced == "the old one has a hole"
     assert bench.pointer() == image.id
     (line,) = status(spec(), bench.session).images
@@ -195,7 +203,7 @@ def test_a_forced_image_needs_no_proof_and_status_shows_the_reason(
 
 def test_the_reason_is_recorded_before_the_pointer_moves(
     bench: Bench,
-    held: lease.Lease,
+    our_lease: lease.Lease,
     proven: tuple[Image, VerdictFile],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -208,7 +216,7 @@ def test_the_reason_is_recorded_before_the_pointer_moves(
 
     monkeypatch.setattr(bench.session.cloud.parameters, "put", look_and_break)
     with pytest.raises(PublishError, match="no further"):
-        publish_it(bench, held, image, Forced(image.id, "urgent"))
+        publish_it(bench, our_lease, image, Forced(image.id, "urgent"))
     monkeypatch.undo()
     assert recorded == ["urgent"]
     assert bench.pointer() is None
@@ -216,7 +224,7 @@ def test_the_reason_is_recorded_before_the_pointer_moves(
 
 def test_a_reason_that_cannot_be_recorded_publishes_nothing(
     bench: Bench,
-    held: lease.Lease,
+    our_lease: lease.Lease,
     proven: tuple[Image, VerdictFile],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -226,42 +234,42 @@ def test_a_reason_that_cannot_be_recorded_publishes_nothing(
     image, _ = proven
     monkeypatch.setattr(bench.session.cloud.images, "tag", refuse)
     with pytest.raises(PublishError, match="no tag today"):
-        publish_it(bench, held, image, Forced(image.id, "urgent"))
+        publish_it(bench, our_lease, image, Forced(image.id, "urgent"))
     assert bench.pointer() is None
 
 
 def test_a_reason_for_another_image_is_refused(
-    bench: Bench, held: lease.Lease, proven: tuple[Image, VerdictFile]
+    bench: Bench, our_lease: lease.Lease, proven: tuple[Image, VerdictFile]
 ) -> None:
     image, _ = proven
     with pytest.raises(PublishError, match="the reason is about ami-other"):
-        publish_it(bench, held, image, Forced("ami-other", "urgent"))
+        publish_it(bench, our_lease, image, Forced("ami-other", "urgent"))
     assert bench.pointer() is None
 
 
 def test_force_takes_nobody_elses_lease(
-    bench: Bench, held: lease.Lease, proven: tuple[Image, VerdictFile]
+    bench: Bench, our_lease: lease.Lease, proven: tuple[Image, VerdictFile]
 ) -> None:
     image, _ = proven
-    bench.session.cloud.parameters.create("/amikiln/x/lease/2", held._term.to_json())
+    bench.session.cloud.parameters.create("/amikiln/x/lease/2", our_lease._term.to_json())
     with pytest.raises(LeaseError, match="took over"):
-        publish_it(bench, held, image, Forced(image.id, "urgent"))
+        publish_it(bench, our_lease, image, Forced(image.id, "urgent"))
     assert TAG_FORCED not in tags_of(bench, image)
     assert bench.pointer() is None
 
 
 def test_nothing_is_written_without_the_lease(
-    bench: Bench, held: lease.Lease, proven: tuple[Image, VerdictFile]
+    bench: Bench, our_lease: lease.Lease, proven: tuple[Image, VerdictFile]
 ) -> None:
-    bench.session.cloud.parameters.create("/amikiln/x/lease/2", held._term.to_json())
+    bench.session.cloud.parameters.create("/amikiln/x/lease/2", our_lease._term.to_json())
     with pytest.raises(LeaseError, match="took over"):
-        publish_it(bench, held, *proven)
+        publish_it(bench, our_lease, *proven)
     assert bench.pointer() is None
 
 
 def test_a_write_by_somebody_else_in_between_is_told(
     bench: Bench,
-    held: lease.Lease,
+    our_lease: lease.Lease,
     proven: tuple[Image, VerdictFile],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -275,4 +283,4 @@ def test_a_write_by_somebody_else_in_between_is_told(
 
     monkeypatch.setattr(parameters, "put", put_and_be_overtaken)
     with pytest.raises(PublishError, match="by somebody else"):
-        publish_it(bench, held, *proven)
+        publish_it(bench, our_lease, *proven)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from amikiln.errors import RolloutError
-from amikiln.rollout.rollout import look, turn_over
+from amikiln.rollout.rollout import describe_groups, roll_out
 from amikiln.runtime.wait import DeadlinePassed
 from bench import POINTER, Bench
 from fakes import spec
@@ -34,7 +34,7 @@ def machines(bench: Bench) -> list[str]:
 
 
 def test_a_group_that_is_not_there_yet_is_told_and_no_fault(bench: Bench) -> None:
-    assert turn_over(spec(), "ami-1", bench.session) == ()
+    assert roll_out(spec(), "ami-1", bench.session) == ()
     assert "no Auto Scaling group cpu-build" in bench.report.said[-1]
 
 
@@ -48,7 +48,7 @@ def test_a_machine_that_ends_is_replaced_by_one_with_the_new_image(bench: Bench)
     assert group.outdated[0].image_id == first.image.id
 
     bench.ec2.terminate_instances(InstanceIds=[old])
-    (group,) = turn_over(spec(), second.image.id, bench.session, wait_seconds=30)
+    (group,) = roll_out(spec(), second.image.id, bench.session, wait_seconds=30)
     assert group.done
     assert [machine.image_id for machine in group.machines] == [second.image.id]
     assert machines(bench) != [old]
@@ -58,8 +58,8 @@ def test_a_group_with_a_fixed_image_does_not_follow(bench: Bench) -> None:
     done = bench.cycle()
     make_group(bench, done.image.id)
     with pytest.raises(RolloutError, match=f"launches {done.image.id} and does not follow"):
-        turn_over(spec(), done.image.id, bench.session)
-    (group,) = look(spec(), done.image.id, bench.session)
+        roll_out(spec(), done.image.id, bench.session)
+    (group,) = describe_groups(spec(), done.image.id, bench.session)
     assert not group.follows
 
 
@@ -78,7 +78,7 @@ def test_a_group_with_mixed_instances_is_read_too(bench: Bench) -> None:
             }
         },
     )
-    (group,) = look(spec(), done.image.id, bench.session)
+    (group,) = describe_groups(spec(), done.image.id, bench.session)
     assert group.follows
 
 
@@ -88,5 +88,5 @@ def test_machines_at_work_are_waited_for_and_not_ended(bench: Bench) -> None:
     before = machines(bench)
     second = bench.cycle(rebake=True)
     with pytest.raises(DeadlinePassed, match=f"cpu-build to run {second.image.id}"):
-        turn_over(spec(), second.image.id, bench.session, wait_seconds=0.5)
+        roll_out(spec(), second.image.id, bench.session, wait_seconds=0.5)
     assert machines(bench) == before

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -19,7 +19,14 @@ from amikiln.aws.permissions import (
     new,
     ours,
 )
-from amikiln.aws.requests import block_device, tag_filters, tag_map, tag_specifications
+from amikiln.aws.requests import (
+    MOST_FILTER_VALUES,
+    batches,
+    block_device,
+    tag_filters,
+    tag_map,
+    tag_specifications,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
@@ -145,10 +152,22 @@ class Instances:
         filters = tag_filters(tags)
         return [found for found in self._describe(Filters=filters) if found.state not in GONE]
 
-    def find_by_image(self, image_id: str) -> list[InstanceRecord]:
-        """Return the instances of this account that run, or could start again from, an image."""
-        filters = [{"Name": "image-id", "Values": [image_id]}]
-        return [found for found in self._describe(Filters=filters) if found.state not in GONE]
+    def find_by_ids(self, instance_ids: Sequence[str]) -> dict[str, InstanceRecord]:
+        """Return those of the instances that are not gone, by their ids, in one call for all."""
+        return {found.id: found for found in self._find_alive("instance-id", instance_ids)}
+
+    def find_images_in_use(self, image_ids: Sequence[str]) -> set[str]:
+        """Return those of the images from which an instance of this account was made.
+
+        A stopped instance counts: it can start again. One that is gone does not.
+        """
+        return {found.image_id for found in self._find_alive("image-id", image_ids)}
+
+    def _find_alive(self, name: str, values: Sequence[str]) -> Iterator[InstanceRecord]:
+        for some in batches(values, MOST_FILTER_VALUES):
+            for found in self._describe(Filters=[{"Name": name, "Values": list(some)}]):
+                if found.state not in GONE:
+                    yield found
 
     @needs("ec2:CreateTags", *ours("instance"))
     def tag(self, instance_id: str, tags: Mapping[str, str]) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
-if TYPE_CHECKING:
-    pass
+MOST_FILTER_VALUES = 200
+"""In one request to EC2, over all its filters.
+
+https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Filtering.html
+"""
 
 
 def block_device(device: str, ebs: Mapping[str, Any]) -> Any:
@@ -28,3 +31,9 @@ def tag_filters(tags: Mapping[str, str]) -> list[Any]:
 def tag_map(tags: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """Return AWS's list of tags as a mapping."""
     return {str(tag["Key"]): str(tag["Value"]) for tag in tags}
+
+
+def batches(values: Sequence[str], most: int) -> Iterator[Sequence[str]]:
+    """Yield the values in as few parts as possible, none of them longer than ``most``."""
+    for start in range(0, len(values), most):
+        yield values[start : start + most]

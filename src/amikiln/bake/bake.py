@@ -7,7 +7,8 @@ import time
 from datetime import UTC, datetime, timedelta
 
 from amikiln.aws.images import ImageRecord
-from amikiln.catalog.tags import TAG_DIGEST, TAG_IMAGE, TAG_RUN, can_be_taken_up, tags_for
+from amikiln.catalog.images import find_reusable, remove_images_of
+from amikiln.catalog.tags import tags_for_run
 from amikiln.errors import AmikilnError, BakeError
 from amikiln.machine import instance, upload
 from amikiln.machine.ssh import Guest, GuestCommandFailed
@@ -51,7 +52,7 @@ def bake(
         machine.guest.leave()
         instance.stop(session, machine.instance_id, plan.spec.deadlines.stop_seconds)
         # Registered before the call and found by the run's tag: see temporary.start.
-        undo.add(f"image of run {run.id}", lambda: _remove(run, session))
+        undo.add(f"image of run {run.id}", lambda: remove_images_of(run, session))
         record = _written(_begin_image(machine.instance_id, plan, run, session), plan, session)
         # From here on it is worth keeping: if the rest fails, the next run takes it up.
         undo.cancel(f"image of run {run.id}")
@@ -59,13 +60,12 @@ def bake(
 
 
 def _finished_by_another_run(plan: Plan, session: Session) -> ImageRecord | None:
-    """Return an image of these very inputs that nobody has judged yet."""
-    ours = {TAG_IMAGE: plan.spec.name, TAG_DIGEST: plan.digest}
-    for image in session.cloud.images.find_by_tags(ours):
-        if can_be_taken_up(image.state, image.tags):
-            session.report.line(f"image {image.id} of an earlier run has the same inputs: taken up")
-            return _written(image.id, plan, session)
-    return None
+    """Return an image of these very inputs that nobody has verified yet, once it is written."""
+    found = find_reusable(plan, session)
+    if found is None:
+        return None
+    session.report.line(f"image {found.id} of an earlier run has the same inputs: taken up")
+    return _written(found.id, plan, session)
 
 
 def _apply(rendered: render.Recipe, guest: Guest, plan: Plan, session: Session) -> None:
@@ -95,7 +95,7 @@ def _begin_image(instance_id: str, plan: Plan, run: Run, session: Session) -> st
         name=name,
         root_device=plan.source.root_device,
         volume=instance.volume_mapping(plan.spec.volume),
-        tags={**tags_for(plan, run), "Name": name},
+        tags={**tags_for_run(plan, run), "Name": name},
     )
 
 
@@ -118,8 +118,3 @@ def _image(record: ImageRecord, plan: Plan, session: Session) -> Image:
     session.cloud.images.deprecate(record.id, deprecated_from)
     session.report.line(f"image {record.id} ({record.name}) is available")
     return Image(record.id, record.name, session.cloud.region, plan.digest, record.snapshot_ids)
-
-
-def _remove(run: Run, session: Session) -> None:
-    for record in session.cloud.images.find_by_tags({TAG_RUN: run.id}):
-        session.cloud.images.remove(record)

@@ -1,1 +1,1 @@
-"""What the cloud's own records say: images by tag, the pointer, the lease."""
+"""What the cloud's own records say: images by their tags, the pointer, the lease."""

@@ -1,18 +1,96 @@
-"""Candidates: images that exist already, and whether one of them makes a bake needless."""
+"""A spec's images that exist already: found, read, and told what was found out about them."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from amikiln.aws.images import ImageRecord
-from amikiln.catalog.tags import TAG_DIGEST, TAG_FORCED, TAG_IMAGE, TAG_VERDICT
+from amikiln.catalog.pointer import Pointer
+from amikiln.catalog.states import REPLACES_A_BAKE, REUSABLE, STAYS, ImageState, derive_state
+from amikiln.catalog.tags import (
+    TAG_DIGEST,
+    TAG_FORCED,
+    TAG_IMAGE,
+    TAG_RUN,
+    TAG_VERDICT,
+    TAG_VERDICT_HASH,
+    tags_for_inputs,
+    tags_for_spec,
+    tags_of_run,
+)
 from amikiln.errors import AmikilnError
-from amikiln.model.image import Image, Published
+from amikiln.model.image import Forced, Image, Published
 from amikiln.model.plan import Plan
-from amikiln.model.verdict import Outcome
+from amikiln.model.run import Run
+from amikiln.model.verdict import Outcome, VerdictFile
 from amikiln.session import Session
 from amikiln.spec.spec import Spec
+
+
+@dataclass(frozen=True)
+class CatalogImage:
+    """An image as EC2 describes it, with what its tags mean."""
+
+    record: ImageRecord
+
+    @property
+    def id(self) -> str:
+        """The AMI's id."""
+        return self.record.id
+
+    @property
+    def state(self) -> ImageState:
+        """What may be done with it."""
+        return derive_state(self.record.state, self.record.tags)
+
+    @property
+    def run(self) -> str | None:
+        """The id of the run that made it; None: no run of ours did."""
+        return self.record.tags.get(TAG_RUN)
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of its inputs; empty where another tool made it, until it is proven."""
+        return self.record.tags.get(TAG_DIGEST, "")
+
+    @property
+    def verdict(self) -> str | None:
+        """What verify found out about it; None: it was not verified."""
+        return self.record.tags.get(TAG_VERDICT)
+
+    @property
+    def forced(self) -> str | None:
+        """Why somebody published it without proof; None: nobody did."""
+        return self.record.tags.get(TAG_FORCED)
+
+    @property
+    def stays(self) -> bool:
+        """Whether no sweep may remove it, even if nothing refers to it."""
+        return self.state in STAYS
+
+    def is_reusable_for(self, plan: Plan) -> bool:
+        """Tell whether a run can verify this image instead of baking the plan."""
+        return self.state in REUSABLE and self.digest == plan.digest
+
+    def age(self, now: datetime) -> timedelta | None:
+        """Return the time since it was begun; None: it cannot be read, or lies in the future."""
+        try:
+            age = now - datetime.fromisoformat(self.record.created)
+        except (ValueError, TypeError):  # not a time, or one without a zone
+            return None
+        return age if age >= timedelta(0) else None
+
+    def tags_that_contradict(self, proof: VerdictFile) -> list[str]:
+        """Return the names of the tags that are not those of an image with this verdict."""
+        wanted = {TAG_DIGEST: proof.verdict.digest, **_tags_of_verdict(proof)}
+        return [name for name, value in wanted.items() if self.record.tags.get(name) != value]
+
+    def to_image(self, region: str) -> Image:
+        """Return the record that stages hand on."""
+        record = self.record
+        return Image(record.id, record.name, region, self.digest, record.snapshot_ids)
 
 
 @dataclass(frozen=True)
@@ -30,7 +108,12 @@ class Proven:
     published: Published | None
 
 
-def named(image_id: str, spec: Spec, session: Session) -> ImageRecord:
+def list_images(spec_name: str, session: Session) -> list[CatalogImage]:
+    """Return all images of a spec, newest first, in whatever state they are."""
+    return _find(tags_for_spec(spec_name), session)
+
+
+def find_image(image_id: str, spec: Spec, session: Session) -> CatalogImage:
     """Return an available image of a spec.
 
     Args:
@@ -56,20 +139,14 @@ def named(image_id: str, spec: Spec, session: Session) -> ImageRecord:
             f"{image_id} in {region} is {found.state}, not available",
             hint="wait until it is written, or bake another",
         )
-    return found
+    return CatalogImage(found)
 
 
-def image_of(record: ImageRecord, session: Session) -> Image:
-    """Return the image that a record shows, with the inputs' digest of its tag."""
-    digest = record.tags.get(TAG_DIGEST, "")
-    return Image(record.id, record.name, session.cloud.region, digest, record.snapshot_ids)
-
-
-def proven(plan: Plan, session: Session, now: datetime | None = None) -> Proven | None:
+def find_proven(plan: Plan, session: Session, now: datetime | None = None) -> Proven | None:
     """Return the newest image that makes it needless to bake a plan, or None.
 
-    It is available, of the same inputs, proven, and younger than ``max_age_hours``. One that
-    somebody published without proof is never it, nor is one whose age cannot be told.
+    It is available, of the same inputs, proven, and younger than ``max_age_hours``. An image that
+    somebody published without proof is never returned, nor one whose age is unknown.
 
     Args:
         plan: What would be baked.
@@ -78,32 +155,49 @@ def proven(plan: Plan, session: Session, now: datetime | None = None) -> Proven 
     """
     now = now or datetime.now(UTC)
     longest = timedelta(hours=plan.spec.max_age_hours)
-    for record in session.cloud.images.find_by_tags(
-        {TAG_IMAGE: plan.spec.name, TAG_DIGEST: plan.digest}
-    ):
-        age = _age(record, now)
-        if (
-            record.state == "available"
-            and record.tags.get(TAG_VERDICT) == Outcome.PASS
-            and TAG_FORCED not in record.tags
-            and age is not None
-            and age < longest
-        ):
-            return Proven(image_of(record, session), age, _published(record.id, plan.spec, session))
+    for image in _find(tags_for_inputs(plan), session):
+        age = image.age(now)
+        if image.state in REPLACES_A_BAKE and age is not None and age < longest:
+            published = Pointer(plan.spec, session).published(image.id)
+            return Proven(image.to_image(session.cloud.region), age, published)
     return None
 
 
-def _published(image_id: str, spec: Spec, session: Session) -> Published | None:
-    pointer = session.cloud.parameters.get(spec.pointer)
-    if pointer is None or pointer.value != image_id:
-        return None
-    return Published(pointer.name, pointer.version, image_id, None)
+def find_reusable(plan: Plan, session: Session) -> CatalogImage | None:
+    """Return the newest image of a plan's inputs that nobody has verified yet, or None.
+
+    It may still be being written.
+    """
+    images = _find(tags_for_inputs(plan), session)
+    return next((image for image in images if image.is_reusable_for(plan)), None)
 
 
-def _age(record: ImageRecord, now: datetime) -> timedelta | None:
-    """Return the time since a record's creation; None: it cannot be read, or is not over yet."""
-    try:
-        age = now - datetime.fromisoformat(record.created)
-    except (ValueError, TypeError):  # not a time, or one without a zone
-        return None
-    return age if age >= timedelta(0) else None
+def record_verdict(image: Image, file: VerdictFile, session: Session) -> None:
+    """Tag an image with its verdict's result and hash.
+
+    A pass also leaves the inputs' digest, where another tool than ours made the image and could
+    not know it.
+    """
+    tags, verdict = _tags_of_verdict(file), file.verdict
+    if not image.digest and verdict.outcome is Outcome.PASS:
+        tags[TAG_DIGEST] = verdict.digest
+    session.cloud.images.tag(image.id, tags)
+
+
+def record_forced(word: Forced, session: Session) -> None:
+    """Tag an image with the reason why it is published without proof."""
+    session.cloud.images.tag(word.image_id, {TAG_FORCED: word.reason})
+
+
+def remove_images_of(run: Run, session: Session) -> None:
+    """Remove all images that a run made, with their snapshots."""
+    for image in _find(tags_of_run(run), session):
+        session.cloud.images.remove(image.record)
+
+
+def _tags_of_verdict(file: VerdictFile) -> dict[str, str]:
+    return {TAG_VERDICT: file.verdict.outcome, TAG_VERDICT_HASH: file.sha256}
+
+
+def _find(tags: Mapping[str, str], session: Session) -> list[CatalogImage]:
+    return [CatalogImage(record) for record in session.cloud.images.find_by_tags(tags)]

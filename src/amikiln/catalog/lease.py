@@ -1,8 +1,8 @@
 """The lease: one run at a time works on an image.
 
-A lease is a chain of SSM parameters ``.../lease/1``, ``.../lease/2``, ... Who creates the next
-number first holds it, for PutParameter without Overwrite is an atomic create. A name is never
-deleted and used again, so a process that was asleep for an hour cannot remove or renew its
+A lease is a chain of SSM parameters ``.../lease/1``, ``.../lease/2``, ... Whoever creates the
+next number first holds it: PutParameter without Overwrite is an atomic create. A name is never
+deleted and used again, so a process that was asleep for an hour can neither remove nor renew its
 successor's lease. Whether a lease has lapsed is judged by AWS's clock alone: the parameter's
 own modification time against the Date header of the listing.
 """
@@ -43,7 +43,7 @@ class Term:
 
 
 class Lease:
-    """A lease that is held: renewed in the background, checked before every pointer write."""
+    """A lease that this run holds; it is checked before every write of the pointer."""
 
     def __init__(self, parameters: Parameters, path: str, number: int, term: Term) -> None:
         self._parameters = parameters
@@ -52,7 +52,7 @@ class Lease:
         self._term = term
 
     def check(self) -> None:
-        """Do nothing if this run still holds the lease.
+        """Make sure that this run still holds the lease.
 
         Raises:
             LeaseError: It lapsed, or another run has taken over.
@@ -72,17 +72,19 @@ class Lease:
             )
 
     def renew(self) -> None:
-        """Begin the term anew, from AWS's now on."""
+        """Start the term again, from now on by AWS's clock."""
         self._parameters.put(f"{self._path}/{self._number}", self._term.to_json())
 
     def release(self) -> None:
-        """Let the next run begin at once; the number stays used."""
+        """Let the next run begin at once; this number is not used again."""
         released = Term(self._term.run, self._term.holder, self._term.seconds, released=True)
         self._parameters.put(f"{self._path}/{self._number}", released.to_json())
 
 
 def wait_until_free(parameters: Parameters, path: str, waiter: Waiter, seconds: float) -> None:
-    """Wait until nobody holds an image's lease, or the time is over; then ``held`` tells who does.
+    """Wait until nobody holds an image's lease, or the time is over.
+
+    Nothing is raised then: ``hold_lease`` says who holds it.
 
     Args:
         parameters: Where leases are kept.
@@ -91,17 +93,17 @@ def wait_until_free(parameters: Parameters, path: str, waiter: Waiter, seconds: 
         seconds: How long at most.
     """
 
-    def free() -> bool | None:
+    def is_free() -> bool | None:
         listing = parameters.list_below(path)
         newest = _newest(listing)
         return True if newest is None or _lapsed(newest, listing) else None
 
     with suppress(DeadlinePassed):
-        waiter.until(free, what=f"the lease {path} to be free", deadline_seconds=seconds)
+        waiter.until(is_free, what=f"the lease {path} to be free", deadline_seconds=seconds)
 
 
 @contextmanager
-def held(
+def hold_lease(
     parameters: Parameters, path: str, run: Run, term_seconds: int, report: Reporter
 ) -> Iterator[Lease]:
     """Hold an image's lease during the block, renewing it in the background.
@@ -111,7 +113,7 @@ def held(
         path: The SSM path of this image's lease.
         run: The run that wants it.
         term_seconds: How long the lease lasts when it is not renewed.
-        report: Told when a renewal failed.
+        report: Where failed renewals are reported.
 
     Raises:
         LeaseError: Another run holds it; says who, and for how long at most.

@@ -1,26 +1,116 @@
-"""The pointer as it is: whether amikiln can write to it."""
+"""The pointer: the SSM parameter that names the image that new machines use."""
 
 from __future__ import annotations
 
 from amikiln.aws.parameters import Parameter
+from amikiln.catalog.lease import Lease
+from amikiln.errors import PublishError
+from amikiln.model.image import Published
+from amikiln.session import Session
 from amikiln.spec.spec import Spec
 
+READ_BACK_SECONDS = 120
 
-def fault(found: Parameter | None, spec: Spec) -> str | None:
-    """Return why a run could not write its pointer; None: it can.
 
-    AWS does not change the data type of a parameter that exists
-    (https://github.com/hashicorp/terraform-provider-aws/issues/35959).
+class Pointer:
+    """A spec's pointer, as it is in the cloud.
 
     Args:
-        found: The parameter as it is now.
-        spec: Says what it is to be.
+        spec: Names the parameter, and says which data type it is to have.
+        session: Where it is.
     """
-    wanted = spec.publish.data_type
-    if found is None or found.data_type == wanted:
-        return None
-    return (
-        f"{found.name} has the data type {found.data_type}, which AWS cannot change, and the spec"
-        f" wants {wanted}: set publish.data_type to {found.data_type}, or publish.parameter to"
-        " another path"
-    )
+
+    def __init__(self, spec: Spec, session: Session) -> None:
+        self._parameters = session.cloud.parameters
+        self._session = session
+        self._data_type = spec.publish.data_type
+        self.name = spec.pointer
+
+    @property
+    def reference(self) -> str:
+        """What a launch template names as its image, so that EC2 reads the pointer at each launch.
+
+        https://docs.aws.amazon.com/autoscaling/ec2/userguide/using-systems-manager-parameters.html
+        """
+        return f"resolve:ssm:{self.name}"
+
+    def read(self) -> Parameter | None:
+        """Return the newest version; None: nothing was published yet."""
+        return self._parameters.get(self.name)
+
+    def history(self) -> list[str]:
+        """Return the image ids of all versions that AWS keeps: 100 at most."""
+        return self._parameters.history(self.name)
+
+    def published(self, image_id: str) -> Published | None:
+        """Return what is published if that is this image, else None."""
+        now = self.read()
+        if now is None or now.value != image_id:
+            return None
+        return Published(self.name, now.version, image_id, None)
+
+    def fault(self) -> str | None:
+        """Return why a run could not move the pointer; None: it can."""
+        return self._type_fault(self.read())
+
+    def move(self, image_id: str, lease: Lease) -> Published:
+        """Let the pointer name an image, and read it back until it does.
+
+        Nothing is written where it names this image already.
+
+        Args:
+            image_id: The AMI; whether it may be published is the caller's to know.
+            lease: Checked before the write.
+
+        Raises:
+            PublishError: The parameter is of another data type, or somebody else wrote it too.
+            LeaseError: Another run has taken over.
+            DeadlinePassed: The value did not arrive.
+        """
+        before = self.read()
+        if fault := self._type_fault(before):
+            raise PublishError(fault)
+        if before is not None and before.value == image_id:
+            self._session.report.line(
+                f"{self.name} is {image_id} already (version {before.version})"
+            )
+            return Published(self.name, before.version, image_id, None)
+        lease.check()
+        version = self._parameters.put(self.name, image_id, data_type=self._data_type)
+        self._wait_for(image_id, version)
+        previous = before.value if before is not None else None
+        self._session.report.line(
+            f"{self.name} is {image_id} (version {version}; before: {previous or 'nothing'})"
+        )
+        return Published(self.name, version, image_id, previous)
+
+    def _wait_for(self, image_id: str, version: int) -> None:
+        def arrived() -> Parameter | None:
+            now = self.read()
+            if now is not None and now.version > version:
+                raise PublishError(
+                    f"{self.name} was written by somebody else meanwhile: version {now.version} is"
+                    f" {now.value}",
+                    hint="find out who writes this parameter besides amikiln",
+                )
+            return now if now is not None and now.value == image_id else None
+
+        self._session.waiter.until(
+            arrived,
+            what=f"{self.name} to read back as {image_id}",
+            deadline_seconds=READ_BACK_SECONDS,
+        )
+
+    def _type_fault(self, found: Parameter | None) -> str | None:
+        """Compare data types, which AWS does not change on a parameter that exists.
+
+        https://github.com/hashicorp/terraform-provider-aws/issues/35959
+        """
+        wanted = self._data_type
+        if found is None or found.data_type == wanted:
+            return None
+        return (
+            f"{self.name} has the data type {found.data_type}, which AWS cannot change, and the"
+            f" spec wants {wanted}: set publish.data_type to {found.data_type}, or"
+            " publish.parameter to another path"
+        )

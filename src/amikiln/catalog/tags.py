@@ -1,4 +1,8 @@
-"""The tags on what amikiln makes, and what they mean."""
+"""The tags on what amikiln makes. No other room names one of them, or reads one.
+
+Whoever makes something asks for its tags here; whoever looks for something asks for the tags to
+look for. What an image's tags mean for it is said in ``states``.
+"""
 
 from __future__ import annotations
 
@@ -9,32 +13,59 @@ from amikiln.model.plan import Plan
 from amikiln.model.run import Run
 
 TAG_IMAGE = "amikiln:image"
+"""The name of the spec that something was made for."""
 TAG_RUN = "amikiln:run"
 TAG_DIGEST = "amikiln:digest"
 TAG_EXPIRES = "amikiln:expires"
 TAG_KEPT = "amikiln:kept"
+"""An instance that ``--keep-on-error`` left for somebody to look at."""
 TAG_VERDICT = "amikiln:verdict"
 TAG_VERDICT_HASH = "amikiln:verdict-sha256"
 TAG_FORCED = "amikiln:forced"
 """Why somebody published an image without proof."""
 
+KEPT_BY = "by --keep-on-error"
 
-def can_be_taken_up(state: str, tags: Mapping[str, str]) -> bool:
-    """Tell whether an image that a run left may become another run's of the same inputs.
+
+def tags_for_spec(name: str) -> dict[str, str]:
+    """Return the tags that everything made for a spec carries.
 
     Args:
-        state: The image's, as DescribeImages says it.
-        tags: The image's.
+        name: The spec's name.
     """
-    return state in {"available", "pending"} and TAG_VERDICT not in tags
+    return {TAG_IMAGE: name}
 
 
-def tags_for(plan: Plan, run: Run) -> dict[str, str]:
-    """Return the tags that everything of a run carries from its first moment on."""
+def tags_for_inputs(plan: Plan) -> dict[str, str]:
+    """Return the tags that everything made from a plan's inputs carries, whichever run made it."""
+    return {**tags_for_spec(plan.spec.name), TAG_DIGEST: plan.digest}
+
+
+def tags_for_run(plan: Plan, run: Run) -> dict[str, str]:
+    """Return the tags that a run gives to everything that it makes, in the call that makes it."""
     expires = datetime.now(UTC) + timedelta(minutes=plan.spec.deadlines.machine_minutes)
     return {
-        TAG_IMAGE: run.image_name,
+        **tags_for_inputs(plan),
         TAG_RUN: run.id,
-        TAG_DIGEST: plan.digest,
         TAG_EXPIRES: expires.strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
+
+
+def tags_of_run(run: Run) -> dict[str, str]:
+    """Return the tags by which everything that a run made is found."""
+    return {TAG_RUN: run.id}
+
+
+def tags_of_kept_instance() -> dict[str, str]:
+    """Return the tags that keep an instance, with its key pair and group, from being swept."""
+    return {TAG_KEPT: KEPT_BY}
+
+
+def run_of(tags: Mapping[str, str]) -> str | None:
+    """Return the id of the run that made something; None: no run of ours did."""
+    return tags.get(TAG_RUN)
+
+
+def is_kept_instance(tags: Mapping[str, str]) -> bool:
+    """Tell whether an instance was left for somebody to look at."""
+    return TAG_KEPT in tags

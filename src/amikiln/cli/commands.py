@@ -10,6 +10,7 @@ from typing import Annotated, TypeVar
 import typer
 
 from amikiln import pipeline
+from amikiln.catalog.pointer import Pointer
 from amikiln.cli import output
 from amikiln.cli.options import (
     NO_CHANGES,
@@ -31,7 +32,7 @@ from amikiln.errors import AmikilnError
 from amikiln.plan.resolve import plan as make_plan
 from amikiln.publish.proof import choose_proof
 from amikiln.report.status import status as read_status
-from amikiln.rollout.rollout import turn_over
+from amikiln.rollout.rollout import roll_out
 from amikiln.runtime import directories
 from amikiln.spec import own_files
 from amikiln.stages import keep, require_pass
@@ -163,10 +164,10 @@ def rollout(
     """Show which machines run the published image, and wait for the others to end their jobs."""
     wait_seconds = seconds_of(wait, "--wait")
     spec, session = prepared(image, local)
-    pointer = session.cloud.parameters.get(spec.pointer)
+    pointer = Pointer(spec, session).read()
     if pointer is None:
         raise AmikilnError(f"{spec.pointer} names no image yet", hint="`amikiln run` publishes one")
-    groups = turn_over(spec, pointer.value, session, wait_seconds=wait_seconds)
+    groups = roll_out(spec, pointer.value, session, wait_seconds=wait_seconds)
     _show(groups, as_json, output.print_groups)
 
 

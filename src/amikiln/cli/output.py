@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from rich.console import Console
 from rich.table import Table
 
-from amikiln.model.fleet import GroupTurnover
+from amikiln.model.fleet import FleetGroup
 from amikiln.model.image import Published
 from amikiln.model.plan import Plan
 from amikiln.model.result import Baked, Cycle
@@ -117,7 +117,7 @@ def print_published(published: Published) -> None:
     _console().print(table)
 
 
-def print_groups(groups: tuple[GroupTurnover, ...]) -> None:
+def print_groups(groups: tuple[FleetGroup, ...]) -> None:
     """Print the machines of the groups, and which image each runs."""
     table = Table("group", "machine", "state", "image", "address")
     for group, machine in machines_of(groups):
@@ -186,7 +186,7 @@ def _table(*title: str) -> Table:
     return table
 
 
-def _machine(group: GroupTurnover, instance_id: str, image_id: str, state: str) -> str:
+def _machine(group: FleetGroup, instance_id: str, image_id: str, state: str) -> str:
     fate = "current" if image_id == group.image_id else "replaced when its job ends"
     return f"{group.group}: {instance_id} {state}, {image_id} ({fate})"
 

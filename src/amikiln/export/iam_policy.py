@@ -20,7 +20,7 @@ import boto3
 
 import amikiln.aws.connect  # noqa: F401  (imports every module that declares permissions)
 from amikiln.aws.permissions import DECLARED, NO_RESOURCE_LEVEL, Named, Target, Which
-from amikiln.catalog.tags import TAG_IMAGE
+from amikiln.catalog.tags import tags_for_spec
 from amikiln.errors import SpecError
 from amikiln.spec.spec import Spec
 from amikiln.spec.types import ACCOUNT
@@ -62,7 +62,8 @@ class Scope:
 
     def require_tag(self, which: str) -> Condition:
         """Return the condition that a ``Request`` or a ``Resource`` has the image's tag."""
-        return {"StringEquals": {f"aws:{which}Tag/{TAG_IMAGE}": self.spec.name}}
+        tags = tags_for_spec(self.spec.name)
+        return {"StringEquals": {f"aws:{which}Tag/{key}": tags[key] for key in tags}}
 
     def _arn(self, service: str, resource: str, *, in_account: bool) -> str:
         region = self.spec.region

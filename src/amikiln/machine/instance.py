@@ -12,7 +12,7 @@ from typing import Any
 
 from amikiln.aws.errors import AwsFailure, explain
 from amikiln.aws.instances import GONE, InstanceRecord, Launch, NoCapacity
-from amikiln.catalog.tags import TAG_KEPT, tags_for
+from amikiln.catalog.tags import tags_for_run, tags_of_kept_instance
 from amikiln.errors import AmikilnError
 from amikiln.machine import keys as key_making
 from amikiln.machine.ssh import Guest, GuestUnreachable, Login
@@ -69,7 +69,7 @@ def start(
     """
     access, spec = session.cloud.network, plan.spec
     name = f"amikiln-{run.id}-{purpose}"
-    tags = {**tags_for(plan, run), "Name": name}
+    tags = {**tags_for_run(plan, run), "Name": name}
 
     directory = Path(tempfile.mkdtemp(prefix="amikiln-"))
     undo.add(f"the run's ssh keys in {directory}", lambda: shutil.rmtree(directory))
@@ -154,7 +154,7 @@ def keep(machine: TemporaryMachine, plan: Plan, session: Session, undo: Undo) ->
     Its timer is cancelled, and its tag keeps the sweep of later runs away.
     """
     instance_id, keys = machine.instance_id, machine.keys
-    session.cloud.instances.tag(instance_id, {TAG_KEPT: "by --keep-on-error"})
+    session.cloud.instances.tag(instance_id, tags_of_kept_instance())
     try:
         machine.guest.run(f"systemctl stop {END_UNIT}.timer", timeout_seconds=60)
     except AmikilnError as error:

@@ -16,8 +16,8 @@ class FleetMachine:
 
 
 @dataclass(frozen=True)
-class GroupTurnover:
-    """How far one Auto Scaling group is on its way to the published image."""
+class FleetGroup:
+    """An Auto Scaling group, and how many of its machines run the published image."""
 
     group: str
     image_id: str
@@ -30,10 +30,11 @@ class GroupTurnover:
 
     @property
     def outdated(self) -> tuple[FleetMachine, ...]:
+        """The machines that run another image."""
         return tuple(machine for machine in self.machines if machine.image_id != self.image_id)
 
     @property
     def done(self) -> bool:
-        """All wanted machines run, and run the published image."""
+        """Whether as many machines as wanted are running, all of them the published image."""
         current = [m for m in self.machines if m not in self.outdated and m.state == "running"]
         return not self.outdated and len(current) >= self.desired

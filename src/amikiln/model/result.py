@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from amikiln.model.fleet import GroupTurnover
+from amikiln.model.fleet import FleetGroup
 from amikiln.model.image import Image, Published
 from amikiln.model.plan import Plan
 from amikiln.model.run import Run
@@ -33,7 +33,7 @@ class Cycle:
     image: Image
     verdict: Verdict | None
     published: Published
-    turnover: tuple[GroupTurnover, ...]
+    turnover: tuple[FleetGroup, ...]
     seconds: Mapping[str, float]
     skipped: tuple[str, ...]
     because: str

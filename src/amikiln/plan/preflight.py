@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from amikiln.catalog import pointer
+from amikiln.catalog.pointer import Pointer
 from amikiln.errors import PreflightError
 from amikiln.model.plan import Plan
 from amikiln.model.run import Run
@@ -104,7 +104,7 @@ def _name(name: str, session: Session) -> Iterator[str]:
 
 
 def _pointer(plan: Plan, session: Session) -> Iterator[str]:
-    if fault := pointer.fault(session.cloud.parameters.get(plan.spec.pointer), plan.spec):
+    if fault := Pointer(plan.spec, session).fault():
         yield fault
 
 

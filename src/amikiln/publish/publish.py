@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import replace
 
-from amikiln.aws.parameters import Parameter
-from amikiln.catalog import images, pointer
+from amikiln.catalog.images import CatalogImage, find_image, record_forced
 from amikiln.catalog.lease import Lease
-from amikiln.catalog.tags import TAG_DIGEST, TAG_FORCED, TAG_VERDICT, TAG_VERDICT_HASH
+from amikiln.catalog.pointer import Pointer
 from amikiln.errors import PublishError
 from amikiln.model.image import Forced, Image, Published
 from amikiln.model.verdict import Outcome, Verdict, VerdictFile
 from amikiln.session import Session
 from amikiln.spec.spec import Spec
 
-READ_BACK_SECONDS = 120
-
 
 def publish(
     proof: VerdictFile | Forced, image: Image, spec: Spec, lease: Lease, session: Session
 ) -> Published:
-    """Write the image's id to the pointer and read it back until it is there.
+    """Let the pointer name an image, and read it back until it does.
 
     Args:
         proof: A verdict has to be a pass, of this very image and its inputs. Or somebody's word
@@ -37,52 +34,25 @@ def publish(
     """
     if isinstance(proof, VerdictFile):
         _require_pass(proof.verdict, image)
-    tags = images.named(image.id, spec, session).tags
+    found = find_image(image.id, spec, session)
     forced = None
     if isinstance(proof, VerdictFile):
-        _require_tags(tags, proof, image)
+        _require_tags(found, proof)
     else:
-        forced = _recorded(proof, image, lease, session)
-    parameters, name = session.cloud.parameters, spec.pointer
-    before = parameters.get(name)
-    if fault := pointer.fault(before, spec):
-        raise PublishError(fault)
-    if before is not None and before.value == image.id:
-        session.report.line(f"{name} is {image.id} already (version {before.version})")
-        return Published(name, before.version, image.id, None, forced)
-    lease.check()
-    version = parameters.put(name, image.id, data_type=spec.publish.data_type)
-
-    def arrived() -> Parameter | None:
-        now = parameters.get(name)
-        if now is not None and now.version > version:
-            raise PublishError(
-                f"{name} was written by somebody else meanwhile: version {now.version} is"
-                f" {now.value}",
-                hint="find out who writes this parameter besides amikiln",
-            )
-        return now if now is not None and now.value == image.id else None
-
-    session.waiter.until(
-        arrived, what=f"{name} to read back as {image.id}", deadline_seconds=READ_BACK_SECONDS
-    )
-    previous = before.value if before is not None else None
-    session.report.line(
-        f"{name} is {image.id} (version {version}; before: {previous or 'nothing'})"
-    )
-    return Published(name, version, image.id, previous, forced)
+        _record_reason(proof, image, lease, session)
+        forced = proof.reason
+    return replace(Pointer(spec, session).move(image.id, lease), forced=forced)
 
 
-def _recorded(word: Forced, image: Image, lease: Lease, session: Session) -> str:
+def _record_reason(word: Forced, image: Image, lease: Lease, session: Session) -> None:
     if word.image_id != image.id:
         raise PublishError(
             f"the reason is about {word.image_id}, not about {image.id}",
             hint="give a reason for this very image",
         )
     lease.check()
-    session.cloud.images.tag(image.id, {TAG_FORCED: word.reason})
+    record_forced(word, session)
     session.report.line(f"{image.id} is published WITHOUT PROOF: {word.reason}")
-    return word.reason
 
 
 def _require_pass(verdict: Verdict, image: Image) -> None:
@@ -105,16 +75,10 @@ def _require_pass(verdict: Verdict, image: Image) -> None:
         )
 
 
-def _require_tags(tags: Mapping[str, str], proof: VerdictFile, image: Image) -> None:
+def _require_tags(found: CatalogImage, proof: VerdictFile) -> None:
     """Compare with what verify and bake tagged: a file, or a record, is not believed alone."""
-    wanted = {
-        TAG_DIGEST: proof.verdict.digest,
-        TAG_VERDICT: Outcome.PASS,
-        TAG_VERDICT_HASH: proof.sha256,
-    }
-    other = [name for name, value in wanted.items() if tags.get(name) != value]
-    if other:
+    if other := found.tags_that_contradict(proof):
         raise PublishError(
-            f"the tags of {image.id} do not carry this verdict: {', '.join(other)}",
+            f"the tags of {found.id} do not carry this verdict: {', '.join(other)}",
             hint="it was verified again, or the file or the tags were changed: verify it once more",
         )

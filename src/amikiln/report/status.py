@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from amikiln.aws.images import ImageRecord
-from amikiln.catalog.tags import TAG_DIGEST, TAG_FORCED, TAG_IMAGE, TAG_RUN, TAG_VERDICT
-from amikiln.model.fleet import FleetMachine, GroupTurnover
-from amikiln.rollout.rollout import look
+from amikiln.catalog.images import CatalogImage, list_images
+from amikiln.catalog.pointer import Pointer
+from amikiln.model.fleet import FleetGroup, FleetMachine
+from amikiln.rollout.rollout import describe_groups
 from amikiln.session import Session
 from amikiln.spec.spec import Spec
 
@@ -31,7 +31,7 @@ class ImageLine:
 
 @dataclass(frozen=True)
 class Status:
-    """What ``amikiln status`` tells."""
+    """What ``amikiln status`` shows."""
 
     image: str
     region: str
@@ -39,14 +39,14 @@ class Status:
     pointer_version: int | None
     published_image: str | None
     images: tuple[ImageLine, ...]
-    groups: tuple[GroupTurnover, ...]
+    groups: tuple[FleetGroup, ...]
 
 
 def status(spec: Spec, session: Session) -> Status:
-    """Read pointer, images and groups. Writes nothing."""
-    pointer = session.cloud.parameters.get(spec.pointer)
+    """Read the pointer, the images and the groups. Writes nothing."""
+    pointer = Pointer(spec, session).read()
     published = pointer.value if pointer is not None else None
-    images = session.cloud.images.find_by_tags({TAG_IMAGE: spec.name})
+    images = list_images(spec.name, session)
     return Status(
         image=spec.name,
         region=spec.region,
@@ -54,25 +54,25 @@ def status(spec: Spec, session: Session) -> Status:
         pointer_version=pointer.version if pointer is not None else None,
         published_image=published,
         images=tuple(_line(image, published) for image in images),
-        groups=look(spec, published, session) if published is not None else (),
+        groups=describe_groups(spec, published, session) if published is not None else (),
     )
 
 
-def machines_of(groups: tuple[GroupTurnover, ...]) -> list[tuple[GroupTurnover, FleetMachine]]:
+def machines_of(groups: tuple[FleetGroup, ...]) -> list[tuple[FleetGroup, FleetMachine]]:
     """Return each machine with the group it is in."""
     return [(group, machine) for group in groups for machine in group.machines]
 
 
-def _line(image: ImageRecord, published: str | None) -> ImageLine:
+def _line(image: CatalogImage, published: str | None) -> ImageLine:
     return ImageLine(
         id=image.id,
-        name=image.name,
-        created=image.created,
-        state=image.state,
-        verdict=image.tags.get(TAG_VERDICT, "none"),
-        run=image.tags.get(TAG_RUN, ""),
-        digest=image.tags.get(TAG_DIGEST, ""),
-        deprecated_from=image.deprecated_from,
+        name=image.record.name,
+        created=image.record.created,
+        state=image.record.state,
+        verdict=image.verdict or "none",
+        run=image.run or "",
+        digest=image.digest,
+        deprecated_from=image.record.deprecated_from,
         published=image.id == published,
-        forced=image.tags.get(TAG_FORCED),
+        forced=image.forced,
     )

@@ -1,4 +1,4 @@
-"""Sweep: what a dead run left is found by its tags and removed.
+"""Sweep: what a dead run left behind is found by its tags and removed.
 
 Called by a run that holds the image's lease, so every other run of this image is over or has
 lost it. Nothing without our tags is looked at, and an image that may be needed stays.
@@ -6,42 +6,36 @@ lost it. Nothing without our tags is looked at, and an image that may be needed 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 
 from amikiln.aws.errors import AwsFailure, explain
-from amikiln.aws.images import ImageRecord
-from amikiln.catalog.tags import (
-    TAG_DIGEST,
-    TAG_IMAGE,
-    TAG_KEPT,
-    TAG_RUN,
-    TAG_VERDICT,
-    can_be_taken_up,
-)
+from amikiln.catalog.images import list_images
+from amikiln.catalog.pointer import Pointer
+from amikiln.catalog.tags import is_kept_instance, run_of, tags_for_spec
 from amikiln.machine import instance as temporary
 from amikiln.model.plan import Plan
 from amikiln.model.run import Run
-from amikiln.model.verdict import Outcome
 from amikiln.session import Session
 
 
 def sweep(run: Run, plan: Plan, session: Session) -> list[str]:
     """Remove what earlier runs of this image left behind.
 
-    A machine kept by ``--keep-on-error`` stays, with its key pair and group, until it is ended.
+    An instance that ``--keep-on-error`` left stays, with its key pair and group, until somebody
+    ends it.
 
     Args:
-        run: The run that holds the lease; its own things stay.
-        plan: What the run will do: an unjudged image of the same inputs stays, to be taken up;
-            so does every image that a version of the plan's pointer names.
+        run: The run that holds the lease; what it made itself stays.
+        plan: What the run will do: an image of the same inputs that nobody has verified stays, to
+            be used; so does every image that a version of the plan's pointer names.
         session: Where to sweep.
 
     Returns:
-        What was removed, each with its kind and id. What could not be removed is told, and left
-        for the next sweep.
+        What was removed, each with its kind and id. What could not be removed is reported, and
+        left for the next sweep.
     """
-    cloud, ours = session.cloud, {TAG_IMAGE: run.image_name}
+    cloud, ours = session.cloud, tags_for_spec(run.image_name)
     removed: list[str] = []
 
     def remove(what: str, action: Callable[[], object]) -> None:
@@ -54,41 +48,41 @@ def sweep(run: Run, plan: Plan, session: Session) -> list[str]:
         session.report.line(f"removed {what} of a dead run")
 
     instances = cloud.instances.find_by_tags(ours)
-    spared = {run.id} | {i.tags.get(TAG_RUN, "") for i in instances if TAG_KEPT in i.tags}
+    spared = {run.id} | {run_of(one.tags) for one in instances if is_kept_instance(one.tags)}
+
+    def is_left_over(made_by: str | None) -> bool:
+        # What carries no run's tag is not ours.
+        return made_by is not None and made_by not in spared
+
     for instance in instances:
-        if _left(instance.tags, spared):
+        if is_left_over(run_of(instance.tags)):
             remove(f"instance {instance.id}", partial(temporary.end, session, instance.id))
     for group_id, tags in cloud.network.find_security_groups(ours):
-        if _left(tags, spared):
+        if is_left_over(run_of(tags)):
             remove(
                 f"security group {group_id}", partial(cloud.network.delete_security_group, group_id)
             )
     for name, tags in cloud.network.find_key_pairs(ours):
-        if _left(tags, spared):
+        if is_left_over(run_of(tags)):
             remove(f"key pair {name}", partial(cloud.network.delete_key_pair, name))
 
-    named_by_pointer = set(cloud.parameters.history(plan.spec.pointer))
-    kept_snapshots: set[str] = set()
-    for image in cloud.images.find_by_tags(ours):
-        if _left(image.tags, spared) and not _needed(image, named_by_pointer, plan, session):
-            remove(f"image {image.id}", partial(cloud.images.remove, image))
-        else:
-            kept_snapshots.update(image.snapshot_ids)
+    named_by_pointer = Pointer(plan.spec, session).history()
+    images = list_images(run.image_name, session)
+    unneeded = [
+        image
+        for image in images
+        if is_left_over(image.run)
+        and not image.stays
+        and not image.is_reusable_for(plan)
+        and image.id not in named_by_pointer
+    ]
+    in_use = cloud.instances.find_images_in_use([image.id for image in unneeded])
+    snapshots_of_images = {snapshot for image in images for snapshot in image.record.snapshot_ids}
+    for image in unneeded:
+        if image.id not in in_use:
+            remove(f"image {image.id}", partial(cloud.images.remove, image.record))
+            snapshots_of_images.difference_update(image.record.snapshot_ids)
     for snapshot_id, tags in cloud.images.find_snapshots(ours):
-        if _left(tags, spared) and snapshot_id not in kept_snapshots:
+        if is_left_over(run_of(tags)) and snapshot_id not in snapshots_of_images:
             remove(f"snapshot {snapshot_id}", partial(cloud.images.delete_snapshot, snapshot_id))
     return removed
-
-
-def _left(tags: Mapping[str, str], spared_runs: set[str]) -> bool:
-    """Tell whether a dead run of ours made this; what carries no run's tag is not ours."""
-    return TAG_RUN in tags and tags[TAG_RUN] not in spared_runs
-
-
-def _needed(image: ImageRecord, named_by_pointer: set[str], plan: Plan, session: Session) -> bool:
-    return (
-        image.tags.get(TAG_VERDICT) == Outcome.PASS
-        or (can_be_taken_up(image.state, image.tags) and image.tags.get(TAG_DIGEST) == plan.digest)
-        or image.id in named_by_pointer
-        or bool(session.cloud.instances.find_by_image(image.id))
-    )

@@ -1,1 +1,1 @@
-"""Roll out: new machines use the published image."""
+"""Roll out: the machines of the Auto Scaling groups follow the pointer."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from amikiln import __version__
-from amikiln.catalog.tags import TAG_DIGEST, TAG_VERDICT, TAG_VERDICT_HASH
+from amikiln.catalog.images import record_verdict
 from amikiln.machine import instance, upload
 from amikiln.machine.ssh import Guest, GuestCommandFailed
 from amikiln.model.image import Image
@@ -63,10 +63,7 @@ def verify(image: Image, plan: Plan, run: Run, session: Session) -> VerdictFile:
         amikiln_version=__version__,
     )
     file = serialize(verdict)
-    tags: dict[str, str] = {TAG_VERDICT: verdict.outcome, TAG_VERDICT_HASH: file.sha256}
-    if not image.digest and verdict.outcome is Outcome.PASS:
-        tags[TAG_DIGEST] = verdict.digest
-    session.cloud.images.tag(image.id, tags)
+    record_verdict(image, file, session)
     return file
 
 
