@@ -27,12 +27,12 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("name", choices=known)
     parser.add_argument("--only-if-built", action="store_true")
     options = parser.parse_args(arguments)
-    program = go_programs.named_by(FOLDERS / options.name)
+    program = go_programs.read_pinned(FOLDERS / options.name)
     cache = cache_directory()
-    if options.only_if_built and not program.kept_in(cache).is_dir():
+    if options.only_if_built and not program.directory_in(cache).is_dir():
         return 1
     try:
-        print(go_programs.compiled(program, cache, PlainReporter()) / program.name)
+        print(go_programs.compile_programs(program, cache, PlainReporter()) / program.name)
     except AmikilnError as error:
         print(f"error: {error.what}", file=sys.stderr)
         return error.exit_code

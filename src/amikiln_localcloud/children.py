@@ -1,4 +1,4 @@
-"""Starts programs that must not outlive this process, even when it is killed."""
+"""Starts child processes that the kernel kills when this process ends, even if it is killed."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class _Order:
 
 
 class Launcher:
-    """One thread that starts all children, and lives as long as the process.
+    """Starts all children from one thread, which lives as long as the process.
 
     The kernel sends a parent-death signal when the *thread* that started the child ends
-    (prctl(2), PR_SET_PDEATHSIG): a child of a request's thread would die with the request.
+    (prctl(2), PR_SET_PDEATHSIG): a child started by a request's thread would die with it.
     """
 
     def __init__(self) -> None:
@@ -43,7 +43,7 @@ class Launcher:
         Args:
             argv: The program and its arguments.
             output: The file that its stdout and stderr are appended to.
-            pass_fds: File descriptors that stay open in the child, with their numbers.
+            pass_fds: File descriptors that stay open in the child, under the same numbers.
 
         Returns:
             The child; its process id is the program's own.
@@ -64,37 +64,38 @@ class Launcher:
                 order.started.set_exception(error)
 
 
-def dying_with(parent: int, argv: Sequence[str]) -> list[str]:
-    """Return what runs a program as a child that dies with its parent.
+def die_with_parent(argv: Sequence[str], parent: int | None = None) -> list[str]:
+    """Return the arguments that run a program so that the kernel kills it when its parent ends.
 
-    A parent that ended before the signal was asked for sends none any more: then the program,
-    which looks whose child it is, does not even begin.
+    The signal is not sent if the parent ended before it was asked for. The program therefore
+    starts only if it still is the parent's child.
 
     Args:
-        parent: The parent's process id.
         argv: The program and its arguments.
+        parent: The parent's process id; this process by default.
     """
     begin = '[ "$PPID" = "$0" ] && exec "$@"'
+    parent = os.getpid() if parent is None else parent
     return ["setpriv", "--pdeathsig", "KILL", "--", "sh", "-c", begin, str(parent), *argv]
 
 
 def _start(order: _Order) -> subprocess.Popen[bytes]:
     with order.output.open("ab") as output:
         return subprocess.Popen(
-            dying_with(os.getpid(), order.argv),
+            die_with_parent(order.argv),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
             pass_fds=order.pass_fds,
-            # Ctrl-C on the daemon's terminal is the daemon's to answer.
+            # Ctrl-C must reach the daemon alone, which then ends its children.
             start_new_session=True,
         )
 
 
 def end_recorded_processes(pid_file: Path, directory: Path) -> None:
-    """Kill the process named in a file, if it is still the one that was started.
+    """Kill the process whose id is in a file, if it is still the one that was started.
 
-    Process ids are used again: the command line has to name the machine's directory.
+    Process ids are reused, so the command line has to name the machine's directory.
 
     Args:
         pid_file: Holds a process id, as QEMU's -pidfile writes it.
@@ -106,7 +107,7 @@ def end_recorded_processes(pid_file: Path, directory: Path) -> None:
     except (OSError, ValueError):
         return
     try:
-        # Looked at after the handle is open: it cannot be another process by now.
+        # Read after the handle was opened: it cannot be another process's by now.
         arguments = Path(f"/proc/{pid}/cmdline").read_bytes()
         if f"{directory}/".encode() in arguments:
             signal.pidfd_send_signal(handle, signal.SIGKILL)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import amikiln_localcloud as local_cloud
-from amikiln.errors import LocalCloudError
 from amikiln.runtime.progress import reporter_for_stderr
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON")]
 
 
 class Generation(Enum):
-    """Which of the stand-in's contents."""
+    """Which content of the CI image."""
 
     V1 = "v1"
     V2 = "v2"
@@ -77,15 +76,14 @@ def reset() -> None:
 def content(
     generation: Annotated[Generation, typer.Argument(help="v2 has one layer more than v1")],
 ) -> None:
-    """Put other content under the CI image's tag, as every merge does; print its digest."""
-    from amikiln_localcloud.registry.content import put_stand_in
+    """Push other content to the CI image's tag, as every merge does, and print its digest."""
+    from amikiln_localcloud.control import find_running
+    from amikiln_localcloud.registry.content import push_ci_image
 
     home = local_cloud.Home.default()
-    registry = local_cloud.status(home).registry
-    if registry is None:
-        raise LocalCloudError("the local cloud is not up", hint="amikiln cloud up")
+    registry = find_running(home).registry
     number = {Generation.V1: 1, Generation.V2: 2}[generation]
-    print(put_stand_in(number, registry, home.cache, reporter_for_stderr()).digest)
+    print(push_ci_image(number, registry, home.cache, reporter_for_stderr()).digest)
 
 
 def _print(found: CloudStatus, as_json: bool) -> None:

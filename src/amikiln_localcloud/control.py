@@ -1,8 +1,7 @@
-"""Starts, stops and asks the local cloud: what the command line needs of it."""
+"""Starts, stops and resets the local cloud, and reports whether it is up."""
 
 from __future__ import annotations
 
-import fcntl
 import os
 import select
 import shutil
@@ -10,9 +9,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
+
+from filelock import FileLock
 
 from amikiln import __version__
 from amikiln.errors import LocalCloudError
@@ -25,7 +24,7 @@ DAEMON = (sys.executable, "-m", "amikiln_localcloud.daemon")
 START_SECONDS = 180
 STOP_SECONDS = 60
 LOG_TAIL_LINES = 15
-LOG_BYTES_KEPT = 20 * 2**20
+LONGEST_LOG_BYTES = 20 * 2**20
 
 
 @dataclass(frozen=True)
@@ -53,8 +52,8 @@ def up(home: Home, report: Reporter) -> CloudStatus:
         AmikilnError: The base image or the registry's content cannot be made.
     """
     home.state.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with _alone(home):
-        record = _live_record(home, report)
+    with _lock(home):
+        record = _take_live(home, report)
         if record is None:
             prepare(home, report)
             with report.status("starting the local cloud"):
@@ -62,7 +61,7 @@ def up(home: Home, report: Reporter) -> CloudStatus:
             report.line(f"the local cloud is up at {record.endpoint}")
         _check_version(record)
     fill_registry(home, record.registry, report)
-    return _status_of(record)
+    return _describe(record)
 
 
 def down(home: Home, report: Reporter) -> None:
@@ -73,8 +72,8 @@ def down(home: Home, report: Reporter) -> None:
     """
     if not home.state.is_dir():
         return
-    with _alone(home):
-        record = _live_record(home, report)
+    with _lock(home):
+        record = _take_live(home, report)
         if record is None:
             report.line("the local cloud is not up")
             return
@@ -84,15 +83,25 @@ def down(home: Home, report: Reporter) -> None:
 
 
 def status(home: Home) -> CloudStatus:
-    """Tell whether the cloud is up, and where."""
-    record = daemon_record.read(home.daemon_record)
-    if record is None or not record.is_alive:
-        return CloudStatus(running=False)
-    return _status_of(record)
+    """Return whether the cloud is up, and where."""
+    record = _read_live(home)
+    return _describe(record) if record else CloudStatus(running=False)
+
+
+def find_running(home: Home) -> DaemonRecord:
+    """Return the record of the daemon that runs.
+
+    Raises:
+        LocalCloudError: The cloud is not up.
+    """
+    record = _read_live(home)
+    if record is None:
+        raise LocalCloudError("the local cloud is not up", hint="amikiln cloud up")
+    return record
 
 
 def reset(home: Home, report: Reporter) -> None:
-    """End the cloud and remove everything it keeps; what can be made again stays in the cache.
+    """End the cloud and remove everything it stores; what can be made again stays in the cache.
 
     Raises:
         LocalCloudError: It does not end, or its files cannot be removed.
@@ -100,7 +109,7 @@ def reset(home: Home, report: Reporter) -> None:
     down(home, report)
     if not home.state.is_dir():
         return
-    with _alone(home):
+    with _lock(home):
         try:
             for entry in home.state.iterdir():
                 if entry.name == _LOCK:
@@ -117,7 +126,7 @@ def reset(home: Home, report: Reporter) -> None:
 
 
 def prepare(home: Home, report: Reporter) -> None:
-    """Make what the daemon needs and what takes long: the base image, and the probe of KVM.
+    """Do what takes long and the daemon needs: make the base image, and test KVM.
 
     Raises:
         AmikilnError: It cannot be made.
@@ -129,30 +138,32 @@ def prepare(home: Home, report: Reporter) -> None:
 
 
 def fill_registry(home: Home, address: str, report: Reporter) -> None:
-    """Push what the registry lacks.
+    """Push the images that the registry does not have yet.
 
     Raises:
-        AmikilnError: It cannot be made or pushed.
+        AmikilnError: An image cannot be made or pushed.
     """
     from amikiln_localcloud.registry import content
 
-    content.serve(address, home.cache, report)
+    content.fill(address, home.cache, report)
 
 
 _LOCK = "client.lock"
 
 
-@contextmanager
-def _alone(home: Home) -> Iterator[None]:
-    """Let one ``up``, ``down`` or ``reset`` at a time pass; others wait."""
-    with (home.state / _LOCK).open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+def _lock(home: Home) -> FileLock:
+    """Return the lock with which ``up``, ``down`` and ``reset`` wait for each other."""
+    return FileLock(home.state / _LOCK)
 
 
-def _live_record(home: Home, report: Reporter) -> DaemonRecord | None:
+def _read_live(home: Home) -> DaemonRecord | None:
     record = daemon_record.read(home.daemon_record)
-    if record is not None and record.is_alive:
+    return record if record is not None and record.is_alive else None
+
+
+def _take_live(home: Home, report: Reporter) -> DaemonRecord | None:
+    """Return the running daemon's record; remove one that a dead daemon left."""
+    if record := _read_live(home):
         return record
     if home.daemon_record.exists():
         report.line("the local cloud's daemon has ended without saying so; starting from its files")
@@ -169,7 +180,7 @@ def _check_version(record: DaemonRecord) -> None:
 
 
 def _start(home: Home) -> DaemonRecord:
-    if home.daemon_log.exists() and home.daemon_log.stat().st_size > LOG_BYTES_KEPT:
+    if home.daemon_log.exists() and home.daemon_log.stat().st_size > LONGEST_LOG_BYTES:
         home.daemon_log.replace(home.daemon_log.with_suffix(".log.1"))
     reading, writing = os.pipe()
     with home.daemon_log.open("ab") as output, os.fdopen(reading, "rb") as ready:
@@ -180,13 +191,13 @@ def _start(home: Home) -> DaemonRecord:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                # No session of ours: Ctrl-C ends what the user runs, not the cloud.
+                # Ctrl-C must end the user's command, not the cloud.
                 start_new_session=True,
                 pass_fds=(writing,),
                 env={
                     **os.environ,
                     daemon_record.READY_DESCRIPTOR: str(writing),
-                    # One heap for all its threads: glibc would keep free memory in each of eight.
+                    # One heap for all threads: glibc would hold free memory in each of eight.
                     "MALLOC_ARENA_MAX": "1",
                 },
             )
@@ -197,7 +208,7 @@ def _start(home: Home) -> DaemonRecord:
         said = ready.readline() if readable else b""
     record = daemon_record.read(home.daemon_record)
     if said and record is not None:
-        # It lives on without us: nothing is left to wait for.
+        # The daemon outlives this process: keep Popen from warning that it was not waited for.
         child.returncode = 0
         return record
     why = "ended at once" if readable else f"was not ready in {START_SECONDS} s"
@@ -218,7 +229,7 @@ def _end(record: DaemonRecord, home: Home) -> None:
             began = time.monotonic()
             readable, _, _ = select.select([process], [], [], STOP_SECONDS)
             if not readable:
-                # Its machines and registry die with it: the kernel sees to that.
+                # The kernel ends its machines and its registry with it: see children.py.
                 os.kill(record.pid, signal.SIGKILL)
                 readable, _, _ = select.select([process], [], [], STOP_SECONDS)
             if not readable:
@@ -239,7 +250,7 @@ def _log_since(home: Home, offset: int) -> str:
     return "\n".join(lines[-LOG_TAIL_LINES:]) or "(it wrote nothing)"
 
 
-def _status_of(record: DaemonRecord) -> CloudStatus:
+def _describe(record: DaemonRecord) -> CloudStatus:
     return CloudStatus(
         running=True,
         pid=record.pid,

@@ -1,15 +1,13 @@
-"""The local cloud's process: ``python -m amikiln.localcloud.daemon --state DIR --cache DIR``.
+"""The local cloud's process: ``python -m amikiln_localcloud.daemon --state DIR --cache DIR``.
 
-``client.up`` starts it. What it writes to its standard output is its log.
+``control.up`` starts it. What it writes to its standard output is its log.
 """
 
 from __future__ import annotations
 
 import argparse
 import ctypes
-import fcntl
 import gc
-import json
 import logging
 import os
 import signal
@@ -20,9 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from filelock import FileLock, Timeout
+
 from amikiln import __version__
 from amikiln.errors import AmikilnError, LocalCloudError
-from amikiln.runtime.files import write_atomically
 from amikiln_localcloud import daemon_record
 from amikiln_localcloud.home import Home
 from amikiln_localcloud.machines.contract import Hypervisor, SnapshotFiles
@@ -31,7 +30,7 @@ log = logging.getLogger("amikiln.daemon")
 
 
 class RunningRegistry(Protocol):
-    """What the daemon needs of a registry that answers."""
+    """What the daemon needs of a registry that was started."""
 
     @property
     def address(self) -> str: ...
@@ -41,10 +40,10 @@ class RunningRegistry(Protocol):
 
 @dataclass(frozen=True)
 class Parts:
-    """What a cloud is made of, besides its API.
+    """The parts of a cloud other than its API.
 
     Attributes:
-        base_key: What the base image's ids are derived from.
+        base_key: The base image's ids are derived from it.
         base_gib: Size of its root file system.
     """
 
@@ -56,7 +55,7 @@ class Parts:
 
 
 class LogReporter:
-    """Says in the log what a user would see."""
+    """Reports progress in the daemon's log."""
 
     def group(self, title: str) -> None:
         log.info("%s", title)
@@ -70,7 +69,7 @@ class LogReporter:
         yield
 
 
-def real_parts(home: Home) -> Parts:
+def start_parts(home: Home) -> Parts:
     """Start the registry and make the hypervisor; the base image has to be in the cache.
 
     Raises:
@@ -96,25 +95,29 @@ def real_parts(home: Home) -> Parts:
 
 
 def serve(home: Home, make_parts: Callable[[Home], Parts]) -> None:
-    """Be the cloud of this home until SIGTERM or SIGINT.
+    """Serve the cloud of this home until SIGTERM, SIGINT or SIGHUP.
+
+    Args:
+        home: The cloud's files.
+        make_parts: Starts the registry and makes the hypervisor.
 
     Raises:
-        AmikilnError: It cannot start; another daemon has this home, for one.
+        AmikilnError: It cannot start, for example because another daemon serves this home.
         OSError: A file cannot be read or written.
     """
-    # Blocked before any thread starts: they inherit it, and the signals wait for us below.
+    # Blocked before any thread starts, so that every thread inherits it: sigwait below gets them.
     ending = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
     signal.pthread_sigmask(signal.SIG_BLOCK, ending)
     home.state.mkdir(mode=0o700, parents=True, exist_ok=True)
     with ExitStack() as stack:
-        stack.enter_context(_only_one(home))
+        stack.enter_context(_lock(home))
         home.daemon_record.unlink(missing_ok=True)
         parts = make_parts(home)
         stack.callback(parts.registry.close)
         stack.callback(parts.hypervisor.close)
         parts.hypervisor.sweep()
 
-        # Imported here: a daemon that cannot start says so without a second of imports.
+        # Imported here: a daemon that cannot start reports that without a second of imports.
         from amikiln_localcloud.api.cloud import Cloud
         from amikiln_localcloud.api.persistence import register_base, restore
         from amikiln_localcloud.api.server import Server
@@ -125,7 +128,7 @@ def serve(home: Home, make_parts: Callable[[Home], Parts]) -> None:
         register_base(cloud, parts.base, key=parts.base_key, size_gib=parts.base_gib)
         server.start()
         stack.callback(server.stop)
-        _give_back_memory()
+        _return_free_memory()
         record = daemon_record.DaemonRecord(
             pid=os.getpid(),
             started_ticks=daemon_record.started_ticks(os.getpid()) or 0,
@@ -133,30 +136,34 @@ def serve(home: Home, make_parts: Callable[[Home], Parts]) -> None:
             registry=parts.registry.address,
             version=__version__,
         )
-        write_atomically(home.daemon_record, json.dumps(record.to_json()), mode=0o600)
+        record.write(home.daemon_record)
         stack.callback(lambda: home.daemon_record.unlink(missing_ok=True))
         log.info("ready: %s, registry %s", server.endpoint, parts.registry.address)
-        _tell_starter()
+        _report_ready()
         received = signal.sigwait(ending)
         log.info("%s: ending every machine", signal.Signals(received).name)
     log.info("down")
 
 
 @contextmanager
-def _only_one(home: Home) -> Iterator[None]:
-    with (home.state / "daemon.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise LocalCloudError(
-                f"another daemon serves the local cloud in {home.state}",
-                hint="amikiln cloud status",
-            ) from None
+def _lock(home: Home) -> Iterator[None]:
+    """Hold the home's lock; the kernel releases it however this process ends."""
+    lock = FileLock(home.state / "daemon.lock", blocking=False)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise LocalCloudError(
+            f"another daemon serves the local cloud in {home.state}",
+            hint="amikiln cloud status",
+        ) from None
+    try:
         yield
+    finally:
+        lock.release()
 
 
-def _tell_starter() -> None:
-    """Close the pipe that ``client.up`` waits on, after a line that says that all is well."""
+def _report_ready() -> None:
+    """Write a line to the pipe that ``control.up`` waits on, and close it."""
     descriptor = os.environ.get(daemon_record.READY_DESCRIPTOR)
     if descriptor is None:
         return
@@ -164,12 +171,12 @@ def _tell_starter() -> None:
         os.write(int(descriptor), b"ready\n")
         os.close(int(descriptor))
     except OSError:
-        # Whoever started us is gone; the cloud is up all the same.
-        log.info("nobody waits for this start")
+        # The process that started this one is gone; the cloud is up all the same.
+        log.info("the process that started this daemon is gone")
 
 
-def _give_back_memory() -> None:
-    # Parsing moto's and botocore's data leaves free memory behind that glibc would keep.
+def _return_free_memory() -> None:
+    # Parsing moto's and botocore's data leaves free memory behind, which glibc does not return.
     gc.collect()
     if sys.platform == "linux":
         ctypes.CDLL(None).malloc_trim(0)
@@ -182,7 +189,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, required=True)
     given = parser.parse_args()
     configure_log()
-    run(Home(state=given.state, cache=given.cache), real_parts)
+    run(Home(state=given.state, cache=given.cache), start_parts)
 
 
 def run(home: Home, make_parts: Callable[[Home], Parts]) -> None:
@@ -198,7 +205,7 @@ def run(home: Home, make_parts: Callable[[Home], Parts]) -> None:
 
 
 def configure_log() -> None:
-    """Write the log to stdout, which whoever starts the daemon leads to its file."""
+    """Write the log to stdout, which ``control.up`` redirects to a file."""
     logging.basicConfig(
         stream=sys.stdout,
         level=logging.INFO,

@@ -1,27 +1,30 @@
-"""What the daemon tells about itself, and whether it is still that daemon who told it."""
+"""The file in which a running daemon says where it is, and whether that daemon still runs."""
 
 from __future__ import annotations
 
-import json
 import os
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from amikiln.runtime.files import write_atomically
+from amikiln_localcloud.home import LOOPBACK
 
 READY_DESCRIPTOR = "AMIKILN_READY_DESCRIPTOR"
-"""Environment variable: the pipe on which a daemon tells that it is ready."""
+"""Environment variable: the pipe on which a daemon reports that it is ready."""
 
 
-@dataclass(frozen=True)
-class DaemonRecord:
+class DaemonRecord(BaseModel):
     """The content of daemon.json.
 
     Attributes:
-        started_ticks: The process's start in clock ticks since boot: a process id alone
-            may be another process's by now.
+        started_ticks: When the process started, in clock ticks since boot: the process id alone
+            may belong to another process by now.
         registry: The container registry's ``host:port``.
         version: amikiln's version.
     """
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
     pid: int
     started_ticks: int
@@ -31,21 +34,22 @@ class DaemonRecord:
 
     @property
     def endpoint(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{LOOPBACK}:{self.port}"
 
     @property
     def is_alive(self) -> bool:
         return started_ticks(self.pid) == self.started_ticks
 
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+    def write(self, path: Path) -> None:
+        """Replace the file, readable by its owner alone."""
+        write_atomically(path, self.model_dump_json(), mode=0o600)
 
 
 def read(path: Path) -> DaemonRecord | None:
-    """Return the record in a file, or None if there is none that makes sense."""
+    """Return the record in a file, or None if there is no valid one."""
     try:
-        return DaemonRecord(**json.loads(path.read_text()))
-    except (OSError, ValueError, TypeError):
+        return DaemonRecord.model_validate_json(path.read_bytes())
+    except (OSError, ValueError):
         return None
 
 

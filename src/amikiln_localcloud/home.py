@@ -1,4 +1,4 @@
-"""The files of one local cloud, and what they are called."""
+"""The files of one local cloud, and the facts that all of its parts share."""
 
 from __future__ import annotations
 
@@ -6,6 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from amikiln.runtime import directories
+
+ACCOUNT_ID = "123456789012"
+"""The account that moto gives to every access key."""
+REGION = "us-east-1"
+"""The region that clients use unless they ask for another, and that holds the base image."""
+LOOPBACK = "127.0.0.1"
+"""Where the API and the container registry listen."""
+REGISTRY_NAME = "registry.amikiln.internal"
+"""The registry's host name for guests. Images and machine images hold it, never an address."""
+DEBIAN_SUITE = "trixie"
+"""The Debian release that the base image and the registry's images are made from."""
 
 
 @dataclass(frozen=True)
@@ -58,5 +69,5 @@ class Home:
 
     @property
     def registries_conf(self) -> Path:
-        """Where the guests' registry name leads on the host (containers-registries.conf(5))."""
+        """Says where the registry's name leads on the host (containers-registries.conf(5))."""
         return self.state / "registries.conf"

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import MutableMapping
 
-from amikiln.errors import LocalCloudError
 from amikiln_localcloud import control
-from amikiln_localcloud.home import Home
-
-REGION = "us-east-1"
+from amikiln_localcloud.home import REGION, Home
 
 ACCESS_KEY = "AKIAAMIKILNLOCAL0000"
 SECRET_KEY = "worth-nothing-outside-of-the-local-cloud"  # noqa: S105
@@ -39,17 +36,15 @@ def environment(home: Home) -> dict[str, str]:
     Raises:
         LocalCloudError: The cloud is not up.
     """
-    found = control.status(home)
-    if found.endpoint is None or found.registry is None:
-        raise LocalCloudError("the local cloud is not up", hint="amikiln cloud up")
+    record = control.find_running(home)
     return {
-        "AWS_ENDPOINT_URL": found.endpoint,
+        "AWS_ENDPOINT_URL": record.endpoint,
         "AWS_ACCESS_KEY_ID": ACCESS_KEY,
         "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
         "AWS_REGION": REGION,
         "AWS_DEFAULT_REGION": REGION,
         "CONTAINERS_REGISTRIES_CONF": str(home.registries_conf),
-        "AMIKILN_REGISTRY": found.registry,
+        "AMIKILN_REGISTRY": record.registry,
     }
 
 

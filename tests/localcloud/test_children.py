@@ -10,12 +10,12 @@ import sys
 import threading
 from pathlib import Path
 
-from amikiln_localcloud.children import Launcher, dying_with
+from amikiln_localcloud.children import Launcher, die_with_parent
 
 STARTER = """
 import sys, threading
 from pathlib import Path
-from amikiln.localcloud.launcher import Launcher
+from amikiln_localcloud.children import Launcher
 child = Launcher().start(["sleep", "600"], Path(sys.argv[1]))
 print(child.pid, flush=True)
 sys.stdin.read()
@@ -39,9 +39,9 @@ def test_a_child_ends_when_the_process_is_killed(tmp_path: Path) -> None:
 
 def test_a_child_whose_parent_ended_first_does_not_begin(tmp_path: Path) -> None:
     begun = ["touch", str(tmp_path / "begun")]
-    assert subprocess.run(dying_with(os.getppid(), begun), check=False).returncode == 1
+    assert subprocess.run(die_with_parent(begun, os.getppid()), check=False).returncode == 1
     assert not (tmp_path / "begun").exists()
-    assert subprocess.run(dying_with(os.getpid(), begun), check=False).returncode == 0
+    assert subprocess.run(die_with_parent(begun), check=False).returncode == 0
     assert (tmp_path / "begun").exists()
 
 

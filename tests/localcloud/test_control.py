@@ -115,7 +115,7 @@ def test_a_stale_record_is_noticed(home: Home, capsys: pytest.CaptureFixture[str
     stale = daemon_record.DaemonRecord(
         pid=os.getpid(), started_ticks=1, port=9, registry="127.0.0.1:9", version="0"
     )
-    home.daemon_record.write_text(json.dumps(stale.to_json()))
+    stale.write(home.daemon_record)
     assert not control.status(home).running
     assert control.up(home, PlainReporter()).running
     assert "has ended without saying so" in capsys.readouterr().err

@@ -33,10 +33,10 @@ def test_what_is_not_there_is_not_compiled_where_only_a_look_is_asked(tmp_path: 
 
 @pytest.mark.parametrize("words", [(), ("--only-if-built",)])
 def test_what_is_there_is_told(words: tuple[str, ...], tmp_path: Path) -> None:
-    kept_in = go_programs.named_by(LIB / "go" / NAME).kept_in(tmp_path)
-    kept_in.mkdir()
+    directory = go_programs.read_pinned(LIB / "go" / NAME).directory_in(tmp_path)
+    directory.mkdir()
     done = asked(tmp_path, NAME, *words)
-    assert (done.returncode, done.stdout, done.stderr) == (0, f"{kept_in / NAME}\n", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{directory / NAME}\n", "")
 
 
 def test_a_name_without_a_folder_is_refused(tmp_path: Path) -> None:
@@ -47,4 +47,4 @@ def test_a_name_without_a_folder_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("folder", sorted((LIB / "go").iterdir()), ids=lambda path: path.name)
 def test_every_folder_names_a_program(folder: Path) -> None:
-    assert list(go_programs.named_by(folder).packages) == [folder.name]
+    assert list(go_programs.read_pinned(folder).packages) == [folder.name]

@@ -16,8 +16,6 @@ from amikiln_localcloud.machines.contract import Hypervisor
 
 log = logging.getLogger("amikiln.cloud")
 
-ACCOUNT_ID = "123456789012"
-
 
 @dataclass(frozen=True)
 class Patience:

@@ -8,7 +8,7 @@ import logging
 from datetime import datetime
 from typing import Any
 
-from amikiln_localcloud.api.cloud import ACCOUNT_ID, Cloud
+from amikiln_localcloud.api.cloud import Cloud
 from amikiln_localcloud.api.ec2 import create_image
 from amikiln_localcloud.api.ec2.images import LocalImage, LocalSnapshot
 from amikiln_localcloud.api.ec2.volumes import RootVolume
@@ -19,6 +19,7 @@ from amikiln_localcloud.api.state_file import (
     ParameterVersionRecord,
     SnapshotRecord,
 )
+from amikiln_localcloud.home import ACCOUNT_ID, REGION
 from amikiln_localcloud.machines.contract import SnapshotFiles
 
 log = logging.getLogger("amikiln.ledger")
@@ -26,7 +27,6 @@ log = logging.getLogger("amikiln.ledger")
 BASE_NAME = "amikiln-base-debian-13-x86_64"
 BASE_OWNER = "136693071363"
 """Debian's account: https://wiki.debian.org/Cloud/AmazonEC2Image"""
-HOME_REGION = "us-east-1"
 
 
 def register_base(
@@ -44,7 +44,7 @@ def register_base(
     digest = hashlib.sha256(f"{name} {key}".encode()).hexdigest()[:17]
     with cloud.changing():
         return create_image.register_base(
-            _ec2(HOME_REGION),
+            _ec2(REGION),
             image_id=f"ami-{digest}",
             snapshot_id=f"snap-{digest}",
             name=name,

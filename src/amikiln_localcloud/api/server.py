@@ -18,13 +18,14 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from amikiln_localcloud.api.cloud import Cloud
 from amikiln_localcloud.api.install import install, install_on_demand
+from amikiln_localcloud.home import LOOPBACK
 
 log = logging.getLogger("amikiln.requests")
 
 LARGEST_REQUEST = 16 * 2**20
 STOP_LATENCY_SECONDS = 0.05
 READ_ONLY = ("Describe", "Get", "List")
-LOOPBACK_NAMES = ("127.0.0.1", "localhost")
+LOOPBACK_NAMES = (LOOPBACK, "localhost")
 ERROR_CODE = re.compile(rb"<Code>([\w.]+)</Code>|\"__type\": ?\"([\w.#]+)\"")
 
 Environment = dict[str, Any]
@@ -70,7 +71,7 @@ class Server:
 
     @property
     def endpoint(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{LOOPBACK}:{self.port}"
 
     def start(self) -> None:
         """Begin to answer.
@@ -79,7 +80,7 @@ class Server:
             OSError: The port is taken.
         """
         self._server = make_server(
-            "127.0.0.1", self._port, self._answer, threaded=True, request_handler=QuietHandler
+            LOOPBACK, self._port, self._answer, threaded=True, request_handler=QuietHandler
         )
         self._server.daemon_threads = True  # type: ignore[attr-defined]
         self._thread = threading.Thread(

@@ -1,7 +1,7 @@
-"""KVM where it works, else emulation. Only a boot tells: /dev/kvm may exist and be useless.
+"""Chooses KVM where it works, else emulation.
 
-Inside other virtual machines, KVM may end with "emulation failure" a moment after the start,
-or hang.
+Only a boot shows whether it works: inside other virtual machines /dev/kvm may exist, and QEMU
+may still end with "emulation failure" a moment after the start, or hang.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 from amikiln.runtime import process
 from amikiln.runtime.files import write_atomically
 from amikiln.runtime.progress import Reporter
+from amikiln_localcloud.children import die_with_parent
 from amikiln_localcloud.machines.contract import SnapshotFiles
 
 KVM = ("-accel", "kvm", "-cpu", "host")
@@ -24,7 +25,7 @@ KVM = ("-accel", "kvm", "-cpu", "host")
 EMULATION = ("-accel", "tcg,thread=multi,tb-size=512", "-cpu", "max,svm=off")
 KVM_DEVICE = Path("/dev/kvm")
 PROBE_SECONDS = 20.0
-"""With KVM the probe takes about five seconds; what takes longer is no better than emulation."""
+"""With KVM the probe takes about five seconds; if it takes longer, KVM is no better."""
 SIGN_OF_LIFE = "guest-is-alive"
 SIGNS_WANTED = 3
 
@@ -32,12 +33,13 @@ SIGNS_WANTED = 3
 def find_accelerator(cache: Path, base: SnapshotFiles, report: Reporter) -> tuple[str, ...]:
     """Return QEMU's arguments that choose the accelerator and the processor.
 
-    The first time on a host, a guest is booted for it; what came out is kept in the cache, for
+    The first time on a host, a guest is booted to find out. The result is kept in the cache, for
     this version of QEMU, this kernel and this processor.
 
     Args:
         cache: The cache directory.
-        base: What is booted; nothing is written to it.
+        base: The disk that is booted; nothing is written to it.
+        report: Reports the choice, and the probe while it runs.
     """
     if not os.access(KVM_DEVICE, os.R_OK | os.W_OK):
         report.line(f"machines are emulated: no access to {KVM_DEVICE}")
@@ -56,7 +58,7 @@ def find_accelerator(cache: Path, base: SnapshotFiles, report: Reporter) -> tupl
 def probe(
     accelerator: Sequence[str], base: SnapshotFiles, deadline_seconds: float = PROBE_SECONDS
 ) -> str | None:
-    """Boot a guest that gives a sign of life each second; return why it did not, or None.
+    """Boot a guest that prints a sign of life each second; return why it did not, or None.
 
     Args:
         accelerator: QEMU's arguments to try.
@@ -64,23 +66,24 @@ def probe(
         deadline_seconds: When to give up.
     """
     signs = 0
-    said: list[str] = []
+    output: list[str] = []
 
     def look(line: str) -> None:
         nonlocal signs
-        said.append(line)
-        # The kernel tells its command line, with the guest's program in it.
+        output.append(line)
+        # The kernel prints its command line, which contains the sign too.
         signs += line.strip() == SIGN_OF_LIFE
         if signs == SIGNS_WANTED:
             raise _Alive
 
     try:
-        process.stream(_probe_command(accelerator, base), look, timeout_seconds=deadline_seconds)
+        argv = die_with_parent(_probe_command(accelerator, base))
+        process.stream(argv, look, timeout_seconds=deadline_seconds)
     except _Alive:
         return None
     except process.CommandFailed as error:
         if error.exit_code_seen is None:
-            complaint = next((line for line in said if "KVM" in line), "")
+            complaint = next((line for line in output if "KVM" in line), "")
             return f"a guest did not run in {deadline_seconds:.0f} s" + (
                 f" ({complaint.strip()})" if complaint else ""
             )
@@ -89,7 +92,7 @@ def probe(
 
 
 class _Alive(Exception):
-    """The guest gave all signs of life: no need to hear more."""
+    """The guest gave enough signs of life."""
 
 
 def _probe_command(accelerator: Sequence[str], base: SnapshotFiles) -> list[str]:
@@ -101,8 +104,8 @@ def _probe_command(accelerator: Sequence[str], base: SnapshotFiles) -> list[str]
     }
     live = f"while sleep 1; do echo {SIGN_OF_LIFE}; done"
     kernel_arguments = f'console=ttyS0 quiet root=/dev/nvme0n1 ro init=/bin/sh -- -c "{live}"'
-    argv = ["setpriv", "--pdeathsig", "KILL", "--", "qemu-system-x86_64"]
-    argv += ["-nodefaults", "-no-user-config", "-display", "none", "-machine", "q35", "-m", "256M"]
+    argv = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none"]
+    argv += ["-machine", "q35", "-m", "256M"]
     argv += [*accelerator, "-serial", "stdio"]
     argv += ["-kernel", str(base.kernel), "-append", kernel_arguments]
     if base.initrd.exists():

@@ -1,7 +1,7 @@
-"""The base image: an ordinary small Debian with Docker, built from Debian's own packages.
+"""Builds the base image: an ordinary small Debian with Docker, from Debian's own packages.
 
-It starts with a few small units in place of cloud-init: without KVM, ssh answers after a
-third of the time. ``Variant.CLOUD_INIT`` is the same image with Debian's cloud-init.
+A few small units take the place of cloud-init: without KVM, ssh then answers in a third of the
+time. ``Variant.CLOUD_INIT`` is the same image with Debian's cloud-init.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ from amikiln.errors import LocalCloudError
 from amikiln.runtime import process
 from amikiln.runtime.cache import make_once
 from amikiln.runtime.progress import Reporter
+from amikiln_localcloud.home import DEBIAN_SUITE, REGISTRY_NAME
 from amikiln_localcloud.machines import disks
 from amikiln_localcloud.machines.contract import MachineFailure, SnapshotFiles
+from amikiln_localcloud.machines.qemu_command import METADATA_CARD_ADDRESS
 
-SUITE = "trixie"
 PACKAGES = (
     "ca-certificates",
     "curl",
@@ -49,13 +50,15 @@ PACKAGES = (
     "udev",
 )
 DISK_GIB = 8
-"""As large as the root disk of most AMIs; the file is sparse."""
+"""The size of most AMIs' root disks; the file is sparse."""
 SPACE_NEEDED_MIB = 4096
-"""The packages, the tree, its tar file and the disk, all at once."""
+"""For the packages, the tree, its tar file and the disk at the same time."""
+VALUES = {"@registry-name@": REGISTRY_NAME, "@metadata-card-address@": METADATA_CARD_ADDRESS}
+"""What takes the place of these words in the files of ``guest/``."""
 
 
 class Variant(Enum):
-    """What sets a machine up at boot; the value names the folders of ``guest/`` that go in."""
+    """What sets a machine up at boot; the value names the folders of ``guest/`` to include."""
 
     SMALL_UNITS = ("files", "small-units")
     CLOUD_INIT = ("files", "cloud-init")
@@ -63,20 +66,21 @@ class Variant(Enum):
 
 def base_key(variant: Variant = Variant.SMALL_UNITS) -> str:
     """Return the hash of everything that the base image is made from."""
-    made_from = hashlib.sha256(repr((SUITE, _packages(variant), DISK_GIB, _BUILD_DISK)).encode())
-    made_from.update(_overlay(variant))
-    return made_from.hexdigest()[:20]
+    made_from = (DEBIAN_SUITE, _packages(variant), DISK_GIB, _BUILD_DISK)
+    return hashlib.sha256(repr(made_from).encode() + _overlay(variant)).hexdigest()[:20]
 
 
 def ensure_base(
     cache: Path, report: Reporter, variant: Variant = Variant.SMALL_UNITS
 ) -> SnapshotFiles:
-    """Return the base image; build it if the cache does not hold it yet.
+    """Return the base image; build it if the cache does not contain it yet.
 
     Processes that ask at the same time wait for the one that builds.
 
     Args:
-        cache: The cache directory; the image is kept below ``base/`` there.
+        cache: The cache directory; the image is in its ``base/``.
+        report: Reports what takes long.
+        variant: Which of the two images.
 
     Raises:
         LocalCloudError: It could not be built: no network, no space, not permitted.
@@ -109,7 +113,7 @@ def _build(directory: Path, report: Reporter, variant: Variant) -> None:
                 f"--include={','.join(_packages(variant))}",
                 f"--customize-hook=tar-in {overlay} /",
                 '--customize-hook=chroot "$1" /customize',
-                SUITE,
+                DEBIAN_SUITE,
                 str(tree),
             ],
             report.line,
@@ -124,8 +128,8 @@ def _build(directory: Path, report: Reporter, variant: Variant) -> None:
         disks.take_out_kernel(SnapshotFiles(directory))
 
 
-# The disk comes back through a pipe, as a tar file that keeps its holes: in a user namespace
-# "root" may not write to our directories.
+# The disk comes back through a pipe, as a tar file that preserves its holes: in a user namespace
+# "root" may not write to this process's directories.
 _BUILD_DISK = f"""
 tree=$1 target=$2; shift 2
 "$@" sh -euc '
@@ -145,7 +149,7 @@ def _packages(variant: Variant) -> tuple[str, ...]:
 
 
 def _overlay(variant: Variant) -> bytes:
-    """Return a tar file with what is laid over the packages; equal for equal contents."""
+    """Return a tar file of the files that are added to the packages; it depends on these alone."""
     guest = resources.files("amikiln_localcloud.machines") / "guest"
     whole = io.BytesIO()
     with tarfile.open(fileobj=whole, mode="w") as tar:
@@ -166,9 +170,11 @@ def _walk(folder: Traversable, below: PurePosixPath) -> Iterator[tuple[PurePosix
 
 def _add(tar: tarfile.TarFile, path: PurePosixPath, file: Traversable) -> None:
     content = file.read_bytes()
+    for word, value in VALUES.items():
+        content = content.replace(word.encode(), value.encode())
     member = tarfile.TarInfo(str(path))
     member.size = len(content)
-    # A wheel does not keep modes, so that what is a program decides.
+    # A wheel does not preserve modes: programs are known by their first line.
     member.mode = 0o755 if content.startswith(b"#!") else 0o644
     tar.addfile(member, io.BytesIO(content))
 

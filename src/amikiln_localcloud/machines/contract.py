@@ -1,6 +1,6 @@
 """What the API side needs from a virtual machine, and what a machine needs to boot.
 
-``qemu.py`` has the real ones; tests of the API side use fake ones.
+``qemu.py`` has the real machines; tests of the API side use fakes.
 Methods of a machine may block for seconds: never call one while holding the API's lock.
 ``address``, ``health`` and ``console`` answer at once, and take no lock that a callback is
 called under. Callbacks come from the machine's own threads.
@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import Protocol
+
+from amikiln_localcloud.home import ACCOUNT_ID
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class SnapshotFiles:
 
 @dataclass(frozen=True)
 class InstanceMetadata:
-    """What the instance metadata service tells a guest about itself."""
+    """What the instance metadata service says about an instance."""
 
     instance_id: str
     ami_id: str
@@ -49,20 +51,27 @@ class InstanceMetadata:
     public_ip: str
     token_required: bool
     public_keys: Mapping[str, str] = field(default_factory=dict)
-    """Key pair name to OpenSSH public key line."""
+    """Maps a key pair's name to its OpenSSH public key line."""
     user_data: bytes = b""
-    account_id: str = "123456789012"
-    """The account that owns the instance; the default is the one that moto gives to all."""
+    account_id: str = ACCOUNT_ID
+
+    @property
+    def host_name(self) -> str:
+        """The name that EC2 gives by default.
+
+        https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/hostname-types.html
+        """
+        return "ip-" + self.private_ip.replace(".", "-")
 
 
 @dataclass(frozen=True)
 class MachinePlan:
-    """Everything that is fixed when a machine is made.
+    """Everything about a machine that does not change after it is made.
 
     Attributes:
         source: The snapshot whose disk the machine starts from; it is never written to.
         volume_gib: Size of the root disk; not smaller than the source.
-        metadata: Asked at each request of the guest, so that it can change meanwhile.
+        metadata: Called for each request of the guest, because the metadata can change.
     """
 
     instance_id: str
@@ -74,7 +83,7 @@ class MachinePlan:
 
 
 class Ending(Enum):
-    """Why a machine that nobody told to stop is not running any more."""
+    """Why a machine that was not told to stop does not run any more."""
 
     GUEST_SHUT_DOWN = "the guest shut itself down"
     QEMU_DIED = "the virtual machine's process ended unexpectedly"
@@ -89,7 +98,7 @@ class Health(Enum):
 
 
 class MachineFailure(Exception):
-    """A machine could not do what it was told to; the text says why, in one line."""
+    """A machine could not do what it was told; the message says why, in one line."""
 
 
 class Machine(Protocol):
@@ -97,7 +106,7 @@ class Machine(Protocol):
 
     @property
     def address(self) -> str:
-        """A loopback address of this machine alone, on whose port 22 its guest's sshd answers."""
+        """A loopback address for this machine alone; the guest's sshd answers on its port 22."""
 
     @property
     def health(self) -> Health: ...
@@ -109,32 +118,32 @@ class Machine(Protocol):
             on_end: Called once, if the machine ends without ``stop`` or ``destroy``.
 
         Raises:
-            MachineFailure: QEMU did not start; why, in QEMU's words.
+            MachineFailure: QEMU did not start; the message has QEMU's reason.
         """
 
     def stop(self, deadline_seconds: float) -> None:
-        """Press the power button; pull the plug after the deadline."""
+        """Press the power button; cut the power after the deadline."""
 
     def reboot(self, deadline_seconds: float) -> None:
         """Reset as EC2 does: press the power button, boot again; ``on_end`` stays silent."""
 
     def destroy(self) -> None:
-        """End the machine at once and remove its disk. Never fails for being called twice.
+        """End the machine at once and remove its disk; calling it twice is no error.
 
-        It may be called while another method runs in another thread, to cut that short; that
-        method then returns, or raises MachineFailure.
+        It may be called while another thread is in another method, which then returns early or
+        raises MachineFailure.
         """
 
     def console(self) -> bytes:
         """Return the serial console's output since the last start."""
 
     def save(self, target: SnapshotFiles) -> None:
-        """Write this machine's disk as a snapshot, whether it runs or not.
+        """Save this machine's disk as a snapshot, whether the machine runs or not.
 
         ``target`` appears complete or not at all.
 
         Raises:
-            MachineFailure: Disk full, no kernel inside, or the copy was cut short.
+            MachineFailure: The disk is full, has no kernel inside, or was not copied completely.
         """
 
 
@@ -142,14 +151,14 @@ class Hypervisor(Protocol):
     """Makes machines."""
 
     def create(self, plan: MachinePlan) -> Machine:
-        """Give the machine its directory, disk and address; nothing runs yet.
+        """Create the machine's directory and disk and find it an address, without starting it.
 
         Raises:
             MachineFailure: No address or no disk space left.
         """
 
     def sweep(self) -> None:
-        """End and remove what a killed daemon left: processes, sockets, half-written files."""
+        """End and remove what a killed daemon left: processes, sockets, unfinished files."""
 
     def close(self) -> None:
         """Destroy every machine made here."""

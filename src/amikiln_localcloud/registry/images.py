@@ -1,4 +1,4 @@
-"""The images that the local registry serves, made into OCI layouts in the cache."""
+"""Makes the images that the local registry serves, as OCI layouts in the cache."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from amikiln.errors import LocalCloudError
 from amikiln.runtime import process
 from amikiln.runtime.cache import key_of, make_once
 from amikiln.runtime.progress import Reporter
-from amikiln_localcloud.registry import c_toolchain as toolchain
-from amikiln_localcloud.registry import go_programs, oci, tree
+from amikiln_localcloud.home import DEBIAN_SUITE
+from amikiln_localcloud.registry import c_toolchain, go_programs, oci, tree
 
 PUBLIC_LOOK_SECONDS = 15
 PUBLIC_COPY_SECONDS = 900
 LONGEST_REASON = 200
-_SOURCES = ("images.py", "oci.py", "c_toolchain.py", "tree.py")
+_SOURCE_FILES = ("images.py", "oci.py", "c_toolchain.py", "tree.py")
 
+BUILDKIT = "moby/buildkit"
 BUILDKIT_PACKAGES = (
     "busybox-static",
     "ca-certificates",
@@ -27,8 +28,8 @@ BUILDKIT_PACKAGES = (
     "libseccomp2",
     "runc",
 )
-STAND_IN_PACKAGES = ("busybox-static", "make")
-STAND_IN_LATER_PACKAGES = (*STAND_IN_PACKAGES, "m4")
+CI_PACKAGES = ("busybox-static", "make")
+CI_LATER_PACKAGES = (*CI_PACKAGES, "m4")
 
 PATH_INSIDE = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -50,59 +51,59 @@ class LocalImage:
         return oci.digest_of(self.layout)
 
 
-def buildkit(cache: Path, report: Reporter) -> LocalImage:
-    """Return ``moby/buildkit``: the public one where it can be reached, else made here.
+def make_buildkit(cache: Path, report: Reporter) -> LocalImage:
+    """Return BuildKit's image: a copy of the public one if it can be reached, else made here.
 
     Raises:
         LocalCloudError: It can neither be copied nor made.
     """
-    version = go_programs.buildkit_version()
+    version = go_programs.read_buildkit_version()
     made = cache / f"image-buildkit-{version}-{_key(*BUILDKIT_PACKAGES)}"
-    public = f"docker.io/moby/buildkit:{version}"
+    public = f"docker.io/{BUILDKIT}:{version}"
 
     def make(directory: Path) -> None:
         why_not = copy_public(public, directory, version, report)
         if why_not is None:
             return
         report.line(f"no copy of {public} ({why_not}): making it from its Go module")
-        programs = go_programs.programs(cache, report)
+        programs = go_programs.compile_buildkit(cache, report)
         with report.status("making BuildKit's image from Debian packages"):
             oci.write_layout(directory, version, [_buildkit_files(programs)], _BUILDKIT_CONFIG)
 
-    return LocalImage(_make(made, make, f"moby/buildkit:{version}"), version)
+    return LocalImage(_make(made, make, f"{BUILDKIT}:{version}"), version)
 
 
-def stand_in(generation: int, cache: Path, report: Reporter) -> LocalImage:
-    """Return the small image that stands for a CI image of many gigabytes.
+def make_ci_image(generation: int, cache: Path, report: Reporter) -> LocalImage:
+    """Return a small image to use in place of a CI image of many gigabytes.
 
     Args:
-        generation: 1, or 2: a layer with one more package on top of the first one's.
+        generation: 1 or 2; the second has one more layer, with one more package.
         cache: The directory for things that can be made again.
-        report: Told what takes long.
+        report: Reports what takes long.
 
     Raises:
         LocalCloudError: It cannot be made.
     """
-    wanted = {1: (), 2: STAND_IN_LATER_PACKAGES}[generation]
+    added = {1: (), 2: CI_LATER_PACKAGES}[generation]
 
     def make(directory: Path) -> None:
-        with report.status(f"making the stand-in image, generation {generation}"):
-            base = {**tree.FRAME, **tree.from_packages(STAND_IN_PACKAGES)}
+        with report.status(f"making the small CI image, generation {generation}"):
+            base = {**tree.FRAME, **tree.unpack_packages(CI_PACKAGES)}
             layers: list[tree.Tree] = [base]
-            if wanted:
-                layers.append(tree.added(tree.from_packages(wanted), base))
+            if added:
+                layers.append(tree.subtract(tree.unpack_packages(added), base))
             config = oci.ImageConfig(command=("/bin/sh",), environment={"PATH": PATH_INSIDE})
             oci.write_layout(directory, tag, layers, config)
 
     tag = f"v{generation}"
-    kept_at = cache / f"image-stand-in-{tag}-{_key(*STAND_IN_PACKAGES, *wanted)}"
-    return LocalImage(_make(kept_at, make, f"stand-in {tag}"), tag)
+    directory = cache / f"image-ci-{tag}-{_key(*CI_PACKAGES, *added)}"
+    return LocalImage(_make(directory, make, f"small CI image {tag}"), tag)
 
 
-def c_toolchain(cache: Path, report: Reporter) -> LocalImage:
-    """Return an image with a C compiler and the source of Lua, for a real build to start from.
+def make_c_toolchain(cache: Path, report: Reporter) -> LocalImage:
+    """Return an image with a C compiler and the source of Lua, as the base of a real build.
 
-    Making it takes 15 to 20 s on two cores, and happens once.
+    Making it takes 15 to 20 s on two cores, once.
 
     Raises:
         LocalCloudError: It cannot be made.
@@ -111,17 +112,17 @@ def c_toolchain(cache: Path, report: Reporter) -> LocalImage:
     def make(directory: Path) -> None:
         with report.status("making the C compiler's image from Debian packages"):
             config = oci.ImageConfig(command=("/bin/sh",), environment={"PATH": PATH_INSIDE})
-            oci.write_layout(directory, tree.SUITE, [toolchain.files()], config)
+            oci.write_layout(directory, DEBIAN_SUITE, [c_toolchain.collect_files()], config)
 
-    kept_at = cache / f"image-c-toolchain-{_key(*toolchain.PACKAGES, toolchain.SOURCE)}"
-    return LocalImage(_make(kept_at, make, "C compiler"), tree.SUITE)
+    directory = cache / f"image-c-toolchain-{_key(*c_toolchain.PACKAGES, c_toolchain.SOURCE)}"
+    return LocalImage(_make(directory, make, "C compiler"), DEBIAN_SUITE)
 
 
 def copy_public(source: str, directory: Path, tag: str, report: Reporter) -> str | None:
-    """Copy an image from a public registry into an OCI layout, if that can be reached.
+    """Copy an image from a public registry, if that can be reached, into an OCI layout.
 
     Returns:
-        None when it was copied, else why not, in one line.
+        None if it was copied, else the reason why not, in one line.
     """
     skopeo = ["skopeo", "--insecure-policy", "--override-os=linux", "--override-arch=amd64"]
     try:
@@ -137,20 +138,20 @@ def copy_public(source: str, directory: Path, tag: str, report: Reporter) -> str
     except process.CommandFailed as failure:
         for leftover in sorted(directory.rglob("*"), reverse=True):
             leftover.rmdir() if leftover.is_dir() else leftover.unlink()
-        return _short(failure)
+        return _shorten(failure)
     return None
 
 
 _BUILDKIT_CONFIG = oci.ImageConfig(
     entrypoint=("buildkitd",),
-    # As in BuildKit's own Dockerfile: its processes leave the container's root cgroup.
+    # As in BuildKit's own Dockerfile: it moves its processes out of the container's root cgroup.
     environment={"PATH": PATH_INSIDE, "BUILDKIT_SETUP_CGROUPV2_ROOT": "1"},
     volumes=("/var/lib/buildkit",),
 )
 
 
 def _buildkit_files(programs: Path) -> tree.Tree:
-    packages = tree.with_certificates(tree.from_packages(BUILDKIT_PACKAGES))
+    packages = tree.add_certificates(tree.unpack_packages(BUILDKIT_PACKAGES))
     compiled = {
         f"usr/bin/{name}": tree.program((programs / name).read_bytes())
         for name in go_programs.PROGRAMS
@@ -162,7 +163,7 @@ def _make(directory: Path, make: Callable[[Path], None], name: str) -> Path:
     try:
         return make_once(directory, make)
     except (process.CommandFailed, OSError) as error:
-        what = _short(error) if isinstance(error, process.CommandFailed) else str(error)
+        what = _shorten(error) if isinstance(error, process.CommandFailed) else str(error)
         raise LocalCloudError(
             f"the local registry's image {name} can neither be copied nor made: {what}",
             hint="it needs a container registry, or a Debian mirror and Go modules, once;"
@@ -170,7 +171,7 @@ def _make(directory: Path, make: Callable[[Path], None], name: str) -> Path:
         ) from error
 
 
-def _short(failure: process.CommandFailed) -> str:
+def _shorten(failure: process.CommandFailed) -> str:
     # skopeo's errors are log lines: time="..." level=fatal msg="what matters"
     logged = re.search(r'msg="(.*)"$', failure.what)
     what = logged[1].replace('\\"', '"') if logged else failure.what
@@ -178,8 +179,8 @@ def _short(failure: process.CommandFailed) -> str:
 
 
 def _key(*packages: str) -> str:
-    """Return a key of what the images are made from, this package's own source included."""
+    """Return a key of everything that the images are made from, this source code included."""
     here = Path(__file__).parent
-    source = [(here / name).read_text() for name in _SOURCES]
+    source = [(here / name).read_text() for name in _SOURCE_FILES]
     module = [(go_programs.MODULE / name).read_text() for name in go_programs.MODULE_FILES]
-    return key_of(tree.SUITE, *packages, *source, *module)
+    return key_of(DEBIAN_SUITE, *packages, *source, *module)

@@ -1,4 +1,4 @@
-"""Writes a container image as an OCI layout: the same input gives the same bytes.
+"""Writes a container image as an OCI layout; the same input gives the same bytes.
 
 Sources: https://github.com/opencontainers/image-spec/blob/v1.1.0/image-layout.md,
 ``manifest.md``, ``config.md`` and ``layer.md`` beside it.
@@ -18,13 +18,13 @@ from amikiln_localcloud.registry.tree import Tree
 
 FIXED_TIME = "1970-01-01T00:00:00Z"
 LAYER_KIND = "application/vnd.oci.image.layer.v1.tar"
-"""Not compressed: over loopback the bytes are cheap, and a guest without KVM pulls BuildKit's
-image in 11 s instead of 21 s."""
+"""Not compressed: bytes are cheap over loopback, and a guest without KVM pulls BuildKit's image
+in 11 s instead of 21 s."""
 
 
 @dataclass(frozen=True)
 class ImageConfig:
-    """How a container of the image starts."""
+    """The image's settings for its containers."""
 
     entrypoint: Sequence[str] = ()
     command: Sequence[str] = ()
@@ -36,7 +36,7 @@ def write_layout(directory: Path, tag: str, layers: Sequence[Tree], config: Imag
     """Write an image for linux/amd64 into an empty directory.
 
     Args:
-        directory: Becomes the OCI layout.
+        directory: The layout's directory.
         tag: The image's name in the layout.
         layers: File trees, the lowest first. Files can be added and replaced, not removed.
         config: How its containers start.
@@ -68,10 +68,10 @@ def write_layout(directory: Path, tag: str, layers: Sequence[Tree], config: Imag
         "config": _blob(blobs, "application/vnd.oci.image.config.v1+json", _json(description)),
         "layers": layer_records,
     }
-    named = _blob(blobs, manifest_kind, _json(manifest))
+    reference = _blob(blobs, manifest_kind, _json(manifest))
     index = {
         "schemaVersion": 2,
-        "manifests": [{**named, "annotations": {"org.opencontainers.image.ref.name": tag}}],
+        "manifests": [{**reference, "annotations": {"org.opencontainers.image.ref.name": tag}}],
     }
     (directory / "index.json").write_bytes(_json(index))
     (directory / "oci-layout").write_bytes(_json({"imageLayoutVersion": "1.0.0"}))

@@ -1,4 +1,4 @@
-"""The container registry on loopback from which guests pull: Debian's docker-registry.
+"""Runs the container registry on loopback from which guests pull: Debian's docker-registry.
 
 Its configuration: https://distribution.github.io/distribution/about/configuration/
 """
@@ -17,10 +17,7 @@ from pathlib import Path
 from amikiln.errors import LocalCloudError
 from amikiln.runtime import process
 from amikiln_localcloud.children import Launcher
-from amikiln_localcloud.home import Home
-
-NAME = "registry.amikiln.internal"
-"""The registry's host name for guests. Images and machine images hold it, never an address."""
+from amikiln_localcloud.home import LOOPBACK, REGISTRY_NAME, Home
 
 PROGRAM = "docker-registry"
 START_SECONDS = 30
@@ -41,7 +38,7 @@ class Registry:
     """One registry process, and the files that say where it listens.
 
     Args:
-        home: Where the blobs, the configuration and the log are kept.
+        home: Has the directory of the blobs, the configuration and the log.
         launcher: Starts the process.
     """
 
@@ -54,7 +51,7 @@ class Registry:
     @property
     def address(self) -> str:
         """``127.0.0.1:PORT``, once started."""
-        return f"127.0.0.1:{self._port}"
+        return f"{LOOPBACK}:{self._port}"
 
     @property
     def log(self) -> Path:
@@ -65,13 +62,13 @@ class Registry:
 
         Raises:
             LocalCloudError: It ended at once, or did not answer in time.
-            proc.CommandMissing: docker-registry is not installed.
+            process.CommandMissing: docker-registry is not installed.
         """
         if shutil.which(PROGRAM) is None:
             raise process.CommandMissing(PROGRAM)
         self._home.registry.mkdir(parents=True, exist_ok=True)
         for _ in range(PORT_TRIES):
-            # Somebody else may take the port between our look and the registry's start.
+            # Another process may take the port before the registry listens on it.
             self._port = _free_port()
             if self._start_on_port():
                 self._home.registries_conf.write_text(registries_conf(self.address))
@@ -82,7 +79,7 @@ class Registry:
         )
 
     def close(self) -> None:
-        """End the registry's process; what it keeps stays."""
+        """End the registry's process; its blobs stay."""
         if self._process is None:
             return
         self._process.terminate()
@@ -96,9 +93,9 @@ class Registry:
     def _start_on_port(self) -> bool:
         config = self._home.registry / "config.json"
         blobs = self._home.registry / "blobs"
-        # Another cloud's registry may hold the port: an answer must show that it is ours.
+        # Another cloud's registry may have the port: an answer has to show that it is this one's.
         start_id = secrets.token_hex(8)
-        config.write_text(json.dumps(_configuration(self._port, blobs, start_id), indent=2))
+        config.write_text(json.dumps(_configure(self._port, blobs, start_id), indent=2))
         self._process = self._launcher.start([PROGRAM, "serve", str(config)], self.log)
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
@@ -109,28 +106,28 @@ class Registry:
             time.sleep(LOOK_SECONDS)
         self.close()
         raise LocalCloudError(
-            f"the local registry did not answer on 127.0.0.1:{self._port}"
+            f"the local registry did not answer on {self.address}"
             f" within {START_SECONDS} s of its start",
             hint=f"its log is {self.log}",
         )
 
 
 def registries_conf(address: str) -> str:
-    """Return what tells skopeo on the host where the registry's name leads.
+    """Return the file with which skopeo on the host finds the registry by its name.
 
     Source: https://github.com/containers/image/blob/main/docs/containers-registries.conf.5.md
     """
     return (
         "# Written by amikiln when its local cloud starts.\n"
         "[[registry]]\n"
-        f'prefix = "{NAME}"\n'
+        f'prefix = "{REGISTRY_NAME}"\n'
         f'location = "{address}"\n'
         "insecure = true\n"
     )
 
 
-def manifest_digest(address: str, repository: str, tag: str) -> str | None:
-    """Return the ``sha256:...`` that a tag names now, or None if there is no such tag.
+def find_digest(address: str, repository: str, tag: str) -> str | None:
+    """Return the digest that a tag names now, as ``sha256:...``; None if there is no such tag.
 
     Args:
         address: The registry's ``host:port``.
@@ -158,7 +155,7 @@ def manifest_digest(address: str, repository: str, tag: str) -> str | None:
     return answer.getheader("Docker-Content-Digest") if answer.status == 200 else None
 
 
-def _configuration(port: int, blobs: Path, start_id: str) -> dict[str, object]:
+def _configure(port: int, blobs: Path, start_id: str) -> dict[str, object]:
     # JSON is YAML, which docker-registry reads.
     return {
         "version": 0.1,
@@ -168,18 +165,18 @@ def _configuration(port: int, blobs: Path, start_id: str) -> dict[str, object]:
             "delete": {"enabled": True},
             "cache": {"blobdescriptor": "inmemory"},
         },
-        "http": {"addr": f"127.0.0.1:{port}", "headers": {START_HEADER: [start_id]}},
+        "http": {"addr": f"{LOOPBACK}:{port}", "headers": {START_HEADER: [start_id]}},
     }
 
 
 def _free_port() -> int:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.bind((LOOPBACK, 0))
         return int(probe.getsockname()[1])
 
 
 def _answers(port: int, start_id: str) -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=REQUEST_SECONDS)
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=REQUEST_SECONDS)
     try:
         connection.request("GET", "/v2/")
         answer = connection.getresponse()

@@ -1,4 +1,4 @@
-"""Files for an image's layer, from Debian packages and from programs made here."""
+"""File trees for an image's layers, from Debian packages and from programs compiled here."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from amikiln.runtime import process
+from amikiln_localcloud.home import DEBIAN_SUITE
 
-SUITE = "trixie"
 MAKE_SECONDS = 600
 
 LEFT_OUT = (
@@ -23,7 +23,7 @@ LEFT_OUT = (
     "var/lib/dpkg/",
     "var/log/",
 )
-"""What the image does not need: manuals, and apt's own files, which differ with every run."""
+"""What an image does not need: manuals, and apt's own files, which differ with every run."""
 
 CERTIFICATES = "usr/share/ca-certificates/mozilla/"
 
@@ -41,7 +41,7 @@ mkdir -p "$1/usr/src"
 cd "$1/usr/src"
 apt-get source --download-only --tar-only PACKAGE >&2
 """
-"""mmdebstrap's hook for a source package: from the mirror that it chose, checked by apt."""
+"""mmdebstrap's hook that downloads a source package, from the same mirror and checked by apt."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Node:
 
 
 Tree = Mapping[str, Node]
-"""Paths without a leading slash, to what is there."""
+"""Maps paths without a leading slash to what is there."""
 
 
 def directory(mode: int = 0o755) -> Node:
@@ -92,21 +92,21 @@ FRAME: Tree = {
     "tmp": directory(0o1777),
     "usr/bin/sh": link("busybox"),
 }
-"""What a runnable image needs around its packages, as Debian lays it out."""
+"""The directories and links that an image needs beside its packages, as Debian has them."""
 
 
-def from_packages(packages: Sequence[str], source: str | None = None) -> Tree:
-    """Return the files of Debian packages and of what these depend on, unpacked, not configured.
+def unpack_packages(packages: Sequence[str], source: str | None = None) -> Tree:
+    """Return the files of Debian packages and their dependencies, unpacked but not configured.
 
-    Works without root too: mmdebstrap uses user namespaces then.
+    It works without root too: mmdebstrap then uses user namespaces.
 
     Args:
-        packages: Their names.
-        source: A source package, whose authors' own archive is put into usr/src.
+        packages: The packages' names.
+        source: A source package, whose original archive is put into usr/src.
 
     Raises:
-        proc.CommandFailed: The packages could not be had.
-        proc.CommandMissing: mmdebstrap is not installed.
+        process.CommandFailed: The packages could not be fetched.
+        process.CommandMissing: mmdebstrap is not installed.
     """
     hook = FETCH_SOURCE.replace("PACKAGE", source) if source is not None else None
     made = process.run(
@@ -116,7 +116,7 @@ def from_packages(packages: Sequence[str], source: str | None = None) -> Tree:
             "--variant=extract",
             f"--include={','.join(packages)}",
             *([] if hook is None else [f"--extract-hook={hook}"]),
-            SUITE,
+            DEBIAN_SUITE,
             "-",
         ],
         timeout_seconds=MAKE_SECONDS,
@@ -125,8 +125,8 @@ def from_packages(packages: Sequence[str], source: str | None = None) -> Tree:
         return dict(_entries(archive))
 
 
-def with_certificates(tree: Tree) -> Tree:
-    """Return the tree with the file of all certificates, which ca-certificates' set-up makes."""
+def add_certificates(tree: Tree) -> Tree:
+    """Return the tree with the bundle that ca-certificates makes when it is configured."""
     bundle = b"".join(
         node.data for path, node in sorted(tree.items()) if path.startswith(CERTIFICATES)
     )
@@ -138,8 +138,8 @@ def with_certificates(tree: Tree) -> Tree:
     }
 
 
-def without(tree: Tree, patterns: Sequence[str]) -> Tree:
-    """Return the tree without the paths that match a pattern, in which ``*`` matches ``/`` too."""
+def leave_out(tree: Tree, patterns: Sequence[str]) -> Tree:
+    """Return the tree without the paths that match a pattern; ``*`` matches ``/`` too."""
     return {
         path: node
         for path, node in tree.items()
@@ -147,8 +147,8 @@ def without(tree: Tree, patterns: Sequence[str]) -> Tree:
     }
 
 
-def added(tree: Tree, base: Tree) -> Tree:
-    """Return what ``tree`` has beyond ``base``: the layer that turns the one into the other."""
+def subtract(tree: Tree, base: Tree) -> Tree:
+    """Return what ``tree`` has and ``base`` has not: the layer that makes the one of the other."""
     return {path: node for path, node in tree.items() if base.get(path) != node}
 
 

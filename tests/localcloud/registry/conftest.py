@@ -1,36 +1,20 @@
-"""Stand-ins for programs, and a reporter that remembers."""
+"""Fake programs, and a reporter that remembers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import pytest
 
-StandIn = Callable[[str, str], None]
+from fakes import Recorder
 
-
-class Notes:
-    """A reporter that remembers what it was told."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def group(self, title: str) -> None:
-        self.lines.append(title)
-
-    def line(self, text: str) -> None:
-        self.lines.append(text)
-
-    def status(self, text: str) -> AbstractContextManager[None]:
-        self.lines.append(text)
-        return nullcontext()
+FakeProgram = Callable[[str, str], None]
 
 
 @pytest.fixture
-def notes() -> Notes:
-    return Notes()
+def report() -> Recorder:
+    return Recorder()
 
 
 @pytest.fixture
@@ -43,8 +27,8 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def stand_in(programs: Path) -> StandIn:
-    """Put a shell script in a program's place: ``stand_in(name, script)``."""
+def fake_program(programs: Path) -> FakeProgram:
+    """Put a shell script in a program's place: ``fake_program(name, script)``."""
 
     def put(name: str, script: str) -> None:
         program = programs / name

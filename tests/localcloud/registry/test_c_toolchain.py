@@ -8,12 +8,13 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from tests.localcloud.registry.conftest import Notes, StandIn
+from tests.localcloud.registry.conftest import FakeProgram
 
 from amikiln.errors import LocalCloudError
 from amikiln.spec import load
+from amikiln_localcloud.home import DEBIAN_SUITE, REGISTRY_NAME
 from amikiln_localcloud.registry import c_toolchain, content, images, tree
-from amikiln_localcloud.registry.server import NAME
+from fakes import Recorder
 
 IMAGE_DIRECTORY = Path(__file__).parents[3] / "images" / "cpu-build"
 KEPT = (
@@ -42,18 +43,18 @@ LEFT_OUT = (
 
 
 @pytest.fixture
-def asked(programs: Path, stand_in: StandIn) -> Path:
+def asked(programs: Path, fake_program: FakeProgram) -> Path:
     """What mmdebstrap was called with, a word a line; it gives the paths above."""
     archive = programs / "packages.tar"
     with tarfile.open(archive, "w") as made:
         for path in (*KEPT, *LEFT_OUT):
             made.addfile(tarfile.TarInfo(f"./{path}"), io.BytesIO())
-    stand_in("mmdebstrap", f"printf '%s\\n' \"$@\" > {programs}/asked; cat {archive}")
+    fake_program("mmdebstrap", f"printf '%s\\n' \"$@\" > {programs}/asked; cat {archive}")
     return programs / "asked"
 
 
 def test_what_compiling_c_does_not_need_is_left_out(asked: Path) -> None:
-    files = c_toolchain.files()
+    files = c_toolchain.collect_files()
     assert set(KEPT) <= set(files)
     assert not set(LEFT_OUT) & set(files)
     assert "--include=busybox-static,gcc,libc6-dev,make" in asked.read_text().splitlines()
@@ -64,12 +65,12 @@ def test_a_program_of_the_packages_is_not_hidden_by_busybox(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     own = tree.program(b"its own")
-    monkeypatch.setattr(tree, "from_packages", lambda packages, source: {"usr/bin/tar": own})
-    assert c_toolchain.files()["usr/bin/tar"] == own
+    monkeypatch.setattr(tree, "unpack_packages", lambda packages, source: {"usr/bin/tar": own})
+    assert c_toolchain.collect_files()["usr/bin/tar"] == own
 
 
 def test_the_source_is_asked_of_the_mirror_that_the_packages_came_from(
-    programs: Path, stand_in: StandIn, tmp_path: Path
+    programs: Path, fake_program: FakeProgram, tmp_path: Path
 ) -> None:
     """The hook runs here as mmdebstrap would run it, on both forms of apt's lists."""
     root = tmp_path / "root"
@@ -77,11 +78,11 @@ def test_the_source_is_asked_of_the_mirror_that_the_packages_came_from(
     lists.mkdir(parents=True)
     (root / "etc/apt/sources.list").write_text("deb [a=b] mirror trixie main\n")
     (lists / "new.sources").write_text("Types: deb\nURIs: mirror\n")
-    stand_in("apt-get", f'echo "$APT_CONFIG $PWD $*" >> {programs}/calls')
+    fake_program("apt-get", f'echo "$APT_CONFIG $PWD $*" >> {programs}/calls')
     script = 'for word; do case $word in --extract-hook=*) hook="${word#*=}" ;; esac; done'
     run = f'MMDEBSTRAP_APT_CONFIG=its.conf sh -c "$hook" exec {root} || exit 1'
-    stand_in("mmdebstrap", f"{script}\n{run}\nexec tar -cf - -T /dev/null")
-    tree.from_packages(["make"], source="lua5.4")
+    fake_program("mmdebstrap", f"{script}\n{run}\nexec tar -cf - -T /dev/null")
+    tree.unpack_packages(["make"], source="lua5.4")
     assert (root / "etc/apt/sources.list").read_text() == (
         "deb [a=b] mirror trixie main\ndeb-src [a=b] mirror trixie main\n"
     )
@@ -93,22 +94,22 @@ def test_the_source_is_asked_of_the_mirror_that_the_packages_came_from(
 
 
 def test_without_the_source_there_is_no_image(
-    programs: Path, stand_in: StandIn, tmp_path: Path, notes: Notes
+    programs: Path, fake_program: FakeProgram, tmp_path: Path, report: Recorder
 ) -> None:
-    stand_in("mmdebstrap", "echo 'E: Unable to find a source package for lua5.4' >&2; exit 1")
+    fake_program("mmdebstrap", "echo 'E: Unable to find a source package for lua5.4' >&2; exit 1")
     with pytest.raises(LocalCloudError, match=r"C compiler .* find a source package"):
-        images.c_toolchain(tmp_path / "cache", notes)
+        images.make_c_toolchain(tmp_path / "cache", report)
     assert not list((tmp_path / "cache").glob("image-*"))
 
 
 def test_the_image_is_made_once_and_the_same_bytes_again(
-    asked: Path, tmp_path: Path, notes: Notes
+    asked: Path, tmp_path: Path, report: Recorder
 ) -> None:
-    first = images.c_toolchain(tmp_path / "cache", notes)
+    first = images.make_c_toolchain(tmp_path / "cache", report)
     asked.unlink()
-    assert images.c_toolchain(tmp_path / "cache", notes).digest == first.digest
+    assert images.make_c_toolchain(tmp_path / "cache", report).digest == first.digest
     assert not asked.exists()
-    assert images.c_toolchain(tmp_path / "other", notes).digest == first.digest
+    assert images.make_c_toolchain(tmp_path / "other", report).digest == first.digest
 
 
 def test_the_warm_build_fits_the_spec_and_the_registry() -> None:
@@ -126,7 +127,7 @@ def test_the_warm_build_fits_the_spec_and_the_registry() -> None:
     assert set(re.findall(r'^  target += "(\S+)"$', bake, re.MULTILINE)) == set(built)
     assert set(built) <= set(stages)
     bases = {base for base, _ in froms} - set(stages) - {"scratch"}
-    assert bases == {f"{NAME}/{content.C_TOOLCHAIN}:{tree.SUITE}"}
+    assert bases == {f"{REGISTRY_NAME}/{content.C_TOOLCHAIN}:{DEBIAN_SUITE}"}
     copied = re.findall(r"^COPY (?!--from)(\S+) ", dockerfile, re.MULTILINE)
     assert copied
     assert all((folder / name).is_file() for name in copied)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.localcloud.registry.conftest import Notes, StandIn
+from tests.localcloud.registry.conftest import FakeProgram
 
 from amikiln_localcloud.registry import go_programs
+from fakes import Recorder
 
 
 def test_the_module_pins_buildkit() -> None:
-    assert go_programs.buildkit_version() == "v0.26.3"
+    assert go_programs.read_buildkit_version() == "v0.26.3"
 
 
 @pytest.mark.parametrize(
@@ -22,30 +23,34 @@ def test_the_module_pins_buildkit() -> None:
         ("what?", (0,)),
     ],
 )
-def test_versions_are_read(told: str, version: tuple[int, ...], stand_in: StandIn) -> None:
-    stand_in("go", f"echo '{told}'")
-    assert go_programs.go_version("go") == version
+def test_versions_are_read(told: str, version: tuple[int, ...], fake_program: FakeProgram) -> None:
+    fake_program("go", f"echo '{told}'")
+    assert go_programs.read_go_version("go") == version
 
 
-def test_a_broken_go_has_no_version(stand_in: StandIn) -> None:
-    stand_in("go", "exit 1")
-    assert go_programs.go_version("go") == (0,)
+def test_a_broken_go_has_no_version(fake_program: FakeProgram) -> None:
+    fake_program("go", "exit 1")
+    assert go_programs.read_go_version("go") == (0,)
 
 
 def test_the_machines_own_go_is_used_when_new_enough(
-    programs: Path, tmp_path: Path, stand_in: StandIn, notes: Notes
+    programs: Path, tmp_path: Path, fake_program: FakeProgram, report: Recorder
 ) -> None:
-    stand_in("go", "echo go version go1.25.0 linux/amd64")
-    assert go_programs.go(tmp_path / "cache", notes) == programs / "go"
+    fake_program("go", "echo go version go1.25.0 linux/amd64")
+    assert go_programs.find_go(tmp_path / "cache", report) == programs / "go"
 
 
 def test_an_old_go_is_not(
-    programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stand_in: StandIn, notes: Notes
+    programs: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    fake_program: FakeProgram,
+    report: Recorder,
 ) -> None:
-    stand_in("go", "echo go version go1.24.9 linux/amd64")
-    stand_in("python", 'echo "$@" >"$(dirname "$0")/asked"')
+    fake_program("go", "echo go version go1.24.9 linux/amd64")
+    fake_program("python", 'echo "$@" >"$(dirname "$0")/asked"')
     monkeypatch.setattr(go_programs.sys, "executable", str(programs / "python"))
-    found = go_programs.go(tmp_path / "cache", notes)
+    found = go_programs.find_go(tmp_path / "cache", report)
     assert found.is_relative_to(tmp_path / "cache")
     asked = (programs / "asked").read_text()
     assert asked.startswith("-m pip install")
@@ -63,11 +68,11 @@ touch "$2"
 
 
 def test_both_programs_are_compiled_from_a_copy(
-    programs: Path, tmp_path: Path, stand_in: StandIn, notes: Notes
+    programs: Path, tmp_path: Path, fake_program: FakeProgram, report: Recorder
 ) -> None:
-    stand_in("go", COMPILER)
+    fake_program("go", COMPILER)
     cache = tmp_path / "cache"
-    made = go_programs.programs(cache, notes)
+    made = go_programs.compile_buildkit(cache, report)
     assert {path.name for path in made.iterdir()} == {"buildkitd", "buildctl"}
     asked = (programs / "asked").read_text()
     assert asked.startswith("0 local build")
@@ -88,24 +93,24 @@ def a_module(folder: Path, tools: str) -> Path:
     ['import _ "example.org/agent/v3"', 'import (\n\t_ "example.org/agent/v3"\n\t_ "other"\n)'],
 )
 def test_a_folder_names_the_program_and_its_first_package(
-    tools: str, programs: Path, tmp_path: Path, stand_in: StandIn, notes: Notes
+    tools: str, programs: Path, tmp_path: Path, fake_program: FakeProgram, report: Recorder
 ) -> None:
-    stand_in("go", COMPILER)
-    program = go_programs.named_by(a_module(tmp_path / "the-agent", tools))
-    kept_in = program.kept_in(tmp_path / "cache")
-    assert not kept_in.exists()
-    assert go_programs.compiled(program, tmp_path / "cache", notes) == kept_in
-    assert [path.name for path in kept_in.iterdir()] == ["the-agent"]
+    fake_program("go", COMPILER)
+    program = go_programs.read_pinned(a_module(tmp_path / "the-agent", tools))
+    directory = program.directory_in(tmp_path / "cache")
+    assert not directory.exists()
+    assert go_programs.compile_programs(program, tmp_path / "cache", report) == directory
+    assert [path.name for path in directory.iterdir()] == ["the-agent"]
     assert (programs / "asked").read_text().endswith("/the-agent example.org/agent/v3\n")
 
 
 def test_another_pin_is_another_program(tmp_path: Path) -> None:
     folder = a_module(tmp_path / "the-agent", 'import _ "example.org/agent/v3"')
-    before = go_programs.named_by(folder).kept_in(tmp_path)
+    before = go_programs.read_pinned(folder).directory_in(tmp_path)
     (folder / "go.sum").write_text("newer\n")
-    assert go_programs.named_by(folder).kept_in(tmp_path) != before
+    assert go_programs.read_pinned(folder).directory_in(tmp_path) != before
 
 
 def test_a_folder_that_names_nothing_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"tools\.go imports no package"):
-        go_programs.named_by(a_module(tmp_path / "the-agent", ""))
+        go_programs.read_pinned(a_module(tmp_path / "the-agent", ""))

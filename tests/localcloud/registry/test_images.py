@@ -6,15 +6,16 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.localcloud.registry.conftest import Notes, StandIn
+from tests.localcloud.registry.conftest import FakeProgram
 
 from amikiln.errors import LocalCloudError
 from amikiln.runtime import process
 from amikiln_localcloud.registry import images, oci, tree
+from fakes import Recorder
 
 
 def test_the_public_image_is_taken_where_it_can_be_reached(
-    tmp_path: Path, stand_in: StandIn, notes: Notes
+    tmp_path: Path, fake_program: FakeProgram, report: Recorder
 ) -> None:
     public = tmp_path / "public"
     public.mkdir()
@@ -24,39 +25,39 @@ def test_the_public_image_is_taken_where_it_can_be_reached(
     target=${{target#oci:}}
     case "$*" in *" copy "*) cp -r {public}/. "${{target%:*}}" ;; esac
     """
-    stand_in("skopeo", script)
-    made = images.buildkit(tmp_path / "cache", notes)
+    fake_program("skopeo", script)
+    made = images.make_buildkit(tmp_path / "cache", report)
     assert made.digest == oci.digest_of(public)
 
 
 def test_without_registry_and_packages_one_failure_says_so(
-    tmp_path: Path, stand_in: StandIn, notes: Notes
+    tmp_path: Path, fake_program: FakeProgram, report: Recorder
 ) -> None:
-    stand_in("skopeo", """echo 'time="x" level=fatal msg="no such host"' >&2; exit 1""")
-    stand_in("go", "echo go version go1.25.0; [ $1 = version ]")
+    fake_program("skopeo", """echo 'time="x" level=fatal msg="no such host"' >&2; exit 1""")
+    fake_program("go", "echo go version go1.25.0; [ $1 = version ]")
     with pytest.raises(LocalCloudError, match="neither be copied nor made: go exited with 1"):
-        images.buildkit(tmp_path / "cache", notes)
-    assert any("(no such host)" in line for line in notes.lines)
+        images.make_buildkit(tmp_path / "cache", report)
+    assert any("(no such host)" in line for line in report.said)
     assert not list((tmp_path / "cache").glob("image-*"))
 
 
-def test_a_stand_in_that_cannot_be_made_says_so(
-    tmp_path: Path, stand_in: StandIn, notes: Notes
+def test_a_ci_image_that_cannot_be_made_says_so(
+    tmp_path: Path, fake_program: FakeProgram, report: Recorder
 ) -> None:
-    stand_in("mmdebstrap", "echo 'E: cannot fetch' >&2; exit 1")
-    with pytest.raises(LocalCloudError, match=r"stand-in v1 .* cannot fetch"):
-        images.stand_in(1, tmp_path / "cache", notes)
+    fake_program("mmdebstrap", "echo 'E: cannot fetch' >&2; exit 1")
+    with pytest.raises(LocalCloudError, match=r"small CI image v1 .* cannot fetch"):
+        images.make_ci_image(1, tmp_path / "cache", report)
 
 
-def test_the_second_stand_in_has_one_layer_more(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, notes: Notes
+def test_the_second_ci_image_has_one_layer_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, report: Recorder
 ) -> None:
     monkeypatch.setattr(
         tree,
-        "from_packages",
+        "unpack_packages",
         lambda packages: {f"usr/bin/{name}": tree.program(name.encode()) for name in packages},
     )
-    made = [images.stand_in(number, tmp_path / "cache", notes) for number in (1, 2)]
+    made = [images.make_ci_image(number, tmp_path / "cache", report) for number in (1, 2)]
     layers = [
         json.loads(process.run(["skopeo", "inspect", "--raw", f"oci:{i.layout}:{i.tag}"]).stdout)[
             "layers"

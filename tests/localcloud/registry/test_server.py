@@ -11,10 +11,10 @@ import pytest
 from amikiln.errors import LocalCloudError
 from amikiln.runtime import process as proc
 from amikiln_localcloud.children import Launcher
-from amikiln_localcloud.home import Home
+from amikiln_localcloud.home import REGISTRY_NAME, Home
 from amikiln_localcloud.registry import oci, tree
 from amikiln_localcloud.registry import server as registries
-from amikiln_localcloud.registry.server import NAME, Registry, manifest_digest
+from amikiln_localcloud.registry.server import Registry, find_digest
 
 SKOPEO = ["skopeo", "--insecure-policy"]
 
@@ -67,15 +67,21 @@ def push(layout: Path, address: str) -> None:
 
 
 def test_a_tag_names_the_digest_that_was_pushed(registry: Registry, layout: Path) -> None:
-    assert manifest_digest(registry.address, "some/thing", "latest") is None
+    assert find_digest(registry.address, "some/thing", "latest") is None
     push(layout, registry.address)
-    assert manifest_digest(registry.address, "some/thing", "latest") == oci.digest_of(layout)
+    assert find_digest(registry.address, "some/thing", "latest") == oci.digest_of(layout)
 
 
 def test_skopeo_finds_it_by_the_guests_name(registry: Registry, layout: Path, home: Home) -> None:
     push(layout, registry.address)
     conf = ["--registries-conf", str(home.registries_conf)]
-    asked = ["inspect", "--no-tags", "--format", "{{.Digest}}", f"docker://{NAME}/some/thing"]
+    asked = [
+        "inspect",
+        "--no-tags",
+        "--format",
+        "{{.Digest}}",
+        f"docker://{REGISTRY_NAME}/some/thing",
+    ]
     told = proc.run([*SKOPEO, *conf, *asked]).stdout
     assert told.decode().strip() == oci.digest_of(layout)
 
@@ -88,7 +94,7 @@ def test_content_survives_a_restart(
     again = Registry(home, launcher)
     again.start()
     try:
-        assert manifest_digest(again.address, "some/thing", "latest") == oci.digest_of(layout)
+        assert find_digest(again.address, "some/thing", "latest") == oci.digest_of(layout)
         assert again.address in home.registries_conf.read_text()
     finally:
         again.close()
@@ -98,7 +104,7 @@ def test_close_ends_the_process(registry: Registry, launcher: RememberingLaunche
     registry.close()
     assert [process.poll() is None for process in launcher.started] == [False]
     with pytest.raises(LocalCloudError, match="does not answer"):
-        manifest_digest(registry.address, "some/thing", "latest")
+        find_digest(registry.address, "some/thing", "latest")
     registry.close()  # twice is once
 
 

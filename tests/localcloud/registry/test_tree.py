@@ -6,13 +6,13 @@ import io
 import tarfile
 from pathlib import Path
 
-from tests.localcloud.registry.conftest import StandIn
+from tests.localcloud.registry.conftest import FakeProgram
 
 from amikiln_localcloud.registry import tree
 
 
 def test_from_packages_keeps_files_and_leaves_manuals_out(
-    programs: Path, stand_in: StandIn
+    programs: Path, fake_program: FakeProgram
 ) -> None:
     archive = programs / "packages.tar"
     with tarfile.open(archive, "w") as made:
@@ -31,8 +31,8 @@ def test_from_packages_keeps_files_and_leaves_manuals_out(
             0o755,
         )
         made.addfile(hard_link)
-    stand_in("mmdebstrap", f"cat {archive}")
-    assert tree.from_packages(["tool"]) == {
+    fake_program("mmdebstrap", f"cat {archive}")
+    assert tree.unpack_packages(["tool"]) == {
         "usr/bin/tool": tree.program(b"tool"),
         "usr/bin/other": tree.program(b"tool"),
     }
@@ -41,10 +41,10 @@ def test_from_packages_keeps_files_and_leaves_manuals_out(
 def test_added_is_what_is_new_or_other() -> None:
     base = {"a": tree.text("1"), "b": tree.text("1")}
     later = {"a": tree.text("1"), "b": tree.text("2"), "c": tree.text("3")}
-    assert tree.added(later, base) == {"b": tree.text("2"), "c": tree.text("3")}
+    assert tree.subtract(later, base) == {"b": tree.text("2"), "c": tree.text("3")}
 
 
 def test_certificates_become_one_file() -> None:
     files = {f"{tree.CERTIFICATES}{name}.crt": tree.text(f"{name}\n") for name in "ba"}
-    made = tree.with_certificates(files)
+    made = tree.add_certificates(files)
     assert made["etc/ssl/certs/ca-certificates.crt"] == tree.text("a\nb\n")
