@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
-from amikiln import pipeline, stages
+from amikiln import pipeline
 from amikiln.aws.connect import connect
 from amikiln.catalog.tags import TAG_IMAGE
-from amikiln.machine.ssh import Login
 from amikiln.model.plan import Plan
+from amikiln.model.result import RunResult
 from amikiln.plan.resolve import plan as real_plan
 from amikiln.recipe import scanner
+from amikiln.runtime.guest import Login
 from amikiln.runtime.wait import Waiter
 from amikiln.session import Session
 from amikiln.spec import own_files
@@ -71,10 +72,10 @@ class Bench:
     def guest(self, login: Login) -> FakeGuest:
         return FakeGuest(login, self.script)
 
-    def cycle(self, wanted: Spec | None = None, **options: Any) -> pipeline.Cycle:
+    def cycle(self, wanted: Spec | None = None, **options: Any) -> RunResult:
         wanted = wanted or spec()
         run, verdict_file = pipeline.new_run(wanted.name), self.folder / "verdict.json"
-        return pipeline.cycle(wanted, self.own, run, self.session, verdict_file, **options)
+        return pipeline.run(wanted, self.own, run, self.session, verdict_file, **options)
 
     def holdings(self) -> dict[str, list[str]]:
         """Return everything in the account that a run could have left."""
@@ -110,7 +111,7 @@ def set_up(bench: Bench) -> Iterator[Bench]:
         return planned
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stages, "plan", plan_and_obey)
+        patch.setattr(pipeline, "plan", plan_and_obey)
         # The real one is 30 MB to read and pack in every bake; tests/recipe runs it.
         patch.setattr(scanner, "read_files", lambda rules, architecture: FAKE_SCANNER)
         yield bench

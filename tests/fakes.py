@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from amikiln.machine.ssh import GuestCommandFailed, Login
 from amikiln.model.plan import Context, Network, PinnedImage, Plan, SourceImage
 from amikiln.recipe import digest, render, scanner
+from amikiln.runtime.guest import GuestCommandFailed, Login
 from amikiln.spec.spec import Spec
 
 

@@ -15,7 +15,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from amikiln.errors import AmikilnError, Interrupted
-from amikiln.machine.ssh import GuestCommandFailed, GuestUnreachable
+from amikiln.runtime.guest import GuestCommandFailed, GuestUnreachable
 from bench import Bench
 from fakes import spec
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from amikiln import pipeline, stages
+from amikiln import pipeline
 from amikiln.bake.bake import bake as real_bake
 from amikiln.catalog import lease
 from amikiln.catalog.tags import TAG_DIGEST, TAG_IMAGE, TAG_RUN, TAG_VERDICT, TAG_VERDICT_HASH
@@ -87,7 +87,7 @@ def test_a_check_that_cannot_be_carried_out_is_no_pass(bench: Bench) -> None:
 
 
 def test_an_image_that_no_bake_of_ours_tagged_is_known_by_its_manifest(bench: Bench) -> None:
-    baked = pipeline.bake_alone(spec(), bench.own, pipeline.new_run("cpu-build"), bench.session)
+    baked = pipeline.bake_image(spec(), bench.own, pipeline.new_run("cpu-build"), bench.session)
     image_id, file = baked.image.id, bench.folder / "verdict.json"
 
     def tag(key: str) -> str | None:
@@ -96,7 +96,7 @@ def test_an_image_that_no_bake_of_ours_tagged_is_known_by_its_manifest(bench: Be
 
     def verify() -> Verdict:
         run = pipeline.new_run("cpu-build")
-        return pipeline.verify_alone(spec(), bench.own, image_id, run, bench.session, file).verdict
+        return pipeline.verify_image(spec(), bench.own, image_id, run, bench.session, file).verdict
 
     bench.ec2.delete_tags(Resources=[image_id], Tags=[{"Key": TAG_DIGEST}])
     bench.script.owner_builder = "default"
@@ -126,12 +126,12 @@ def test_unchanged_inputs_are_not_baked_proven_and_published_again(bench: Bench)
     assert (second.image, second.verdict) == (first.image, None)
     assert second.published == dataclasses.replace(first.published, previous_image_id=None)
     assert second.skipped == ("bake", "verify", "publish")
-    assert list(second.seconds) == ["plan", "sweep", "turn over"]
+    assert list(second.seconds) == ["plan", "sweep", "roll out"]
     plainly = f"inputs unchanged: {first.image.id} of 0.0 h ago is proven and published"
     assert second.because == f"{plainly}; --rebake bakes anyway"
     assert second.because in bench.report.said
     assert len(bench.script.asked) == asked, "no machine was asked anything"
-    pipeline.record(second, bench.folder / "result.json")
+    pipeline.write_result(second, bench.folder / "result.json")
     kept = json.loads((bench.folder / "result.json").read_text())
     assert (kept["skipped"], kept["verdict"]) == (["bake", "verify", "publish"], None)
 
@@ -151,7 +151,7 @@ def test_a_proven_image_that_the_pointer_does_not_name_is_verified_again(bench: 
     assert bench.pointer() == first.image.id
     assert second.published.previous_image_id == other
     assert second.skipped == ("bake",)
-    assert list(second.seconds) == ["plan", "sweep", "verify", "publish", "turn over"]
+    assert list(second.seconds) == ["plan", "sweep", "verify", "publish", "roll out"]
     assert "the pointer does not name it: verified again" in second.because
 
 
@@ -189,7 +189,7 @@ def test_a_forced_image_is_baked_anew(bench: Bench) -> None:
         bench.cycle()
     (forced,) = bench.holdings()["images"]
     run, word = pipeline.new_run("cpu-build"), Forced(forced, "urgent")
-    published = pipeline.publish_alone(spec(), forced, word, run, bench.session)
+    published = pipeline.publish_image(spec(), forced, word, run, bench.session)
     assert (bench.pointer(), published.forced) == (forced, "urgent")
     bench.script.owner_builder = "baked-vllm-builder"
     done = bench.cycle()
@@ -199,7 +199,7 @@ def test_a_forced_image_is_baked_anew(bench: Bench) -> None:
 
 def test_an_image_baked_alone_is_unjudged_until_the_next_cycle_takes_it_up(bench: Bench) -> None:
     run = pipeline.new_run("cpu-build")
-    baked = pipeline.bake_alone(spec(), bench.own, run, bench.session)
+    baked = pipeline.bake_image(spec(), bench.own, run, bench.session)
     assert bench.holdings() == NOTHING | {
         "images": [baked.image.id],
         "snapshots": list(baked.image.snapshot_ids),
@@ -215,7 +215,7 @@ def test_an_image_baked_alone_is_unjudged_until_the_next_cycle_takes_it_up(bench
 
 
 def test_a_rebake_takes_up_nothing(bench: Bench) -> None:
-    unjudged = pipeline.bake_alone(
+    unjudged = pipeline.bake_image(
         spec(), bench.own, pipeline.new_run("cpu-build"), bench.session
     ).image
     first = bench.cycle(rebake=True)
@@ -228,7 +228,7 @@ def test_a_rebake_takes_up_nothing(bench: Bench) -> None:
 def test_a_bake_alone_fails_as_a_bake_and_leaves_nothing(bench: Bench) -> None:
     bench.script.refuse = failing("30-builder")
     with pytest.raises(BakeError):
-        pipeline.bake_alone(spec(), bench.own, pipeline.new_run("cpu-build"), bench.session)
+        pipeline.bake_image(spec(), bench.own, pipeline.new_run("cpu-build"), bench.session)
     assert bench.holdings() == NOTHING
 
 
@@ -240,11 +240,11 @@ def test_nothing_is_baked_or_published_while_another_run_works(bench: Bench) -> 
     with lease.hold_lease(session.cloud.parameters, wanted.lease_path, other, 60, bench.report):
         for proof in (verdict, Forced(done.image.id, "urgent")):
             with pytest.raises(LeaseError, match=other.id):
-                pipeline.publish_alone(
+                pipeline.publish_image(
                     wanted, done.image.id, proof, pipeline.new_run("cpu-build"), session
                 )
         with pytest.raises(LeaseError, match=other.id):
-            pipeline.bake_alone(wanted, bench.own, pipeline.new_run("cpu-build"), session)
+            pipeline.bake_image(wanted, bench.own, pipeline.new_run("cpu-build"), session)
     assert bench.pointer() is None
     assert bench.holdings()["images"] == [done.image.id]
 
@@ -252,7 +252,7 @@ def test_nothing_is_baked_or_published_while_another_run_works(bench: Bench) -> 
 def test_what_publish_refuses_alone_is_an_error_of_publish(bench: Bench) -> None:
     run, word = pipeline.new_run("cpu-build"), Forced("ami-0aaaaaaaaaaaaaaaa", "urgent")
     with pytest.raises(PublishError, match="no image ami-0aaaaaaaaaaaaaaaa in us-east-1"):
-        pipeline.publish_alone(spec(), "ami-0aaaaaaaaaaaaaaaa", word, run, bench.session)
+        pipeline.publish_image(spec(), "ami-0aaaaaaaaaaaaaaaa", word, run, bench.session)
 
 
 def test_a_failing_step_is_shown_and_nothing_stays(bench: Bench) -> None:
@@ -298,7 +298,7 @@ def test_two_runs_at_once_one_works_and_the_other_leaves(
         refused.append(caught.value)
         return real_bake(*args, **options)
 
-    monkeypatch.setattr(stages, "bake", bake_beside_another_run)
+    monkeypatch.setattr(pipeline, "bake", bake_beside_another_run)
     done = bench.cycle()
     assert done.run.id in refused[0].what
     assert bench.pointer() == done.image.id

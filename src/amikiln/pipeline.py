@@ -1,25 +1,48 @@
-"""The whole cycle, and its parts that are verbs of their own: what runs, in which order."""
+"""The whole run, from a spec to the image that new machines use, and its stages on their own."""
 
 from __future__ import annotations
 
 import json
 import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
-from amikiln.errors import PublishError, VerifyError
-from amikiln.model.image import Forced, Published
-from amikiln.model.result import Baked, Cycle
+from amikiln.aws.errors import AwsFailure, explain
+from amikiln.bake.bake import bake
+from amikiln.catalog.images import Proven, find_image, find_proven
+from amikiln.catalog.lease import Lease, hold_lease, wait_until_free
+from amikiln.errors import (
+    AmikilnError,
+    BakeError,
+    LeaseError,
+    PreflightError,
+    PublishError,
+    RolloutError,
+    VerifyError,
+)
+from amikiln.model.fleet import FleetGroup
+from amikiln.model.image import Forced, Image, Published
+from amikiln.model.plan import Plan
+from amikiln.model.result import BakeResult, RunResult
 from amikiln.model.run import Run
-from amikiln.model.verdict import VerdictFile
+from amikiln.model.verdict import Outcome, Verdict, VerdictFile
+from amikiln.plan.preflight import preflight
+from amikiln.plan.resolve import plan
+from amikiln.publish.publish import publish
+from amikiln.retire.sweep import sweep
+from amikiln.rollout.rollout import roll_out
 from amikiln.session import Session
 from amikiln.spec.own_files import OwnFiles
 from amikiln.spec.spec import Spec
-from amikiln.stages import Stages, keep, require_pass, why_skipped
+from amikiln.verify.verify import verify
 
+SECONDS_PER_HOUR = 3600
 STAGES_OF_AN_IMAGE = ("bake", "verify", "publish")
-"""What a cycle may skip."""
+"""What a run may skip."""
 
 
 def new_run(image_name: str) -> Run:
@@ -28,123 +51,245 @@ def new_run(image_name: str) -> Run:
     return Run(f"{image_name}-{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}", image_name)
 
 
-def cycle(
+def run(
     spec: Spec,
     own: OwnFiles,
-    run: Run,
+    this_run: Run,
     session: Session,
     verdict_file: Path,
     *,
     keep_on_error: bool = False,
     rebake: bool = False,
-) -> Cycle:
-    """Plan, bake, verify, publish, turn over: from a spec to the image that new machines use.
+) -> RunResult:
+    """Plan, bake, verify, publish, roll out: from a spec to the image that new machines use.
 
     Args:
         spec: What is wanted.
-        own: What lies beside the spec.
-        run: This run.
+        own: The user's own steps and checks.
+        this_run: Its id is on everything that is made.
         session: Where and how.
-        verdict_file: Where the verdict is kept as JSON.
-        keep_on_error: Leave a machine whose recipe failed for somebody to look at.
-        rebake: Bake even if there is a young image of the same inputs.
+        verdict_file: Where the verdict is written as JSON.
+        keep_on_error: Leave a machine whose recipe failed running, for somebody to look at.
+        rebake: Bake even if there is a recent image of the same inputs.
 
     Raises:
-        AmikilnError: The stage's own kind of it, which carries the exit code.
+        AmikilnError: A stage failed; the kind of error, and its exit code, say which.
     """
-    stages = Stages(run, session)
+    stages = _Stages(this_run, session)
     plan = stages.plan(spec, own)
-    with stages.lease(spec) as held:
+    with stages.hold_lease(spec) as lease:
         stages.sweep(plan)
-        proven = None if rebake else stages.proven(plan)
+        proven = None if rebake else stages.find_proven(plan)
         verdict, published = None, proven.published if proven else None
         image = proven.image if proven else stages.bake(plan, keep_on_error, rebake)
         if published is None:
             proof = stages.verify(image, plan, verdict_file)
             verdict = proof.verdict
             require_pass(verdict, verdict_file)
-            published = stages.publish(proof, image, spec, held)
-        turnover = stages.turn_over(image, spec)
+            published = stages.publish(proof, image, spec, lease)
+        groups = stages.roll_out(image, spec)
     skipped = tuple(stage for stage in STAGES_OF_AN_IMAGE if stage not in stages.seconds)
-    because = why_skipped(proven) if proven else ""
-    return Cycle(run, plan, image, verdict, published, turnover, stages.seconds, skipped, because)
+    because = _why_skipped(proven) if proven else ""
+    return RunResult(
+        this_run, plan, image, verdict, published, groups, stages.seconds, skipped, because
+    )
 
 
-def bake_alone(
-    spec: Spec,
-    own: OwnFiles,
-    run: Run,
-    session: Session,
-    *,
-    keep_on_error: bool = False,
-) -> Baked:
-    """Plan and bake: the image stays unjudged, and the next cycle takes it up.
+def bake_image(
+    spec: Spec, own: OwnFiles, this_run: Run, session: Session, *, keep_on_error: bool = False
+) -> BakeResult:
+    """Plan and bake. The next ``run`` verifies and publishes this image.
 
     Args:
         spec: What is wanted.
-        own: What lies beside the spec.
-        run: This run.
+        own: The user's own steps and checks.
+        this_run: Its id is on everything that is made.
         session: Where and how.
-        keep_on_error: Leave a machine whose recipe failed for somebody to look at.
+        keep_on_error: Leave a machine whose recipe failed running, for somebody to look at.
 
     Raises:
-        AmikilnError: The stage's own kind of it.
+        AmikilnError: A stage failed; the kind of error, and its exit code, say which.
     """
-    stages = Stages(run, session)
+    stages = _Stages(this_run, session)
     plan = stages.plan(spec, own)
-    with stages.lease(spec):
+    with stages.hold_lease(spec):
         stages.sweep(plan)
         image = stages.bake(plan, keep_on_error)
-    return Baked(run, plan.digest, image, stages.seconds)
+    return BakeResult(this_run, plan.digest, image, stages.seconds)
 
 
-def verify_alone(
-    spec: Spec, own: OwnFiles, image_id: str, run: Run, session: Session, verdict_file: Path
+def verify_image(
+    spec: Spec, own: OwnFiles, image_id: str, this_run: Run, session: Session, verdict_file: Path
 ) -> VerdictFile:
-    """Judge an image that is there already, whatever its tags mean by now.
+    """Verify an image that exists already, whatever was found out about it before.
 
     Args:
-        spec: Whose image it is, and what it has to prove.
-        own: What lies beside the spec.
+        spec: Whose image it is, and what has to be proven.
+        own: The user's own steps and checks.
         image_id: The AMI.
-        run: This run.
+        this_run: Its id is on everything that is made.
         session: Where and how.
-        verdict_file: Where the verdict is kept as JSON.
+        verdict_file: Where the verdict is written as JSON.
 
     Returns:
         The verdict, pass or not.
 
     Raises:
-        AmikilnError: The stage's own kind of it.
+        AmikilnError: A stage failed; the kind of error, and its exit code, say which.
     """
-    stages = Stages(run, session)
+    stages = _Stages(this_run, session)
     plan = stages.plan(spec, own)
-    with stages.lease(spec):
-        image = stages.named(image_id, spec, VerifyError)
+    with stages.hold_lease(spec):
+        image = stages.find_image(image_id, spec, VerifyError)
         return stages.verify(image, plan, verdict_file)
 
 
-def publish_alone(
-    spec: Spec, image_id: str, proof: VerdictFile | Forced, run: Run, session: Session
+def publish_image(
+    spec: Spec, image_id: str, proof: VerdictFile | Forced, this_run: Run, session: Session
 ) -> Published:
-    """Publish an image that is there already.
+    """Publish an image that exists already.
 
     Args:
         spec: Whose image it is; names the pointer.
         image_id: The AMI.
-        proof: Its passing verdict, or somebody's word instead.
-        run: This run.
+        proof: Its passing verdict, or the reason for publishing it without one.
+        this_run: Holds the lease meanwhile.
         session: Where.
 
     Raises:
-        AmikilnError: The stage's own kind of it.
+        AmikilnError: A stage failed; the kind of error, and its exit code, say which.
     """
-    stages = Stages(run, session)
-    with stages.lease(spec) as held:
-        return stages.publish(proof, stages.named(image_id, spec, PublishError), spec, held)
+    stages = _Stages(this_run, session)
+    with stages.hold_lease(spec) as lease:
+        image = stages.find_image(image_id, spec, PublishError)
+        return stages.publish(proof, image, spec, lease)
 
 
-def record(done: Cycle, file: Path) -> None:
-    """Keep what a run did, as history to read; no decision is ever read from it."""
-    summary = asdict(done) | {"plan": {"digest": done.plan.digest, "source": done.plan.source.id}}
-    keep(file, json.dumps(summary, indent=2) + "\n")
+def require_pass(verdict: Verdict, verdict_file: Path) -> None:
+    """Go on only with an image that passed.
+
+    Args:
+        verdict: What was found out.
+        verdict_file: Where it was written; named in the error.
+
+    Raises:
+        VerifyError: A check failed, or could not be carried out.
+    """
+    if verdict.outcome is not Outcome.PASS:
+        open_checks = [check for check in verdict.checks if check.outcome is not Outcome.PASS]
+        raise VerifyError(
+            f"{verdict.image_id} did not prove itself: "
+            + "; ".join(f"{check.name}: {check.evidence}" for check in open_checks),
+            hint=f"the whole verdict is in {verdict_file}; the pointer was not moved",
+        )
+
+
+def write_result(result: RunResult, file: Path) -> None:
+    """Write what a run did to a file, for people to read; no decision is ever read from it."""
+    plan = {"digest": result.plan.digest, "source": result.plan.source.id}
+    write_file(file, json.dumps(asdict(result) | {"plan": plan}, indent=2).encode() + b"\n")
+
+
+def write_file(file: Path, content: bytes) -> None:
+    """Write a file that a user named, and make the directories it is in."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    # Not to a new file that gets the name at the end: this one may be a pipe, or /dev/null.
+    file.write_bytes(content)
+
+
+class _Stages:
+    """One run's stages, each with its title and its time, and its own kind of error.
+
+    Attributes:
+        seconds: How long each stage took that ran, in their order.
+    """
+
+    def __init__(self, this_run: Run, session: Session) -> None:
+        self.seconds: dict[str, float] = {}
+        self._run = this_run
+        self._session = session
+
+    def plan(self, spec: Spec, own: OwnFiles) -> Plan:
+        with self._stage("plan", PreflightError):
+            planned = plan(spec, own, self._session)
+            self._session.report.line(f"inputs {planned.digest[:12]}, source {planned.source.id}")
+            preflight(planned, self._run, self._session)
+            return planned
+
+    @contextmanager
+    def hold_lease(self, spec: Spec) -> Iterator[Lease]:
+        parameters, term = self._session.cloud.parameters, spec.deadlines.lease_seconds
+        patience = self._session.lease_wait_seconds
+        with self._errors_as(LeaseError):
+            if patience:
+                wait_until_free(parameters, spec.lease_path, self._session.waiter, patience)
+            with hold_lease(
+                parameters, spec.lease_path, self._run, term, self._session.report
+            ) as lease:
+                yield lease
+
+    def sweep(self, plan: Plan) -> None:
+        with self._stage("sweep", PreflightError):
+            sweep(self._run, plan, self._session)
+
+    def find_proven(self, plan: Plan) -> Proven | None:
+        with self._errors_as(PreflightError):
+            found = find_proven(plan, self._session)
+        if found is not None:
+            self._session.report.line(_why_skipped(found))
+        return found
+
+    def find_image(self, image_id: str, spec: Spec, kind: type[AmikilnError]) -> Image:
+        with self._errors_as(kind):
+            return find_image(image_id, spec, self._session).to_image(self._session.cloud.region)
+
+    def bake(self, plan: Plan, keep_on_error: bool = False, rebake: bool = False) -> Image:
+        with self._stage("bake", BakeError):
+            return bake(plan, self._run, self._session, keep_on_error=keep_on_error, rebake=rebake)
+
+    def verify(self, image: Image, plan: Plan, verdict_file: Path) -> VerdictFile:
+        with self._stage("verify", VerifyError):
+            proof = verify(image, plan, self._run, self._session)
+            write_file(verdict_file, proof.content)
+            return proof
+
+    def publish(
+        self, proof: VerdictFile | Forced, image: Image, spec: Spec, lease: Lease
+    ) -> Published:
+        with self._stage("publish", PublishError):
+            return publish(proof, image, spec, lease, self._session)
+
+    def roll_out(self, image: Image, spec: Spec) -> tuple[FleetGroup, ...]:
+        with self._stage("roll out", RolloutError):
+            return roll_out(spec, image.id, self._session)
+
+    @contextmanager
+    def _stage(self, title: str, kind: type[AmikilnError]) -> Iterator[None]:
+        self._session.report.group(title)
+        began = time.monotonic()
+        try:
+            with self._errors_as(kind):
+                yield
+        finally:
+            self.seconds[title] = round(time.monotonic() - began, 1)
+
+    @contextmanager
+    def _errors_as(self, kind: type[AmikilnError]) -> Iterator[None]:
+        """Turn boto3's errors, and those of no stage, into the stage's kind with its exit code."""
+        try:
+            yield
+        except AwsFailure as error:
+            what, hint = explain(error)
+            raise kind(f"{what} (region {self._session.cloud.region})", hint=hint) from error
+        except AmikilnError as error:
+            if error.exit_code != AmikilnError.exit_code:
+                raise
+            raise kind(error.what, hint=error.hint) from error
+
+
+def _why_skipped(proven: Proven) -> str:
+    hours = proven.age.total_seconds() / SECONDS_PER_HOUR
+    known = f"inputs unchanged: {proven.image.id} of {hours:.1f} h ago is proven"
+    if proven.published is not None:
+        return f"{known} and published; --rebake bakes anyway"
+    return f"{known}, but the pointer does not name it: verified again; --rebake bakes anyway"

@@ -1,31 +1,38 @@
-"""What every stage is given beside its records: a cloud, and ways to wait, talk and log in."""
+"""What every stage is given beside its records: a cloud, and ways to wait, report and log in."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from amikiln.aws.connect import Cloud
-from amikiln.machine.ssh import Connect, SshGuest
+from amikiln.runtime.guest import Guest, Login
 from amikiln.runtime.progress import Reporter
 from amikiln.runtime.wait import Waiter
 
 
 @dataclass(frozen=True)
 class Session:
-    """Passed along, never stored globally; tests make one of fakes."""
+    """What one run works with; it is passed along and never stored globally.
+
+    Attributes:
+        cloud: Where to work: AWS, or another cloud with its API.
+        report: What is going on is written here.
+        waiter: Waits for conditions, and adds up how long that took.
+        connect: Prepares logging in to a machine over ssh.
+        secrets: The warm build's secrets by their ids; they are sent to the machine's memory only.
+        lease_wait_seconds: How long to wait for another run of the same image to end.
+    """
 
     cloud: Cloud
     report: Reporter
     waiter: Waiter
-    connect: Connect = SshGuest
+    connect: Callable[[Login], Guest]
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """The warm build's secrets by their ids; they go nowhere but into the machine's memory."""
     lease_wait_seconds: float = 0
-    """How long to wait for another run's lease."""
 
-    def masked(self, text: str) -> str:
-        """Return a text without the secrets' values: a build may print what it was given."""
+    def mask(self, text: str) -> str:
+        """Return a text with the secrets' values replaced: a build may print what it was given."""
         for value in self.secrets.values():
             for part in value.splitlines():
                 if part.strip():

@@ -6,7 +6,7 @@ import pytest
 
 from amikiln.catalog.tags import TAG_KEPT
 from amikiln.errors import BakeError
-from amikiln.machine.ssh import GuestUnreachable
+from amikiln.runtime.guest import GuestUnreachable
 from bench import NOTHING, Bench
 from fakes import failing, spec
 

@@ -227,7 +227,7 @@ def test_a_kept_verdict_publishes_its_image_until_somebody_edits_it(
 def test_an_image_is_forced_with_a_reason_that_status_shows(
     account: dict[str, str], bench: Bench
 ) -> None:
-    image = pipeline.bake_alone(
+    image = pipeline.bake_image(
         spec(), bench.own, pipeline.new_run("cpu-build"), bench.session
     ).image
     done = amikiln(account, "publish", IMAGE, image.id, "--force", "--reason", "the old leaks")

@@ -9,7 +9,7 @@ import pytest
 
 from amikiln.cli import output
 from amikiln.model.image import Image, Published
-from amikiln.model.result import Baked, Cycle
+from amikiln.model.result import BakeResult, RunResult
 from amikiln.model.run import Run
 from amikiln.report.status import ImageLine, Status
 from fakes import plan
@@ -51,10 +51,10 @@ def test_the_same_plan_as_json(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.fixture
-def done() -> Cycle:
+def done() -> RunResult:
     planned = plan()
     image = Image("ami-1", "test-image-1", "us-east-1", planned.digest, ("snap-1",))
-    return Cycle(
+    return RunResult(
         Run("cpu-build-1", "cpu-build"),
         planned,
         image,
@@ -68,7 +68,7 @@ def done() -> Cycle:
 
 
 def test_a_cycle_tells_its_verdict_and_where_its_time_went(
-    capsys: pytest.CaptureFixture[str], done: Cycle
+    capsys: pytest.CaptureFixture[str], done: RunResult
 ) -> None:
     output.print_cycle(done, 1.0)
     shown = capsys.readouterr().out
@@ -82,7 +82,7 @@ def test_a_cycle_tells_its_verdict_and_where_its_time_went(
 
 
 def test_a_cycle_tells_what_it_skipped_and_why(
-    capsys: pytest.CaptureFixture[str], done: Cycle
+    capsys: pytest.CaptureFixture[str], done: RunResult
 ) -> None:
     skipped = ("bake", "verify", "publish")
     done = dataclasses.replace(done, verdict=None, skipped=skipped, because="inputs unchanged")
@@ -97,16 +97,16 @@ def test_a_cycle_tells_what_it_skipped_and_why(
 
 
 def test_an_image_baked_alone_is_told_to_have_no_verdict(
-    capsys: pytest.CaptureFixture[str], done: Cycle
+    capsys: pytest.CaptureFixture[str], done: RunResult
 ) -> None:
-    output.print_baked(Baked(done.run, done.plan.digest, done.image, done.seconds))
+    output.print_baked(BakeResult(done.run, done.plan.digest, done.image, done.seconds))
     shown = capsys.readouterr().out
     for fact in ("ami-1 (test-image-1)", done.plan.digest, "none yet", "plan 0.5, bake 61.2"):
         assert fact in shown
 
 
 def test_what_was_published_without_proof_says_so(
-    capsys: pytest.CaptureFixture[str], done: Cycle
+    capsys: pytest.CaptureFixture[str], done: RunResult
 ) -> None:
     output.print_published(done.published)
     shown = capsys.readouterr().out

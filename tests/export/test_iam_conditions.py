@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from amikiln import pipeline
 from amikiln.errors import AmikilnError, BakeError, VerifyError
 from amikiln.export import iam_policy
 from amikiln.export.iam_policy import Scope
+from amikiln.model.result import RunResult
 from bench import Bench, set_up
 from export.iam_judge import ACCOUNT, Judge, Question, allows
 from fakes import failing, spec
@@ -35,7 +35,7 @@ class Judged:
 
     bench: Bench
     judge: Judge
-    first: pipeline.Cycle
+    first: RunResult
 
 
 @pytest.fixture(scope="module")

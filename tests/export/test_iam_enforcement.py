@@ -17,6 +17,7 @@ from amikiln.errors import AmikilnError, BakeError, VerifyError
 from amikiln.export import iam_policy
 from amikiln.export.iam_policy import Scope
 from amikiln.model.image import Forced
+from amikiln.model.result import RunResult
 from amikiln.model.run import Run
 from amikiln.report.status import status
 from amikiln.rollout.rollout import roll_out
@@ -40,7 +41,7 @@ class Account:
 
     bench: Bench
     user: User
-    first: pipeline.Cycle
+    first: RunResult
 
 
 @pytest.fixture(scope="module")
@@ -121,9 +122,9 @@ def test_a_whole_cycle_runs_with_exactly_this_policy(account: Account, bench: Be
 def test_so_do_the_verbs_that_are_parts_of_it(bench: Bench) -> None:
     since = len(bench.report.said)
     session, file, word = bench.session, bench.folder / "verdict.json", "urgent"
-    image = pipeline.bake_alone(SPEC, bench.own, new_run(), session).image
-    pipeline.verify_alone(SPEC, bench.own, image.id, new_run(), session, file)
-    pipeline.publish_alone(SPEC, image.id, Forced(image.id, word), new_run(), session)
+    image = pipeline.bake_image(SPEC, bench.own, new_run(), session).image
+    pipeline.verify_image(SPEC, bench.own, image.id, new_run(), session, file)
+    pipeline.publish_image(SPEC, image.id, Forced(image.id, word), new_run(), session)
     (group,) = roll_out(SPEC, image.id, bench.session)
     assert group.follows
     assert status(SPEC, bench.session).published_image == image.id

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from amikiln.machine import keys
-from amikiln.machine.ssh import GuestCommandFailed, GuestUnreachable, Login, SshGuest
+from amikiln.machine.ssh import SshGuest
 from amikiln.machine.user_data import user_data
 from amikiln.runtime import process
+from amikiln.runtime.guest import GuestCommandFailed, GuestUnreachable, Login
 
 STAND_IN = """#!/bin/sh
 # Stands in for ssh: notes its arguments, then runs the last one as the guest's shell would.
@@ -43,7 +44,7 @@ def notes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def guest(notes: Path, tmp_path: Path) -> SshGuest:
     directory = tmp_path / "keys"
     directory.mkdir(mode=0o700)
-    return SshGuest(Login("127.0.1.2", "ec2-user", keys.make(directory)))
+    return SshGuest(Login("127.0.1.2", "ec2-user", keys.make(directory).directory))
 
 
 def test_only_the_given_host_key_is_known(guest: SshGuest, tmp_path: Path) -> None:

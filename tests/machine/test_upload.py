@@ -8,9 +8,9 @@ import tarfile
 
 import pytest
 
-from amikiln import pipeline
 from amikiln.errors import BakeError, PreflightError
-from amikiln.machine.ssh import GuestCommandFailed
+from amikiln.model.result import RunResult
+from amikiln.runtime.guest import GuestCommandFailed
 from bench import NOTHING, Bench
 from fakes import spec
 
@@ -23,7 +23,7 @@ def names_in(archive: bytes) -> list[str]:
         return tar.getnames()
 
 
-def cycle(bench: Bench, **secrets: str) -> pipeline.Cycle:
+def cycle(bench: Bench, **secrets: str) -> RunResult:
     bench.session = dataclasses.replace(bench.session, secrets=secrets)
     return bench.cycle(spec(warm=WARM))
 

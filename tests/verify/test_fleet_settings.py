@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from amikiln.machine import keys
-from amikiln.machine.ssh import Login
+from amikiln.runtime.guest import Login
 from amikiln.verify import fleet_settings
 from fakes import FakeGuest, Script, plan
 
-LOGIN = Login("127.0.1.2", "ec2-user", keys.Keys(Path("unused")))
+LOGIN = Login("127.0.1.2", "ec2-user", Path("unused"))
 
 
 def applied(**fleet: object) -> list[str]:

@@ -10,8 +10,9 @@ from typing import Any
 
 from amikiln.catalog.tags import TAG_RUN
 from amikiln.machine import keys
-from amikiln.machine.ssh import Login, SshGuest
+from amikiln.machine.ssh import SshGuest
 from amikiln.machine.user_data import user_data
+from amikiln.runtime.guest import Login
 from vm.local_cloud import LocalCloud
 
 BOOT_SECONDS = 300
@@ -39,7 +40,7 @@ class Planter:
         self._instance = launched["Instances"][0]["InstanceId"]
         wait = cloud.waiter.until
         address = wait(self._address, what="the planter's address", deadline_seconds=60)
-        self.guest = SshGuest(Login(address, "ec2-user", made))
+        self.guest = SshGuest(Login(address, "ec2-user", made.directory))
         wait(
             lambda: True if self.guest.knock() is None else None,
             what="ssh to the planter",

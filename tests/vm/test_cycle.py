@@ -14,11 +14,12 @@ import pytest
 
 from amikiln.aws.connect import connect
 from amikiln.machine import keys
-from amikiln.machine.ssh import Login, SshGuest
+from amikiln.machine.ssh import SshGuest
 from amikiln.machine.user_data import user_data
 from amikiln.plan.resolve import plan
 from amikiln.recipe import build_context, render
 from amikiln.recipe.warm_build import CONTEXT_DIRECTORY
+from amikiln.runtime.guest import Login
 from amikiln.runtime.progress import PlainReporter
 from amikiln.session import Session
 from amikiln.spec import load, own_files
@@ -71,7 +72,7 @@ def guest(
     )
     wait = local_cloud.waiter.until
     machine = wait(local_cloud.group_machine, what="the group's machine", deadline_seconds=60)
-    guest = SshGuest(Login(machine["PublicIpAddress"], "ec2-user", made))
+    guest = SshGuest(Login(machine["PublicIpAddress"], "ec2-user", made.directory))
     wait(
         lambda: True if guest.knock() is None else None,
         what="ssh to the group's machine",
@@ -165,7 +166,7 @@ def test_every_step_can_run_again_and_keeps_the_builder(
     planned = plan(
         spec,
         own_files.read(IMAGE_DIRECTORY),
-        Session(connect(spec.region), PlainReporter(), local_cloud.waiter),
+        Session(connect(spec.region), PlainReporter(), local_cloud.waiter, SshGuest),
     )
     assert planned.digest == done["cycle"]["plan"]["digest"]
     container = f"docker inspect --format '{{{{.Id}}}}' {CONTAINER}"

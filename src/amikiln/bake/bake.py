@@ -11,12 +11,12 @@ from amikiln.catalog.images import find_reusable, remove_images_of
 from amikiln.catalog.tags import tags_for_run
 from amikiln.errors import AmikilnError, BakeError
 from amikiln.machine import instance, upload
-from amikiln.machine.ssh import Guest, GuestCommandFailed
 from amikiln.model.image import Image
 from amikiln.model.plan import Plan
 from amikiln.model.run import Run
 from amikiln.recipe import render
 from amikiln.runtime.cleanup import Undo
+from amikiln.runtime.guest import Guest, GuestCommandFailed
 from amikiln.session import Session
 
 
@@ -77,13 +77,13 @@ def _apply(rendered: render.Recipe, guest: Guest, plan: Plan, session: Session) 
             with session.waiter.span(step):
                 guest.stream(
                     f"cd {render.REMOTE_DIRECTORY} && exec sh -eu {shlex.quote(step)} 2>&1",
-                    lambda line: session.report.line(session.masked(f"  {line}")),
+                    lambda line: session.report.line(session.mask(f"  {line}")),
                     timeout_seconds=plan.spec.deadlines.step_seconds,
                 )
         except GuestCommandFailed as error:
             raise BakeError(
                 f"{step} failed after {time.monotonic() - began:.0f} s: {error.what}\n"
-                + session.masked(error.tail),
+                + session.mask(error.tail),
                 hint="the lines above are the step's last; correct it and run again",
             ) from error
 

@@ -35,7 +35,6 @@ from amikiln.report.status import status as read_status
 from amikiln.rollout.rollout import roll_out
 from amikiln.runtime import directories
 from amikiln.spec import own_files
-from amikiln.stages import keep, require_pass
 
 Found = TypeVar("Found")
 
@@ -70,7 +69,7 @@ def run(
     spec, session = prepared(image, local, changes, secrets_fd, lease_wait)
     this_run = pipeline.new_run(spec.name)
     folder = directories.state_directory() / "runs" / this_run.id
-    done = pipeline.cycle(
+    done = pipeline.run(
         spec,
         own_files.read(image),
         this_run,
@@ -80,7 +79,7 @@ def run(
         rebake=rebake,
     )
     controller_seconds = time.monotonic() - STARTED - session.waiter.waited_seconds()
-    pipeline.record(done, folder / "result.json")
+    pipeline.write_result(done, folder / "result.json")
     if as_json:
         output.print_json({"cycle": done, "controller_seconds": round(controller_seconds, 2)})
     else:
@@ -100,7 +99,7 @@ def bake(
     """Bake an image and leave it unjudged; `run` or `verify` takes it up."""
     spec, session = prepared(image, local, changes, secrets_fd, lease_wait)
     this_run = pipeline.new_run(spec.name)
-    done = pipeline.bake_alone(
+    done = pipeline.bake_image(
         spec, own_files.read(image), this_run, session, keep_on_error=keep_on_error
     )
     _show(done, as_json, output.print_baked, result)
@@ -120,12 +119,12 @@ def verify(
     spec, session = prepared(image, local, changes, secrets_fd, lease_wait)
     this_run = pipeline.new_run(spec.name)
     file = verdict or directories.state_directory() / "runs" / this_run.id / "verdict.json"
-    found = pipeline.verify_alone(spec, own_files.read(image), ami, this_run, session, file)
+    found = pipeline.verify_image(spec, own_files.read(image), ami, this_run, session, file)
     if as_json:
         print(found.content.decode(), end="")
     else:
         output.print_verdict(found.verdict, file)
-    require_pass(found.verdict, file)
+    pipeline.require_pass(found.verdict, file)
 
 
 def publish(
@@ -149,7 +148,7 @@ def publish(
     """Let the pointer name an image that is proven already, or is forced."""
     proof = choose_proof(ami, verdict, force, reason)
     spec, session = prepared(image, local, lease_wait=lease_wait)
-    published = pipeline.publish_alone(spec, ami, proof, pipeline.new_run(spec.name), session)
+    published = pipeline.publish_image(spec, ami, proof, pipeline.new_run(spec.name), session)
     _show(published, as_json, output.print_published, result)
 
 
@@ -185,7 +184,7 @@ def _show(
     result: Path | None = None,
 ) -> None:
     if result is not None:
-        keep(result, output.as_json(found) + "\n")
+        pipeline.write_file(result, output.as_json(found).encode() + b"\n")
     if as_json:
         output.print_json(found)
     else:

@@ -15,7 +15,7 @@ from rich.table import Table
 from amikiln.model.fleet import FleetGroup
 from amikiln.model.image import Published
 from amikiln.model.plan import Plan
-from amikiln.model.result import Baked, Cycle
+from amikiln.model.result import BakeResult, RunResult
 from amikiln.model.verdict import Verdict
 from amikiln.recipe.render import render_recipe
 from amikiln.report.status import Status, machines_of
@@ -66,7 +66,7 @@ def print_plan(plan: Plan) -> None:
     _console().print(table)
 
 
-def print_cycle(done: Cycle, controller_seconds: float) -> None:
+def print_cycle(done: RunResult, controller_seconds: float) -> None:
     """Print what a run did, and where its time went."""
     table = _table("run", done.run.id)
     table.add_row("image", f"{done.image.id} ({done.image.name})")
@@ -86,7 +86,7 @@ def print_cycle(done: Cycle, controller_seconds: float) -> None:
     _console().print(table)
 
 
-def print_baked(done: Baked) -> None:
+def print_baked(done: BakeResult) -> None:
     """Print the image that a run baked and nobody has judged yet."""
     table = _table("run", done.run.id)
     table.add_row("image", f"{done.image.id} ({done.image.name})")

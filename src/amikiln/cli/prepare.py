@@ -10,6 +10,7 @@ from pathlib import Path
 from amikiln.aws import connect
 from amikiln.cli import secrets as secrets_input
 from amikiln.cli.options import NO_WAIT, seconds_of
+from amikiln.machine.ssh import SshGuest
 from amikiln.runtime.progress import reporter_for_stderr
 from amikiln.runtime.wait import Waiter
 from amikiln.session import Session
@@ -47,6 +48,4 @@ def prepared(
             up(home, report)
         variables.enter(home, os.environ)
     cloud = connect.connect(spec.region)
-    return spec, Session(
-        cloud, report, waiter, secrets=secrets, lease_wait_seconds=lease_wait_seconds
-    )
+    return spec, Session(cloud, report, waiter, SshGuest, secrets, lease_wait_seconds)

@@ -15,11 +15,11 @@ from amikiln.aws.instances import GONE, InstanceRecord, Launch, NoCapacity
 from amikiln.catalog.tags import tags_for_run, tags_of_kept_instance
 from amikiln.errors import AmikilnError
 from amikiln.machine import keys as key_making
-from amikiln.machine.ssh import Guest, GuestUnreachable, Login
 from amikiln.machine.user_data import END_UNIT, user_data
 from amikiln.model.plan import Plan
 from amikiln.model.run import Run
 from amikiln.runtime.cleanup import Undo
+from amikiln.runtime.guest import Guest, GuestUnreachable, Login
 from amikiln.session import Session
 from amikiln.spec.machine import Volume
 from amikiln.spec.spec import Spec
@@ -221,7 +221,7 @@ def _log_in(
     address = session.waiter.until(
         addressed, what=f"instance {instance_id} to run", deadline_seconds=deadline
     )
-    guest = session.connect(Login(address, spec.source.user, keys))
+    guest = session.connect(Login(address, spec.source.user, keys.directory))
     last_answer = "no try yet"
 
     def logged_in() -> bool | None:

@@ -4,83 +4,17 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO
 
 from amikiln.errors import AmikilnError
 from amikiln.machine.keys import Keys
 from amikiln.runtime import process
+from amikiln.runtime.guest import GuestCommandFailed, GuestUnreachable, Login
 
 CONNECT_SECONDS = 20
 SSH_FAILED = 255
 """ssh's own exit code (ssh(1)); every other one is the remote command's."""
-
-
-class GuestUnreachable(AmikilnError):
-    """ssh itself failed: the machine, the network, or a key that is not the one we gave."""
-
-
-class GuestCommandFailed(AmikilnError):
-    """A command in the machine failed.
-
-    Attributes:
-        exit_code_seen: Its exit code; None if it was ended at its deadline.
-        tail: The last lines that it wrote.
-    """
-
-    def __init__(self, what: str, exit_code_seen: int | None, tail: str) -> None:
-        how = "ran out of time" if exit_code_seen is None else f"exited with {exit_code_seen}"
-        super().__init__(f"{what} {how}")
-        self.exit_code_seen = exit_code_seen
-        self.tail = tail
-
-
-class Guest(Protocol):
-    """A machine that commands can be run in, as root."""
-
-    def knock(self) -> str | None:
-        """Try to log in once; return None when logged in, else why not."""
-
-    def run(
-        self, command: str, *, input: bytes | IO[bytes] | None = None, timeout_seconds: float
-    ) -> str:
-        """Run a shell command as root and return its stdout.
-
-        Args:
-            command: For ``sh -c``.
-            input: What it reads from stdin: nothing by default.
-            timeout_seconds: Give up after this long.
-
-        Raises:
-            GuestUnreachable: ssh failed.
-            GuestCommandFailed: The command exited with another code than 0.
-        """
-
-    def stream(
-        self, command: str, on_line: Callable[[str], None], *, timeout_seconds: float
-    ) -> None:
-        """Run a shell command as root and hand over each line it writes, as it comes.
-
-        Raises:
-            GuestUnreachable: ssh failed.
-            GuestCommandFailed: The command exited with another code than 0.
-        """
-
-    def leave(self) -> None:
-        """Log out."""
-
-
-@dataclass(frozen=True)
-class Login:
-    """How to log in to one machine."""
-
-    address: str
-    user: str
-    keys: Keys
-
-
-Connect = Callable[[Login], Guest]
 
 
 class SshGuest:
@@ -91,9 +25,9 @@ class SshGuest:
     """
 
     def __init__(self, login: Login) -> None:
-        directory = login.keys.directory
+        directory, keys = login.key_directory, Keys(login.key_directory)
         known_hosts = directory / "known_hosts"
-        known_hosts.write_text(f"{login.address} {login.keys.public(login.keys.host)}\n")
+        known_hosts.write_text(f"{login.address} {keys.public(keys.host)}\n")
         options = {
             "BatchMode": "yes",
             "StrictHostKeyChecking": "yes",
@@ -109,7 +43,7 @@ class SshGuest:
         }
         self._target = f"{login.user}@{login.address}"
         self._sudo = "" if login.user == "root" else "sudo -n "
-        self._ssh: list[str | Path] = ["ssh", "-F", "none", "-i", login.keys.ours]
+        self._ssh: list[str | Path] = ["ssh", "-F", "none", "-i", keys.ours]
         for name, value in options.items():
             self._ssh += ["-o", f"{name}={value}"]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import shlex
 from typing import IO
 
-from amikiln.machine.ssh import Guest
 from amikiln.model.plan import Plan
 from amikiln.recipe import build_context, render
 from amikiln.recipe.warm_build import CONTEXT_DIRECTORY, SECRETS_DIRECTORY
+from amikiln.runtime.guest import Guest
 from amikiln.session import Session
 
 SEND_SECONDS = 1800

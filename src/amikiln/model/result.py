@@ -13,7 +13,7 @@ from amikiln.model.verdict import Verdict
 
 
 @dataclass(frozen=True)
-class Cycle:
+class RunResult:
     """What one run did.
 
     Attributes:
@@ -22,9 +22,9 @@ class Cycle:
         image: The image that is published now.
         verdict: What this run found out about the image; None: verify was skipped.
         published: The pointer.
-        turnover: The groups that follow it.
+        turnover: The groups that follow it. People parse this key of ``--json``: it keeps its name.
         seconds: How long each stage took that ran, in their order.
-        skipped: The stages that did not.
+        skipped: The stages that did not run.
         because: Why they did not; empty where none was skipped.
     """
 
@@ -40,11 +40,17 @@ class Cycle:
 
 
 @dataclass(frozen=True)
-class Baked:
-    """What a run did that only baked."""
+class BakeResult:
+    """What a run did that only baked.
+
+    Attributes:
+        run: The run.
+        digest: SHA-256 of the inputs.
+        image: The image, which nothing has verified yet.
+        seconds: How long each stage took that ran, in their order.
+    """
 
     run: Run
     digest: str
-    """The inputs'."""
     image: Image
     seconds: Mapping[str, float]

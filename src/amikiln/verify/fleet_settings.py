@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 import shlex
 
-from amikiln.machine.ssh import Guest
 from amikiln.model.plan import Plan
+from amikiln.runtime.guest import Guest
 
 INSTANCE_STORAGE = "/mnt/ephemeral/docker"
 DAEMON_JSON = "/etc/docker/daemon.json"

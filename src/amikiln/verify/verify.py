@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 from amikiln import __version__
 from amikiln.catalog.images import record_verdict
 from amikiln.machine import instance, upload
-from amikiln.machine.ssh import Guest, GuestCommandFailed
 from amikiln.model.image import Image
 from amikiln.model.plan import Plan
 from amikiln.model.run import Run
 from amikiln.model.verdict import CheckResult, Outcome, Verdict, VerdictFile, conclude, serialize
 from amikiln.recipe import digest, render
 from amikiln.runtime.cleanup import Undo
+from amikiln.runtime.guest import Guest, GuestCommandFailed
 from amikiln.session import Session
 from amikiln.verify import fleet_settings
 from amikiln.verify.checks import run as checks
@@ -82,7 +82,7 @@ def _look(subject: checks.Subject, session: Session) -> Iterator[CheckResult]:
     for check in checks.of(subject.plan):
         with session.waiter.span(f"check {checks.name_of(check)}"):
             found = checks.carry_out(check, subject)
-        result = replace(found, evidence=session.masked(found.evidence))
+        result = replace(found, evidence=session.mask(found.evidence))
         session.report.line(described(result))
         yield result
 

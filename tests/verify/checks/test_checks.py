@@ -9,16 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from amikiln.machine import keys
-from amikiln.machine.ssh import GuestCommandFailed, Login
 from amikiln.model.verdict import Outcome
 from amikiln.recipe import render
+from amikiln.runtime.guest import GuestCommandFailed, Login
 from amikiln.verify.checks import run as checks
 from amikiln.verify.checks.own import own_check
 from amikiln.verify.checks.secrets import no_secrets
 from fakes import STORE, FakeGuest, Script, failing, obey, plan, rawjson
 
-LOGIN = Login("127.0.1.2", "ec2-user", keys.Keys(Path("unused")))
+LOGIN = Login("127.0.1.2", "ec2-user", Path("unused"))
 
 
 @pytest.fixture

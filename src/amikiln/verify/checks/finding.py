@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from amikiln.machine.ssh import Guest
 from amikiln.model.plan import Plan
 from amikiln.model.verdict import Outcome
 from amikiln.recipe.render import REMOTE_DIRECTORY
+from amikiln.runtime.guest import Guest
 
 COMMAND_SECONDS = 300
 

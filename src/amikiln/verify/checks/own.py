@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from amikiln.machine.ssh import GuestCommandFailed
 from amikiln.model.verdict import Outcome
+from amikiln.runtime.guest import GuestCommandFailed
 from amikiln.verify.checks.finding import Check, Finding, Subject
 
 CANNOT_TELL = 75

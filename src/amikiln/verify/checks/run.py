@@ -9,9 +9,9 @@ from __future__ import annotations
 import tarfile
 from collections.abc import Mapping
 
-from amikiln.machine.ssh import GuestCommandFailed
 from amikiln.model.plan import Plan
 from amikiln.model.verdict import CheckResult, Outcome
+from amikiln.runtime.guest import GuestCommandFailed
 from amikiln.verify.checks.builder import (
     builder_answers,
     builder_configured,
