@@ -163,6 +163,24 @@ def test_a_build_of_another_image_than_planned_is_refused(tmp_path: Path) -> Non
     assert "second volume" in refused(tmp_path, root_device="/dev/sdz")
 
 
+def test_a_checkout_with_another_recipe_than_amikilns_is_refused(tmp_path: Path) -> None:
+    """Packer would upload the checkout's files, and the digest would be that of amikiln's."""
+    setup = tmp_path / "scripts" / "lib" / "setup.sh"
+    setup.parent.mkdir(parents=True)
+    setup.write_text("#!/bin/sh\n")
+    image, here = tmp_path / "images" / "mine", tmp_path / "packer" / "mine"
+    planned = dataclasses.replace(plan(), context=None)
+    folder.write_folder(here, packer.render_folder(planned.spec, OwnFiles(image, {}, {}), here))
+    assert not (here / "shared").exists()
+    recipe = tmp_path / "src" / "amikiln" / "recipe"
+    shutil.copytree(ROOT / "src" / "amikiln" / "recipe", recipe)
+    source = {"source_ami": planned.source.id, "root_device": planned.source.root_device}
+    folder.write_inputs(here, planned, image, **source)
+    (recipe / "guest" / "lib.sh").write_text("another release's")
+    with pytest.raises(PreflightError, match=r"\.\./src/amikiln/recipe/guest/lib\.sh$"):
+        folder.write_inputs(here, planned, image, **source)
+
+
 def test_the_inputs_are_what_the_folder_lacks(tmp_path: Path) -> None:
     planned = plan()
     assert planned.spec.warm is not None
