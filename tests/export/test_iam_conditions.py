@@ -1,4 +1,4 @@
-"""The policy's resources and conditions: they let a whole cycle through, and each is needed."""
+"""The policy's resources and conditions: they allow a whole cycle, and each of them is needed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from amikiln.export import iam_policy
 from amikiln.export.iam_policy import Scope
 from amikiln.model.result import RunResult
 from bench import Bench, set_up
-from export.iam_judge import ACCOUNT, Judge, Question, allows
+from export.iam_simulator import ACCOUNT, PolicySimulator, Request, allows
 from fakes import failing, spec
 from localcloud.fixture import CloudFixture
 
@@ -26,45 +26,45 @@ STATEMENTS = [statement["Sid"] for statement in POLICY["Statement"]]
 
 
 @dataclass
-class Judged:
-    """An account whose user's calls are judged.
+class Account:
+    """An account in which every call is checked against the policy.
 
     Attributes:
         first: What the first whole cycle did, with the policy.
     """
 
     bench: Bench
-    judge: Judge
+    simulator: PolicySimulator
     first: RunResult
 
 
 @pytest.fixture(scope="module")
-def judged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Judged]:
-    folder = tmp_path_factory.mktemp("judged")
+def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
+    folder = tmp_path_factory.mktemp("account")
     cloud = CloudFixture(folder)
     try:
         with set_up(Bench(cloud, folder)) as bench:
-            judge = Judge(bench, POLICY)
-            yield Judged(bench, judge, bench.cycle())
+            simulator = PolicySimulator(bench, POLICY)
+            yield Account(bench, simulator, bench.cycle())
     finally:
         cloud.stop()
 
 
 @pytest.fixture
-def bench(judged: Judged) -> Iterator[Bench]:
+def bench(account: Account) -> Iterator[Bench]:
     """A session in the shared account, with guests that work at first."""
-    yield judged.bench
-    judged.judge.policy = POLICY
-    judged.bench.script.refuse = lambda command: None
-    judged.bench.script.owner_builder = SPEC.buildkit.builder
+    yield account.bench
+    account.simulator.policy = POLICY
+    account.bench.script.refuse = lambda command: None
+    account.bench.script.owner_builder = SPEC.buildkit.builder
 
 
-def told(bench: Bench, since: int) -> str:
+def read_report(bench: Bench, since: int) -> str:
     return "\n".join(bench.report.said[since:])
 
 
-def without(sid: str) -> dict[str, Any]:
-    """Return the policy without a statement; or, if it has a condition, with one never met."""
+def remove(sid: str) -> dict[str, Any]:
+    """Return the policy without a statement or, if it has a condition, with it never true."""
     policy = deepcopy(POLICY)
     (statement,) = [found for found in policy["Statement"] if found["Sid"] == sid]
     if "Condition" not in statement:
@@ -75,10 +75,8 @@ def without(sid: str) -> dict[str, Any]:
     return policy
 
 
-def test_a_whole_cycle_with_all_that_it_takes_back_is_let_through(
-    judged: Judged, bench: Bench
-) -> None:
-    assert judged.first.skipped == ()
+def test_a_whole_cycle_with_all_its_clean_up_is_allowed(account: Account, bench: Bench) -> None:
+    assert account.first.skipped == ()
     bench.script.refuse = failing("30-builder")
     with pytest.raises(BakeError, match="it broke"):
         bench.cycle(rebake=True)
@@ -89,20 +87,20 @@ def test_a_whole_cycle_with_all_that_it_takes_back_is_let_through(
     bench.script.owner_builder = SPEC.buildkit.builder
     done = bench.cycle(rebake=True)
     assert bench.pointer() == done.image.id
-    assert "removed image" in told(bench, 0)
-    assert "left behind" not in told(bench, 0)
-    assert "not authorized" not in told(bench, 0)
+    assert "removed image" in read_report(bench, 0)
+    assert "left behind" not in read_report(bench, 0)
+    assert "not authorized" not in read_report(bench, 0)
 
 
 def test_a_key_pair_that_never_came_to_be_is_not_asked_to_be_deleted(
-    judged: Judged, bench: Bench
+    account: Account, bench: Bench
 ) -> None:
     """AWS refuses that where a tag is asked for: what is not there carries none."""
     since = len(bench.report.said)
-    judged.judge.policy = without("MakeKeyPair")
+    account.simulator.policy = remove("MakeKeyPair")
     with pytest.raises(BakeError, match="ImportKeyPair failed"):
         bench.cycle(rebake=True)
-    assert "left behind" not in told(bench, since)
+    assert "left behind" not in read_report(bench, since)
 
 
 def test_what_another_spec_made_cannot_be_changed_or_removed() -> None:
@@ -116,16 +114,16 @@ def test_what_another_spec_made_cannot_be_changed_or_removed() -> None:
     }
     assert len(of_ours) > 10
     for action, resource in of_ours:
-        assert allows(POLICY, Question(action, resource, {tag: SPEC.name})), action
-        assert not allows(POLICY, Question(action, resource, {tag: "another"})), action
-        assert not allows(POLICY, Question(action, resource, {})), action
+        assert allows(POLICY, Request(action, resource, {tag: SPEC.name})), action
+        assert not allows(POLICY, Request(action, resource, {tag: "another"})), action
+        assert not allows(POLICY, Request(action, resource, {})), action
 
 
 @pytest.mark.parametrize("sid", [sid for sid in STATEMENTS if sid != "UseOwnSnapshot"])
 def test_without_a_statement_or_with_its_condition_unmet_the_cycle_stops(
-    judged: Judged, bench: Bench, sid: str
+    account: Account, bench: Bench, sid: str
 ) -> None:
-    judged.judge.policy = without(sid)
+    account.simulator.policy = remove(sid)
     with pytest.raises(AmikilnError) as caught:
         bench.cycle(rebake=True)
     refused = re.search(r"not authorized to perform: (\S+) on (\S+)", caught.value.what)
@@ -136,12 +134,12 @@ def test_without_a_statement_or_with_its_condition_unmet_the_cycle_stops(
 
 
 def test_without_its_snapshots_a_failed_image_is_not_swept_whole(
-    judged: Judged, bench: Bench
+    account: Account, bench: Bench
 ) -> None:
     bench.script.owner_builder = "default"
     with pytest.raises(VerifyError, match="builder-answers"):
         bench.cycle(rebake=True)
     since = len(bench.report.said)
-    judged.judge.policy = without("UseOwnSnapshot")
+    account.simulator.policy = remove("UseOwnSnapshot")
     bench.cycle()
-    assert "DeleteSnapshot failed: UnauthorizedOperation" in told(bench, since)
+    assert "DeleteSnapshot failed: UnauthorizedOperation" in read_report(bench, since)

@@ -1,7 +1,7 @@
-"""A whole cycle with exactly the exported policy, and what stops without each action of it.
+"""A whole cycle with exactly the exported policy, and what fails without each of its actions.
 
-The local cloud enforces IAM here, as moto does: by the action alone. What it cannot enforce is
-listed at the end, with the reason.
+The local cloud enforces IAM as moto does, by the action only. What it cannot enforce is listed at
+the end, with the reason.
 """
 
 from __future__ import annotations
@@ -81,17 +81,17 @@ def bench(account: Account) -> Iterator[Bench]:
     account.bench.script.knocks_before_answer = 0
 
 
-def granted(policy: Policy) -> set[str]:
+def list_actions(policy: Policy) -> set[str]:
     return {action for statement in policy["Statement"] for action in statement["Action"]}
 
 
-def without(action: str) -> Policy:
+def remove(action: str) -> Policy:
     """Return the policy with one action taken out of all its statements."""
     policy = deepcopy(POLICY)
     for statement in policy["Statement"]:
         statement["Action"] = [other for other in statement["Action"] if other != action]
     policy["Statement"] = [found for found in policy["Statement"] if found["Action"]]
-    assert granted(policy) == granted(POLICY) - {action}
+    assert list_actions(policy) == list_actions(POLICY) - {action}
     return policy
 
 
@@ -103,7 +103,7 @@ def new_run() -> Run:
     return pipeline.new_run(SPEC.name)
 
 
-def told(bench: Bench, since: int) -> str:
+def read_report(bench: Bench, since: int) -> str:
     return "\n".join(bench.report.said[since:])
 
 
@@ -128,23 +128,23 @@ def test_so_do_the_verbs_that_are_parts_of_it(bench: Bench) -> None:
     (group,) = roll_out(SPEC, image.id, bench.session)
     assert group.follows
     assert status(SPEC, bench.session).published_image == image.id
-    assert "left behind" not in told(bench, since)
+    assert "left behind" not in read_report(bench, since)
 
 
-def test_so_does_taking_back_and_the_next_runs_sweep(bench: Bench) -> None:
+def test_so_do_clean_up_and_the_next_runs_sweep(bench: Bench) -> None:
     since = len(bench.report.said)
     bench.script.refuse = failing("30-builder")
     with pytest.raises(BakeError, match="it broke"):
         bench.cycle(rebake=True, keep_on_error=True)
-    (kept,) = bench.holdings()["instances"]
-    bench.ec2.terminate_instances(InstanceIds=[kept])
+    (instance,) = bench.holdings()["instances"]
+    bench.ec2.terminate_instances(InstanceIds=[instance])
     bench.script.refuse = lambda command: None
     bench.script.owner_builder = "default"
     with pytest.raises(VerifyError):
         bench.cycle(rebake=True)
     bench.script.owner_builder = SPEC.buildkit.builder
     bench.cycle()
-    said = told(bench, since)
+    said = read_report(bench, since)
     for what in ("security group", "key pair", "image"):
         assert f"removed {what}" in said
     assert "left behind" not in said
@@ -186,20 +186,20 @@ STOPS: dict[str, Callable[[Bench], None]] = {
     "ssm:GetParametersByPath": a_proven_image_is_there,
     "ssm:PutParameter": a_proven_image_is_there,
 }
-"""What stops the cycle, and the shortest cycle that it stops."""
+"""Actions without which a cycle stops, and the shortest such cycle."""
 
 STOPS_THE_NEXT = "ssm:DeleteParameter"
-TAKES_BACK = ("ec2:DeleteKeyPair", "ec2:DeleteSecurityGroup", "ec2:TerminateInstances")
+CLEANS_UP = ("ec2:DeleteKeyPair", "ec2:DeleteSecurityGroup", "ec2:TerminateInstances")
 SWEEPS = ("ec2:DeregisterImage", "ec2:DeleteSnapshot")
 EXPLAINS = "ec2:GetConsoleOutput"
-"""Without these a cycle goes on, or fails as it does anyway; each has its own test."""
+"""Without these a cycle continues, or fails with the same error; each has its own test."""
 
 
 @pytest.mark.parametrize("action", STOPS)
 def test_without_it_the_cycle_stops_and_says_what_to_allow(
     account: Account, bench: Bench, action: str
 ) -> None:
-    account.user.allow(without(action))
+    account.user.allow(remove(action))
     with pytest.raises(AmikilnError) as caught:
         STOPS[action](bench)
     error = caught.value
@@ -214,33 +214,33 @@ def test_without_it_the_cycle_stops_and_says_what_to_allow(
 def test_without_deleting_parameters_a_second_run_cannot_take_the_lease(
     account: Account, bench: Bench
 ) -> None:
-    # A name of its own: the lease that is not given back would block the other tests.
+    # Another name, because the lease is not released and would block the other tests.
     wanted = spec(name="one-term")
     bench.script.refuse = failing("steps/")
     with pytest.raises(BakeError):
         bench.cycle(wanted)
-    account.user.allow(without(STOPS_THE_NEXT))
+    account.user.allow(remove(STOPS_THE_NEXT))
     with pytest.raises(AmikilnError, match="DeleteParameter failed") as caught:
         bench.cycle(wanted)
     assert "allow ssm:DeleteParameter" in (caught.value.hint or "")
 
 
-@pytest.mark.parametrize("action", TAKES_BACK)
-def test_without_it_what_was_made_is_not_taken_back_and_that_is_said(
+@pytest.mark.parametrize("action", CLEANS_UP)
+def test_without_it_resources_are_left_behind_and_reported(
     account: Account, bench: Bench, action: str
 ) -> None:
     since = len(bench.report.said)
     bench.script.refuse = failing("steps/")
-    account.user.allow(without(action))
+    account.user.allow(remove(action))
     with pytest.raises(BakeError, match="it broke"):
         bench.cycle(rebake=True)
-    said = told(bench, since)
+    said = read_report(bench, since)
     assert "left behind: " in said
     assert f"not authorized to perform: {action}" in said
 
 
 @pytest.mark.parametrize("action", SWEEPS)
-def test_without_it_the_sweep_leaves_a_failed_image_and_says_so(
+def test_without_it_the_sweep_reports_the_image_that_it_cannot_remove(
     account: Account, bench: Bench, action: str
 ) -> None:
     bench.script.owner_builder = "default"
@@ -248,17 +248,17 @@ def test_without_it_the_sweep_leaves_a_failed_image_and_says_so(
         bench.cycle(rebake=True)
     image = caught.value.what.split()[0]
     since = len(bench.report.said)
-    account.user.allow(without(action))
+    account.user.allow(remove(action))
     bench.cycle()
     refused = f"cannot remove image {image} of a dead run: {operation(action)} failed: "
-    assert refused in told(bench, since)
+    assert refused in read_report(bench, since)
 
 
-def test_without_the_console_a_machine_that_lets_nobody_in_is_explained_less(
+def test_without_the_console_a_machine_that_refuses_ssh_is_explained_less(
     account: Account, bench: Bench
 ) -> None:
     bench.script.knocks_before_answer = 10**9
-    account.user.allow(without(EXPLAINS))
+    account.user.allow(remove(EXPLAINS))
     with pytest.raises(AmikilnError, match="Connection refused") as caught:
         bench.cycle(spec(deadlines={"boot_seconds": 1}), rebake=True)
     assert "its console could not be read: GetConsoleOutput failed: " in caught.value.what
@@ -269,27 +269,27 @@ def test_without_the_console_a_machine_that_lets_nobody_in_is_explained_less(
 NOT_ENFORCED = {
     "sts:GetCallerIdentity": "AWS allows it to everybody, and so does moto",
 }
-"""Actions that are allowed whatever a policy says."""
+"""Actions that are always allowed."""
 
 NOT_CHECKED = {
-    "aws:RequestTag/amikiln:image": "moto knows no values for a request's conditions",
-    "aws:RequestedRegion": "moto knows no values for a request's conditions",
-    "aws:ResourceTag/amikiln:image": "moto knows no values for a request's conditions",
-    "ec2:CreateAction": "moto asks for no ec2:CreateTags where tags come with what is made",
-    "ec2:Owner": "moto knows no values for a request's conditions",
+    "aws:RequestTag/amikiln:image": "moto does not evaluate conditions",
+    "aws:RequestedRegion": "moto does not evaluate conditions",
+    "aws:ResourceTag/amikiln:image": "moto does not evaluate conditions",
+    "ec2:CreateAction": "moto requires no ec2:CreateTags for tags of a new resource",
+    "ec2:Owner": "moto does not evaluate conditions",
 }
-"""Condition keys that moto passes over, as it does with the resources of a statement."""
+"""Condition keys that moto ignores; it ignores a statement's resources too."""
 
 
-def test_every_action_is_shown_to_be_needed_or_named_as_not_enforced() -> None:
-    shown = [*STOPS, STOPS_THE_NEXT, *TAKES_BACK, *SWEEPS, EXPLAINS, *NOT_ENFORCED]
-    assert sorted(shown) == sorted(granted(POLICY))
+def test_every_action_is_shown_to_be_needed_or_listed_as_not_enforced() -> None:
+    shown = [*STOPS, STOPS_THE_NEXT, *CLEANS_UP, *SWEEPS, EXPLAINS, *NOT_ENFORCED]
+    assert sorted(shown) == sorted(list_actions(POLICY))
 
 
 def test_an_action_that_is_not_enforced_is_done_without_a_policy(
     account: Account, bench: Bench
 ) -> None:
-    account.user.allow(without("sts:GetCallerIdentity"))
+    account.user.allow(remove("sts:GetCallerIdentity"))
     assert bench.session.cloud.account == "123456789012"
     bench.cycle()
 
@@ -315,4 +315,4 @@ def test_a_condition_is_really_not_checked(account: Account, bench: Bench) -> No
 
 def test_encryption_is_not_enforced() -> None:
     """The local cloud encrypts nothing: no call asks for a key, and none is granted here."""
-    assert not any(action.startswith("kms:") for action in granted(POLICY))
+    assert not any(action.startswith("kms:") for action in list_actions(POLICY))

@@ -1,4 +1,4 @@
-"""The exported policy: what it names, what limits it, and that the kept copy is current."""
+"""The exported policy: its resources, its conditions, and that the checked-in copy is current."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def allowing(found: dict[str, Any], action: str) -> list[dict[str, Any]]:
     return [statement for statement in found.values() if action in statement["Action"]]
 
 
-def test_the_kept_copy_is_what_the_command_prints() -> None:
+def test_the_checked_in_copy_is_what_the_command_prints() -> None:
     printed = CliRunner().invoke(main.app, ["export", "iam-policy", str(IMAGE)])
     assert printed.exit_code == 0
     assert printed.stdout == (ROOT / "terraform" / "aws" / "build-policy.json").read_text()
@@ -87,7 +87,7 @@ def test_names_are_letters_and_digits_sorted_and_unique() -> None:
     assert all(name.isalnum() for name in names)
 
 
-def test_only_what_knows_no_resource_level_is_allowed_on_everything() -> None:
+def test_only_actions_without_resource_level_permissions_are_allowed_on_everything() -> None:
     everywhere = [s for s in statements(spec()).values() if "*" in s["Resource"]]
     (look,) = everywhere
     actions = [action.partition(":")[2] for action in look["Action"]]
@@ -95,7 +95,7 @@ def test_only_what_knows_no_resource_level_is_allowed_on_everything() -> None:
     assert look["Condition"] == {"StringEquals": {"aws:RequestedRegion": "us-east-1"}}
 
 
-def test_all_that_makes_changes_or_removes_asks_for_the_images_tag() -> None:
+def test_all_actions_that_create_change_or_delete_require_the_images_tag() -> None:
     found = statements(spec())
     free = {
         (action, resource.rpartition(":")[2])
@@ -104,7 +104,7 @@ def test_all_that_makes_changes_or_removes_asks_for_the_images_tag() -> None:
         if action.startswith(tuple(f"ec2:{word}" for word in CHANGING))
         and not any("amikiln:image" in key for key in condition_keys(statement))
     }
-    # What is only used by these: nothing is changed of it.
+    # These only use the resource.
     assert free == {
         ("ec2:CreateSecurityGroup", "vpc/*"),
         ("ec2:RunInstances", "image/*"),
@@ -124,7 +124,7 @@ def condition_keys(statement: dict[str, Any]) -> list[str]:
     return [key for test in statement.get("Condition", {}).values() for key in test]
 
 
-def test_tags_are_allowed_on_ones_own_and_in_the_calls_that_make_something() -> None:
+def test_tagging_is_allowed_on_own_resources_and_in_calls_that_create_one() -> None:
     found = allowing(statements(spec()), "ec2:CreateTags")
     kinds = {s["Sid"]: sorted(r.rpartition(":")[2] for r in s["Resource"]) for s in found}
     assert kinds == {

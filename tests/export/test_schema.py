@@ -53,7 +53,7 @@ def test_the_schema_that_is_checked_in_is_current(file: Path, text: str) -> None
     assert file.read_text() == text
 
 
-def test_a_kept_verdict_fits_its_schema() -> None:
+def test_a_written_verdict_matches_its_schema() -> None:
     wanted = json.loads(schema.render_verdict_schema())
     jsonschema.Draft202012Validator.check_schema(wanted)
     for checks in (A_VERDICT.checks, ()):

@@ -1,4 +1,4 @@
-"""What Terraform is told of a spec, and that it asks for nothing else of it."""
+"""The values that Terraform gets from a spec, and that it needs no others."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Holds each call against a policy, with resources and conditions, as AWS says it does.
+"""Checks each call against a policy, with its resources and conditions, as AWS documents it.
 
-moto judges by the action alone. This asks for every resource that the Service Authorization
-Reference lists for a call, with the tags and the owner that it has in the local cloud then:
+moto looks at the action only. This checks every resource that the Service Authorization Reference
+lists for a call, with the tags and the owner that it has in the local cloud at that moment:
 https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html
 https://docs.aws.amazon.com/service-authorization/latest/reference/list_awssystemsmanager.html
 """
@@ -39,7 +39,7 @@ USED: dict[str, dict[str, str]] = {
     "StopInstances": {"instance": "InstanceIds"},
     "TerminateInstances": {"instance": "InstanceIds"},
 }
-"""What is there already that a call of EC2's uses or changes, and where it is named."""
+"""The existing resources that a call to EC2 uses or changes, and the parameters that name them."""
 
 MADE = {
     "CreateImage": ("image", "snapshot"),
@@ -48,70 +48,72 @@ MADE = {
     "RunInstances": ("instance", "network-interface", "volume"),
 }
 KINDS = {"ami": "image", "i": "instance"}
-"""What CreateTags is called for, by the ids' first part."""
+"""What CreateTags is called for, by the prefix of its id."""
 
 
 @dataclass(frozen=True)
-class Question:
-    """What AWS asks of a policy: may this be done to that, under these circumstances?"""
+class Request:
+    """What IAM decides on: an action, a resource, and the values of condition keys."""
 
     action: str
     resource: str
     context: Mapping[str, str] = field(default_factory=dict)
 
 
-class Judge:
-    """Refuses what a policy does not allow, before it is sent.
+class PolicySimulator:
+    """Refuses calls that a policy does not allow, before they are sent.
 
     Attributes:
-        policy: Can be changed at any time.
+        policy: It can be replaced at any time.
     """
 
     def __init__(self, bench: Bench, policy: dict[str, Any]) -> None:
         self.policy = policy
         self._ec2 = bench.ec2
         for client in bench.clients():
-            client.meta.events.register("provide-client-params.*.*", self._called)
+            client.meta.events.register("provide-client-params.*.*", self._check_call)
 
-    def _called(self, params: dict[str, Any], model: Any, **other: Any) -> None:
+    def _check_call(self, params: dict[str, Any], model: Any, **other: Any) -> None:
         service = model.service_model.signing_name
-        for question in self._questions(service, model.name, params):
-            if not allows(self.policy, question):
-                message = f"not authorized to perform: {question.action} on {question.resource}"
+        for request in self._list_requests(service, model.name, params):
+            if not allows(self.policy, request):
+                message = f"not authorized to perform: {request.action} on {request.resource}"
                 answer: Any = {"Error": {"Code": "UnauthorizedOperation", "Message": message}}
                 raise ClientError(answer, model.name)
 
-    def _questions(self, service: str, call: str, params: dict[str, Any]) -> Iterator[Question]:
+    def _list_requests(self, service: str, call: str, params: dict[str, Any]) -> Iterator[Request]:
         action = f"{service}:{call}"
         if service == "ssm":
             path = params.get("Name") or params["Path"]
-            yield Question(action, f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter{path}")
+            yield Request(action, f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter{path}")
         elif call.startswith("Describe"):
-            yield Question(action, "*")
+            yield Request(action, "*")
         elif call == "CreateTags":
             tags = request_tags(params["Tags"])
             for name in params["Resources"]:
                 kind = KINDS[name.partition("-")[0]]
-                yield Question(action, arn(kind, name), self._context(kind, name) | tags)
+                yield Request(action, arn(kind, name), self._find_context(kind, name) | tags)
         else:
-            yield from self._of_things(action, call, params)
+            yield from self._list_for_resources(action, call, params)
 
-    def _of_things(self, action: str, call: str, params: dict[str, Any]) -> Iterator[Question]:
+    def _list_for_resources(
+        self, action: str, call: str, params: dict[str, Any]
+    ) -> Iterator[Request]:
         for kind, key in USED.get(call, {}).items():
             names = params[key] if isinstance(params[key], list) else [params[key]]
             for name in names:
-                yield Question(action, arn(kind, name), self._context(kind, name))
+                yield Request(action, arn(kind, name), self._find_context(kind, name))
         tagged = {
             given["ResourceType"]: request_tags(given["Tags"])
             for given in params.get("TagSpecifications", [])
         }
         for kind in MADE.get(call, ()):
-            yield Question(action, arn(kind, "*"), tagged.get(kind, {}))
+            yield Request(action, arn(kind, "*"), tagged.get(kind, {}))
         for kind, tags in tagged.items():
-            yield Question("ec2:CreateTags", arn(kind, "*"), tags | {"ec2:CreateAction": call})
+            yield Request("ec2:CreateTags", arn(kind, "*"), tags | {"ec2:CreateAction": call})
 
-    def _context(self, kind: str, name: str) -> dict[str, str]:
-        """Return what is known of a resource; of one that is not there, nothing."""
+    def _find_context(self, kind: str, name: str) -> dict[str, str]:
+        """Return a resource's condition keys; none if it does not exist."""
         if kind == "key-pair":
             by_name = [{"Name": "key-name", "Values": [name]}]
             pairs = self._ec2.describe_key_pairs(Filters=by_name)["KeyPairs"]
@@ -136,12 +138,12 @@ def request_tags(tags: list[dict[str, str]]) -> dict[str, str]:
     return {f"aws:RequestTag/{tag['Key']}": str(tag["Value"]) for tag in tags}
 
 
-def allows(policy: dict[str, Any], question: Question) -> bool:
-    """Tell whether some statement allows it; there are no others than Allow in ours."""
-    context = {"aws:RequestedRegion": REGION, **question.context}
+def allows(policy: dict[str, Any], request: Request) -> bool:
+    """Return whether a statement allows the request; our policies have no Deny."""
+    context = {"aws:RequestedRegion": REGION, **request.context}
     return any(
-        question.action in statement["Action"]
-        and any(fnmatchcase(question.resource, pattern) for pattern in statement["Resource"])
+        request.action in statement["Action"]
+        and any(fnmatchcase(request.resource, pattern) for pattern in statement["Resource"])
         and all(
             context.get(key) in (wanted if isinstance(wanted, list) else [wanted])
             for key, wanted in statement.get("Condition", {}).get("StringEquals", {}).items()
