@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from amikiln.verify.build_log import Step, compare, steps_of
+from amikiln.verify.build_log import Step, compare_builds, read_steps
 from fakes import COLD, WARM, rawjson
 
 CASES = Path(__file__).parents[1] / "cases" / "rawjson"
@@ -38,7 +38,7 @@ def test_pulls_contexts_and_exports_are_no_steps_of_the_build() -> None:
         "[compile 3/3] COPY --from=other /a /b",
         "[test stage-1 1/2] WORKDIR /src",
     ]
-    found = steps_of(rawjson(*((name, 1.0) for name in names)))
+    found = read_steps(rawjson(*((name, 1.0) for name in names)))
     assert [step.name for step in found] == names[-3:]
 
 
@@ -49,41 +49,47 @@ def test_a_step_that_is_reported_many_times_counts_once() -> None:
         vertex("sha256:1", "[1/1] RUN make", started=START, completed=LATER),
         vertex("sha256:1", "[1/1] RUN make", started=START, completed=LATER),
     ]
-    assert steps_of("\n".join(reports)) == (Step("sha256:1", "[1/1] RUN make", False, 30.5),)
+    assert read_steps("\n".join(reports)) == (Step("sha256:1", "[1/1] RUN make", False, 30.5),)
 
 
 def test_a_hit_is_known_as_one_only_at_its_end() -> None:
     begun = vertex("sha256:1", "[1/1] RUN make", started=START)
     ended = vertex("sha256:1", "[1/1] RUN make", started=START, completed=LATER, cached=True)
-    assert steps_of(f"{begun}\n{ended}\n") == (Step("sha256:1", "[1/1] RUN make", True, 0.0),)
-    assert steps_of(begun) == (Step("sha256:1", "[1/1] RUN make", False, 0.0),)
+    assert read_steps(f"{begun}\n{ended}\n") == (Step("sha256:1", "[1/1] RUN make", True, 0.0),)
+    assert read_steps(begun) == (Step("sha256:1", "[1/1] RUN make", False, 0.0),)
 
 
 def test_of_several_attempts_the_one_that_worked_it_out_counts() -> None:
     ran = vertex("sha256:1", "[1/1] RUN make", started=START, completed=LATER)
     found_again = vertex("sha256:1", "[1/1] RUN make", started=START, completed=LATER, cached=True)
-    assert steps_of(f"{ran}\n{found_again}\n") == (Step("sha256:1", "[1/1] RUN make", False, 30.5),)
+    assert read_steps(f"{ran}\n{found_again}\n") == (
+        Step("sha256:1", "[1/1] RUN make", False, 30.5),
+    )
 
 
 def test_what_else_is_printed_is_no_report() -> None:
-    assert steps_of('WARN: no output\n{"statuses":[{"id":"x"}]}\n') == ()
+    assert read_steps('WARN: no output\n{"statuses":[{"id":"x"}]}\n') == ()
 
 
 def test_half_a_report_is_a_fault() -> None:
     with pytest.raises(ValueError, match="Unterminated"):
-        steps_of('{"vertexes":[{"digest":"sha2')
+        read_steps('{"vertexes":[{"digest":"sha2')
 
 
 def test_all_hits_save_all_the_time() -> None:
-    found = compare(steps_of(COLD), steps_of(WARM))
+    found = compare_builds(read_steps(COLD), read_steps(WARM))
     assert (found.hits, found.steps, found.time_share) == (2, 2, 1.0)
     assert (found.cold_seconds, found.warm_seconds, found.missed) == (30.5, 0.0, ())
 
 
 def test_a_missed_long_step_weighs_more_than_a_short_one() -> None:
     cold = [Step("m1", "RUN make", False, 90.0), Step("c2", "COPY . .", False, 10.0)]
-    short = compare(cold, [Step("m1", "RUN make", True, 0.0), Step("c2", "COPY . .", False, 9.0)])
-    long = compare(cold, [Step("m1", "RUN make", False, 95.0), Step("c2", "COPY . .", True, 0.0)])
+    short = compare_builds(
+        cold, [Step("m1", "RUN make", True, 0.0), Step("c2", "COPY . .", False, 9.0)]
+    )
+    long = compare_builds(
+        cold, [Step("m1", "RUN make", False, 95.0), Step("c2", "COPY . .", True, 0.0)]
+    )
     assert (short.hit_share, long.hit_share) == (0.5, 0.5)
     assert short.time_share == 0.9
     assert round(long.time_share, 3) == round(10 / 105, 3)
@@ -91,20 +97,20 @@ def test_a_missed_long_step_weighs_more_than_a_short_one() -> None:
 
 
 def test_without_a_record_of_the_bake_each_step_counts_the_same() -> None:
-    found = compare([], [Step("a", "a", True, 0.0), Step("b", "b", True, 0.0)])
+    found = compare_builds([], [Step("a", "a", True, 0.0), Step("b", "b", True, 0.0)])
     assert (found.time_share, found.cold_seconds) == (1.0, 0.0)
-    assert compare([], [Step("a", "a", False, 3.0)]).time_share == 0.0
-    assert compare([], []).hit_share == 0.0
+    assert compare_builds([], [Step("a", "a", False, 3.0)]).time_share == 0.0
+    assert compare_builds([], []).hit_share == 0.0
 
 
 def test_a_step_is_known_by_its_digest_and_else_by_its_name() -> None:
     cold = [Step("1", "[a source 2/2] RUN tar", False, 5.0), Step("2", "COPY . .", False, 2.0)]
     warm = [Step("1", "[b source 2/2] RUN tar", True, 0.0), Step("9", "COPY . .", False, 1.0)]
-    assert compare(cold, warm).time_share == 5 / 7
+    assert compare_builds(cold, warm).time_share == 5 / 7
 
 
 def test_what_real_buildx_says_of_a_cold_and_a_warm_build() -> None:
-    cold, warm = (steps_of((CASES / f"{name}.rawjson").read_text()) for name in ("cold", "warm"))
-    found = compare(cold, warm)
+    cold, warm = (read_steps((CASES / f"{name}.rawjson").read_text()) for name in ("cold", "warm"))
+    found = compare_builds(cold, warm)
     assert (found.hits, found.steps, found.time_share) == (17, 17, 1.0)
     assert (found.cold_seconds, found.warm_seconds) == (663.16, 0.0)

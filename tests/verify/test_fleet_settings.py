@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from amikiln.runtime.guest import Login
-from amikiln.verify import fleet_settings
+from amikiln.verify.fleet_settings import apply_fleet_settings
 from fakes import FakeGuest, Script, plan
 
 LOGIN = Login("127.0.1.2", "ec2-user", Path("unused"))
@@ -17,7 +17,7 @@ LOGIN = Login("127.0.1.2", "ec2-user", Path("unused"))
 
 def applied(**fleet: object) -> list[str]:
     script = Script()
-    fleet_settings.apply(plan(fleet=fleet), FakeGuest(LOGIN, script))
+    apply_fleet_settings(plan(fleet=fleet), FakeGuest(LOGIN, script))
     return script.asked
 
 
@@ -55,7 +55,7 @@ def test_what_daemon_json_says_already_stays() -> None:
 
     script = Script()
     wanted = plan(fleet={"instance_storage": True})
-    fleet_settings.apply(wanted, Configured(LOGIN, script))
+    apply_fleet_settings(wanted, Configured(LOGIN, script))
     assert '{"log-driver": "journald", "data-root"' in script.asked[1]
 
 
@@ -67,5 +67,5 @@ def test_a_daemon_json_that_cannot_be_read_is_not_written_over() -> None:
 
     script = Script()
     with pytest.raises(ValueError, match="property name"):
-        fleet_settings.apply(plan(fleet={"instance_storage": True}), Broken(LOGIN, script))
+        apply_fleet_settings(plan(fleet={"instance_storage": True}), Broken(LOGIN, script))
     assert len(script.asked) == 1

@@ -1,7 +1,7 @@
-"""How warm a build was: what BuildKit said of its steps, counted and weighed by time.
+"""How warm a build was: the steps in BuildKit's log, counted and weighed by time.
 
-Its progress as rawjson is a list of reports; each tells of some steps ("vertexes") what is known
-by then. https://pkg.go.dev/github.com/moby/buildkit/client#SolveStatus
+The log is its progress as rawjson: one report after another, each with what is known of some
+steps ("vertexes") by then. https://pkg.go.dev/github.com/moby/buildkit/client#SolveStatus
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-OWN = re.compile(r"\[([^\]]* )?\d+/\d+\] (?!FROM )")
+OWN_STEP = re.compile(r"\[([^\]]* )?\d+/\d+\] (?!FROM )")
 """The names of a build's own steps: ``[STAGE 2/5] RUN ...``, with ``TARGET STAGE`` where a bake
-has several targets. All else is a pull, an export, a context or a login.
+has several targets. Anything else is a pull, an export, a context or a login.
 
 https://github.com/moby/buildkit/blob/v0.26.3/frontend/dockerfile/dockerfile2llb/convert.go
 """
@@ -28,7 +28,7 @@ class Step:
 
     Attributes:
         digest: The same in every build, unless it is made from what a client sends.
-        cached: Nothing of it was carried out.
+        cached: It came from the cache and did not run.
         seconds: How long it ran.
     """
 
@@ -40,15 +40,15 @@ class Step:
 
 @dataclass(frozen=True)
 class Warmth:
-    """A build on a cold machine, against the same build at the bake.
+    """A build on a machine that never built anything, compared with the same build at the bake.
 
     Attributes:
-        hits: How many of its steps came out of the cache.
+        hits: How many of its steps came from the cache.
         steps: How many it has.
-        time_share: Of the seconds that its steps took at the bake, how much the hits saved.
+        time_share: The share of the time that its steps took at the bake which the hits saved.
         cold_seconds: What its steps took at the bake.
         warm_seconds: What they took on the machine.
-        missed: The names of those that were carried out.
+        missed: The names of the steps that ran.
     """
 
     hits: int
@@ -63,14 +63,14 @@ class Warmth:
         return self.hits / self.steps if self.steps else 0.0
 
 
-def steps_of(rawjson: str) -> tuple[Step, ...]:
-    """Return a build's own steps, in the order in which they were first told of.
+def read_steps(rawjson: str) -> tuple[Step, ...]:
+    """Return a build's own steps, in the order in which they were first reported.
 
-    A step that was reported several times counts once, and so does one that was tried again:
+    A step that was reported several times counts once, and so does one that ran several times:
     it took as long as its longest run, and is cached only if it never ran.
 
     Args:
-        rawjson: What ``--progress rawjson`` printed, lines of several builds one after another.
+        rawjson: The output of ``--progress rawjson``, of one build or several.
 
     Raises:
         ValueError: It cannot be read.
@@ -78,11 +78,11 @@ def steps_of(rawjson: str) -> tuple[Step, ...]:
     by_digest: dict[str, Step] = {}
     for vertex in _vertexes(rawjson):
         name, digest = str(vertex.get("name", "")), str(vertex["digest"])
-        if not OWN.match(name) or "started" not in vertex:
+        if not OWN_STEP.match(name) or "started" not in vertex:
             continue
         known = by_digest.get(digest)
         if "completed" not in vertex:
-            # It is cached or not only once it has ended; one that never ends is no hit.
+            # Whether it is cached is known at its end only; one that never ends is not a hit.
             by_digest.setdefault(digest, Step(digest, name, False, 0.0))
         elif vertex.get("cached"):
             if known is None or known.seconds == 0.0:
@@ -93,10 +93,10 @@ def steps_of(rawjson: str) -> tuple[Step, ...]:
     return tuple(by_digest.values())
 
 
-def compare(cold: Iterable[Step], warm: Iterable[Step]) -> Warmth:
-    """Weigh a build's steps by what the same ones took when they were carried out.
+def compare_builds(cold: Iterable[Step], warm: Iterable[Step]) -> Warmth:
+    """Weigh a build's steps by how long the same steps took when they ran.
 
-    Steps are matched by digest, and by name where that covers the context: it is new each time.
+    Steps are matched by digest, else by name: the context has a new digest each time.
 
     Args:
         cold: The steps at the bake; none where it had no warm build.

@@ -1,4 +1,4 @@
-"""What the fleet's machines change about Docker at boot, done to a machine that is verified.
+"""The changes that the fleet's machines make to Docker at boot, made on the machine to verify.
 
 As the Elastic CI Stack's bk-configure-docker.sh does it:
 https://github.com/buildkite/elastic-ci-stack-for-aws/blob/main/packer/linux/stack/conf/bin/bk-configure-docker.sh
@@ -17,12 +17,12 @@ DAEMON_JSON = "/etc/docker/daemon.json"
 COMMAND_SECONDS = 300
 
 
-def apply(plan: Plan, guest: Guest) -> None:
-    """Let a machine's Docker be as the spec says that the fleet's is; nothing by default.
+def apply_fleet_settings(plan: Plan, guest: Guest) -> None:
+    """Configure a machine's Docker as the spec says the fleet does; by default nothing changes.
 
     Args:
-        plan: Says so in ``[fleet]``.
-        guest: A machine that was booted from the candidate.
+        plan: Its spec's ``[fleet]`` has the settings.
+        guest: A machine that was booted from the image.
 
     Raises:
         GuestCommandFailed: Docker does not start with these settings.

@@ -1,4 +1,4 @@
-"""Verify: a fresh machine boots from the candidate and is looked at. No image is believed."""
+"""Verify: a machine of its own boots from the image, and every check looks at it."""
 
 from __future__ import annotations
 
@@ -17,27 +17,29 @@ from amikiln.recipe import digest, render
 from amikiln.runtime.cleanup import Undo
 from amikiln.runtime.guest import Guest, GuestCommandFailed
 from amikiln.session import Session
-from amikiln.verify import fleet_settings
-from amikiln.verify.checks import run as checks
+from amikiln.verify.checks.finding import Subject
+from amikiln.verify.checks.run import list_checks, run_check
+from amikiln.verify.fleet_settings import apply_fleet_settings
 
 MARKS = {Outcome.PASS: "ok  ", Outcome.FAIL: "FAIL", Outcome.UNKNOWN: "??  "}
 
 
 def verify(image: Image, plan: Plan, run: Run, session: Session) -> VerdictFile:
-    """Boot an image on a machine of its own and carry out all checks.
+    """Boot an image on a machine of its own and run all checks.
 
     Args:
-        image: The candidate.
-        plan: What it was to become.
-        run: Whose machine it is.
+        image: The image to verify.
+        plan: What it should be.
+        run: The run that the machine belongs to.
         session: Where to boot it.
 
     Returns:
-        The verdict, whatever it is; its result and its hash are tagged on the image, and with a
-        pass the inputs' digest, where another tool than ours made the image and could not.
+        The verdict, whatever its outcome, which is tagged on the image together with the file's
+        hash. An image that passed and was made by another tool gets the inputs' digest as a tag,
+        too.
 
     Raises:
-        AmikilnError: The candidate did not boot, or nobody could log in.
+        AmikilnError: The image did not boot, or nobody could log in.
     """
     with Undo(session.report) as undo:
         machine = instance.start(
@@ -49,9 +51,9 @@ def verify(image: Image, plan: Plan, run: Run, session: Session) -> VerdictFile:
             image_id=image.id,
             like_the_fleets=True,
         )
-        fleet_settings.apply(plan, machine.guest)
-        subject = _subject(machine.guest, image, plan)
-        results = tuple(_look(subject, session))
+        apply_fleet_settings(plan, machine.guest)
+        subject = _describe_subject(machine.guest, image, plan)
+        results = tuple(_run_checks(subject, session))
     verdict = Verdict(
         image_id=image.id,
         digest=subject.image_digest,
@@ -67,40 +69,40 @@ def verify(image: Image, plan: Plan, run: Run, session: Session) -> VerdictFile:
     return file
 
 
-def _subject(guest: Guest, image: Image, plan: Plan) -> checks.Subject:
-    subject = checks.Subject(guest, plan, image.digest)
+def _describe_subject(guest: Guest, image: Image, plan: Plan) -> Subject:
+    subject = Subject(guest, plan, image.digest)
     if plan.digest != image.digest:
-        subject = replace(subject, plan=_as_baked(subject))
-    # An image without the tag, of Packer's: its manifest has to lead to the digest all the same.
+        subject = replace(subject, plan=_restore_plan(subject))
+    # Packer's images have no tag: their manifest has to lead to the digest all the same.
     return replace(subject, image_digest=image.digest or subject.plan.digest)
 
 
-def _look(subject: checks.Subject, session: Session) -> Iterator[CheckResult]:
-    guest = subject.guest
-    upload.send_recipe(render.render_recipe(subject.plan), guest, session)
-    upload.send_build(subject.plan, guest, session)
-    for check in checks.of(subject.plan):
-        with session.waiter.span(f"check {checks.name_of(check)}"):
-            found = checks.carry_out(check, subject)
-        result = replace(found, evidence=session.mask(found.evidence))
-        session.report.line(described(result))
-        yield result
+def _restore_plan(subject: Subject) -> Plan:
+    """Return the plan with the container images' digests that the image's manifest names.
 
-
-def _as_baked(subject: checks.Subject) -> Plan:
-    """Return the plan with the digests that its tags had at the bake, as the image names them.
-
-    They are believed only if they lead to the digest that the image was tagged with: a check
-    compares.
+    What their tags mean may have changed since the bake. The manifest is not trusted: a check
+    compares the restored plan's digest with the one that the image was tagged with.
     """
     try:
-        return digest.as_baked(subject.plan, subject.manifest()["planned"])
+        return digest.as_baked(subject.plan, subject.read_manifest()["planned"])
     except (GuestCommandFailed, KeyError, TypeError, AttributeError, ValueError):
-        # The checks will say what is wrong with its manifest.
+        # The checks will say what is wrong with the manifest.
         return subject.plan
 
 
-def described(result: CheckResult) -> str:
-    """Return a check's result in one line, and its hint if there is need for one."""
+def _run_checks(subject: Subject, session: Session) -> Iterator[CheckResult]:
+    upload.send_recipe(render.render_recipe(subject.plan), subject.guest, session)
+    upload.send_build(subject.plan, subject.guest, session)
+    for check in list_checks(subject.plan):
+        with session.waiter.span(f"check {check.name}"):
+            result = run_check(check, subject)
+        # A build may print the secrets that it was given.
+        result = replace(result, evidence=session.mask(result.evidence))
+        session.report.line(describe_result(result))
+        yield result
+
+
+def describe_result(result: CheckResult) -> str:
+    """Return a check's result on one line, with its hint if it has one."""
     line = f"{MARKS[result.outcome]} {result.name}: {result.evidence}"
     return line + (f" -- {result.hint}" if result.hint else "")

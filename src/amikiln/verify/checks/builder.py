@@ -1,4 +1,4 @@
-"""The builder: up by itself, its owner's, and configured as planned; for either driver."""
+"""The builder: it starts by itself, its owner can use it, and it is configured as planned."""
 
 from __future__ import annotations
 
@@ -9,10 +9,16 @@ import tarfile
 import tomllib
 
 from amikiln.model.canonical import canonical_json
-from amikiln.model.verdict import Outcome
 from amikiln.recipe import render
 from amikiln.verify.checks import service
-from amikiln.verify.checks.finding import Finding, Subject, compared, until
+from amikiln.verify.checks.finding import (
+    Finding,
+    Subject,
+    compare,
+    failed,
+    passed,
+    wait_until,
+)
 
 GC_WORDS = {True: "gc on", False: "gc off"}
 DRIVERS = {"docker-container": "docker-container", "systemd": "remote"}
@@ -20,32 +26,32 @@ DRIVERS = {"docker-container": "docker-container", "systemd": "remote"}
 
 
 def builder_up(subject: Subject) -> Finding:
-    """The builder came back by itself, within its bound, as it was baked."""
+    """The builder came back by itself, in time, as it was baked."""
     if subject.plan.spec.buildkit.driver == "systemd":
-        return service.up(subject)
+        return service.check_service(subject)
     container = _container(subject)
     bound = subject.plan.spec.verify.builder_up_seconds
     runs = f"docker inspect --format '{{{{.State.Running}}}}' {container} | grep -x true"
     found = subject.ask(
-        f"{until(runs, bound)} || true; docker inspect --format '{{{{.State.Status}}}}"
+        f"{wait_until(runs, bound)} || true; docker inspect --format '{{{{.State.Status}}}}"
         " {{.HostConfig.RestartPolicy.Name}} {{.HostConfig.NetworkMode}} {{.Config.Image}}'"
         f" {container}",
         timeout_seconds=bound + 60,
     ).split()
     wanted = ["running", "always", "host", subject.plan.buildkit.by_digest]
-    return compared(found, wanted, "status, restart policy, network, image")
+    return compare(found, wanted, "status, restart policy, network, image")
 
 
 def builder_answers(subject: Subject) -> Finding:
-    """The user that runs jobs has the builder in use, and its worker tells of its rules."""
+    """The builder is the one in use for the user that runs jobs, and collects garbage or not."""
     buildkit = subject.plan.spec.buildkit
     owner = shlex.quote(buildkit.owner)
-    text = subject.ask(
+    output = subject.ask(
         f'runuser -u {owner} -- env HOME="$(getent passwd {owner} | cut -d: -f6)"'
         " docker buildx inspect"
     )
     fields: dict[str, str] = {}
-    for key, _, value in (line.partition(":") for line in text.splitlines()):
+    for key, _, value in (line.partition(":") for line in output.splitlines()):
         # The builder's own lines come first, its nodes' lines of the same names after them.
         fields.setdefault(key, value)
     found = [fields.get(key, "").strip() for key in ("Name", "Driver", "Status")]
@@ -53,55 +59,55 @@ def builder_answers(subject: Subject) -> Finding:
     found.append(GC_WORDS["GC Policy rule#0" in fields])
     wanted = [buildkit.builder, DRIVERS[buildkit.driver], "running", GC_WORDS[buildkit.gc]]
     if found[0] != wanted[0] and owner != "root":
-        # buildx keeps its builders in the home of who made them.
-        kept = shlex.quote(f"/root/.docker/buildx/instances/{buildkit.builder}")
-        if subject.ask(f"if [ -e {kept} ]; then echo roots; fi") == "roots":
+        # buildx keeps a builder in the home of the user who created it.
+        file = shlex.quote(f"/root/.docker/buildx/instances/{buildkit.builder}")
+        if subject.ask(f"if [ -e {file} ]; then echo yes; fi") == "yes":
             found.append("(root has one of this name: jobs do not see it)")
-    return compared(found, wanted, f"builder in use by {buildkit.owner}")
+    return compare(found, wanted, f"builder in use by {buildkit.owner}")
 
 
 def builder_configured(subject: Subject) -> Finding:
-    """The configuration that the running builder was started with is the planned one."""
+    """The running builder was started with the planned configuration."""
     try:
-        text = _configuration(subject)
-    except service.ChangedSince as error:
-        return Outcome.FAIL, str(error), "restart it, or see what changed the file"
-    in_effect = tomllib.loads(text)
+        in_effect = tomllib.loads(_read_configuration(subject))
+    except service.ConfigurationChanged as error:
+        return failed(str(error), "restart it, or see what changed the file")
     wanted = tomllib.loads(render.render_buildkitd_toml(subject.plan.spec.buildkit))
-    return compared(
-        [canonical_json(in_effect)], [canonical_json(wanted)], "buildkitd.toml in effect"
+    return compare(
+        [canonical_json(in_effect)],
+        [canonical_json(wanted)],
+        "buildkitd.toml in effect",
     )
 
 
-def _configuration(subject: Subject) -> str:
+def _read_configuration(subject: Subject) -> str:
     if subject.plan.spec.buildkit.driver == "systemd":
-        return service.configuration(subject)
-    return _single_file(
+        return service.read_configuration(subject)
+    return _read_single_file(
         subject.ask(f"docker cp {_container(subject)}:/etc/buildkit/buildkitd.toml - | base64")
     )
 
 
 def nothing_prunes(subject: Subject) -> Finding:
     """Nothing that runs by itself removes what the image was baked for."""
-    found = subject.rows("sh -eu pruners.sh")
-    # What prunes only where the disk is nearly full: room-on-disk looks after that.
-    harmless = [name for when, name, _ in found if when == "low-disk"]
-    faults = [f"{name} ({file})" for when, name, file in found if when != "low-disk"]
+    rows = subject.read_rows("sh -eu pruners.sh")
+    # What prunes only when the disk is nearly full is room-on-disk's concern.
+    harmless = [name for when, name, _ in rows if when == "low-disk"]
+    faults = [f"{name} ({file})" for when, name, file in rows if when != "low-disk"]
     if faults:
-        return (
-            Outcome.FAIL,
+        return failed(
             "prunes by itself: " + ", ".join(faults),
-            "let a step of your own mask it, as `systemctl mask docker-gc.timer`",
+            "mask it in a step of your own, as `systemctl mask docker-gc.timer`",
         )
     but = f"; {', '.join(harmless)} does when the disk is nearly full" if harmless else ""
-    return Outcome.PASS, f"no timer and no cron file prunes{but}", ""
+    return passed(f"no timer and no cron file prunes{but}")
 
 
 def _container(subject: Subject) -> str:
     return shlex.quote(f"buildx_buildkit_{subject.plan.spec.buildkit.builder}0")
 
 
-def _single_file(encoded_tar: str) -> str:
+def _read_single_file(encoded_tar: str) -> str:
     with tarfile.open(fileobj=io.BytesIO(base64.b64decode(encoded_tar))) as tar:
         member = tar.extractfile(tar.getmembers()[0])
         if member is None:

@@ -5,19 +5,18 @@ from __future__ import annotations
 import shlex
 
 from amikiln.model.canonical import canonical_json
-from amikiln.model.verdict import Outcome
 from amikiln.recipe import render
-from amikiln.verify.checks.finding import Finding, Subject, compared
+from amikiln.verify.checks.finding import Finding, Subject, compare, failed, passed
 
 
 def manifest_as_planned(subject: Subject) -> Finding:
-    """The image says of itself what was planned, and was tagged with the planned digest."""
-    found, wanted = subject.manifest().get("planned"), render.describe_plan(subject.plan)
+    """The image's manifest names what was planned, and its tag the planned digest."""
+    found, wanted = subject.read_manifest().get("planned"), render.describe_plan(subject.plan)
     if found != wanted:
-        return compared([canonical_json(found)], [canonical_json(wanted)], "manifest")
+        return compare([canonical_json(found)], [canonical_json(wanted)], "manifest")
     if subject.image_digest != subject.plan.digest:
-        return compared([subject.image_digest], [subject.plan.digest], "digest on the image's tag")
-    return Outcome.PASS, f"/etc/amikiln/manifest.json names the inputs {subject.plan.digest}", ""
+        return compare([subject.image_digest], [subject.plan.digest], "digest on the image's tag")
+    return passed(f"/etc/amikiln/manifest.json names the inputs {subject.plan.digest}")
 
 
 def images_present(subject: Subject) -> Finding:
@@ -31,5 +30,5 @@ def images_present(subject: Subject) -> Finding:
         if image.digest not in digests:
             missing.append(f"{image.by_digest} (there: {digests or 'nothing'})")
     if missing:
-        return Outcome.FAIL, "missing: " + ", ".join(missing), "see the bake's 40-images step"
-    return Outcome.PASS, f"{len(subject.plan.images)} images, each by digest", ""
+        return failed("missing: " + ", ".join(missing), "see the bake's 40-images step")
+    return passed(f"{len(subject.plan.images)} images, each by digest")

@@ -1,11 +1,11 @@
-"""What a check is given, and what it returns."""
+"""What a check is, what it is given, and what it returns."""
 
 from __future__ import annotations
 
 import json
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from amikiln.model.plan import Plan
@@ -18,13 +18,13 @@ COMMAND_SECONDS = 300
 
 @dataclass(frozen=True)
 class Subject:
-    """A machine that was booted from the candidate.
+    """A machine that was booted from the image.
 
     Attributes:
         guest: The machine.
-        plan: What the candidate was to become.
+        plan: What the image should be.
         image_digest: The digest of its inputs that it was tagged with at the bake; for an image
-            that no bake of ours tagged, the one that its manifest leads to.
+            that amikiln did not bake, the one that its manifest leads to.
     """
 
     guest: Guest
@@ -39,38 +39,87 @@ class Subject:
         """
         return self.guest.run(command, timeout_seconds=timeout_seconds).strip()
 
-    def rows(self, command: str) -> list[list[str]]:
+    def read_rows(self, command: str) -> list[list[str]]:
         """Run a shell command in the recipe's folder and return its lines, split at tabs.
 
         Raises:
             GuestCommandFailed: It exited with another code than 0.
-            ValueError: Its output ends before it does.
+            ValueError: Its output is incomplete.
         """
         lines = self.ask(f"cd {REMOTE_DIRECTORY} && {command} && echo done").splitlines()
         if not lines or lines.pop() != "done":
-            raise ValueError("what was asked for was not gone through to its end")
+            raise ValueError("the output is incomplete")
         return [line.split("\t") for line in lines]
 
-    def manifest(self) -> Mapping[str, Any]:
-        """Return what the image says of itself.
+    def read_manifest(self) -> Mapping[str, Any]:
+        """Return the image's own manifest.
 
         Raises:
-            GuestCommandFailed: It says nothing.
+            GuestCommandFailed: It has none.
             ValueError: It cannot be read.
         """
-        found = json.loads(self.ask("cat /etc/amikiln/manifest.json"))
-        if not isinstance(found, dict):
-            raise ValueError("the manifest is no JSON object")
-        return found
+        manifest = json.loads(self.ask("cat /etc/amikiln/manifest.json"))
+        if not isinstance(manifest, dict):
+            raise ValueError("the manifest is not a JSON object")
+        return manifest
 
 
-Finding = tuple[Outcome, str, str] | tuple[Outcome, str, str, Mapping[str, float]]
-"""Outcome, evidence, a hint where there is need for one, and figures where there are some."""
+@dataclass(frozen=True)
+class Finding:
+    """What a check found.
 
-Check = Callable[[Subject], Finding]
+    Attributes:
+        evidence: What was seen, in words.
+        hint: What to do next; empty where there is nothing to do.
+        figures: What was measured; the unit is in the name, as in ``cold_seconds``.
+    """
+
+    outcome: Outcome
+    evidence: str
+    hint: str = ""
+    figures: Mapping[str, float] = field(default_factory=dict)
 
 
-def until(command: str, seconds: int) -> str:
+@dataclass(frozen=True)
+class Check:
+    """One thing that an image has to prove.
+
+    Attributes:
+        name: As the verdict names it: in lower case, with dashes.
+        look: Looks at the machine. It may raise what ``Subject`` raises, and ValueError, KeyError
+            or TypeError for an answer that it cannot read: then the outcome is unknown.
+    """
+
+    name: str
+    look: Callable[[Subject], Finding]
+
+
+def passed(evidence: str, figures: Mapping[str, float] | None = None) -> Finding:
+    """Return the finding of a check that passed."""
+    return Finding(Outcome.PASS, evidence, figures=figures or {})
+
+
+def failed(evidence: str, hint: str, figures: Mapping[str, float] | None = None) -> Finding:
+    """Return the finding of a check that failed."""
+    return Finding(Outcome.FAIL, evidence, hint, figures or {})
+
+
+def unknown(evidence: str, hint: str) -> Finding:
+    """Return the finding of a check that found no answer."""
+    return Finding(Outcome.UNKNOWN, evidence, hint)
+
+
+def compare(found: Sequence[str], wanted: Sequence[str], what: str) -> Finding:
+    """Return a pass if both are equal, else a fail that shows both."""
+    if list(found) == list(wanted):
+        return passed(f"{what}: {' '.join(found)}")
+    return failed(
+        f"{what}: {' '.join(found) or 'nothing'}; wanted: {' '.join(wanted)}",
+        "compare with the bake's log: this is set in the recipe's steps",
+    )
+
+
+def wait_until(command: str, seconds: int) -> str:
     """Return a shell command that waits until another one succeeds, and fails if it never does.
 
     Args:
@@ -79,14 +128,3 @@ def until(command: str, seconds: int) -> str:
     """
     loop = shlex.quote(f"until {{ {command}; }} >/dev/null 2>&1; do sleep 1; done")
     return f"timeout {seconds} sh -c {loop}"
-
-
-def compared(found: Sequence[str], wanted: Sequence[str], what: str) -> Finding:
-    """Return a pass if both are equal, else a fail that shows both."""
-    if list(found) == list(wanted):
-        return Outcome.PASS, f"{what}: {' '.join(found)}", ""
-    return (
-        Outcome.FAIL,
-        f"{what}: {' '.join(found) or 'nothing'}; wanted: {' '.join(wanted)}",
-        "compare with the bake's log: this is set in the recipe's steps",
-    )

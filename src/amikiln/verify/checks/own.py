@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from amikiln.model.verdict import Outcome
 from amikiln.runtime.guest import GuestCommandFailed
-from amikiln.verify.checks.finding import Check, Finding, Subject
+from amikiln.verify.checks.finding import Check, Finding, Subject, failed, passed, unknown
 
-CANNOT_TELL = 75
-"""EX_TEMPFAIL of sysexits(3): what a check exits with that could not look."""
+COULD_NOT_LOOK = 75
+"""EX_TEMPFAIL of sysexits(3): the exit code of a check that could not find out."""
 
 
 def own_check(name: str, script: bytes) -> Check:
@@ -18,24 +17,21 @@ def own_check(name: str, script: bytes) -> Check:
         script: Its text; it runs as root, and its last line is the evidence.
     """
 
-    def check(subject: Subject) -> Finding:
+    def look(subject: Subject) -> Finding:
         try:
-            said = subject.guest.run(
+            output = subject.guest.run(
                 "sh -eu -s 2>&1 || exit $?",
                 input=script,
                 timeout_seconds=subject.plan.spec.deadlines.step_seconds,
             )
         except GuestCommandFailed as error:
-            unknown = error.exit_code_seen in (CANNOT_TELL, None)
-            return (
-                Outcome.UNKNOWN if unknown else Outcome.FAIL,
-                f"{_last_line(error.tail) or 'no output'} (exit code {error.exit_code_seen})",
-                f"see checks/{name}.sh",
-            )
-        return Outcome.PASS, _last_line(said) or "exit code 0", ""
+            evidence = f"{_last_line(error.tail) or 'no output'} (exit code {error.exit_code_seen})"
+            # Without an exit code the script did not end: the login broke, or time ran out.
+            finding = unknown if error.exit_code_seen in (COULD_NOT_LOOK, None) else failed
+            return finding(evidence, f"see checks/{name}.sh")
+        return passed(_last_line(output) or "exit code 0")
 
-    check.__name__ = f"own_{name}"
-    return check
+    return Check(f"own-{name}", look)
 
 
 def _last_line(text: str) -> str:

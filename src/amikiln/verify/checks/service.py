@@ -1,15 +1,15 @@
-"""The builder as a service of systemd's: how it is asked, and whether it is as baked."""
+"""The builder as a systemd service: what state it is in, and what it was started with."""
 
 from __future__ import annotations
 
-from amikiln.verify.checks.finding import Finding, Subject, compared, until
+from amikiln.verify.checks.finding import Finding, Subject, compare, wait_until
 
 UNIT = "buildkit.service"
 PROGRAMS = "/opt/buildkit"
 CONFIGURATION = "/etc/buildkit/buildkitd.toml"
 
 # What the kernel applies to the process, not only what the unit's file says.
-LOOK = f"""
+QUERY = f"""
 show() {{ systemctl show --property="$1" --value {UNIT}; }}
 pid=$(show MainPID)
 echo "state $(show ActiveState)"
@@ -28,15 +28,15 @@ then echo "programs as-baked"; else echo "programs changed"; fi
 """
 
 
-class ChangedSince(Exception):
-    """The service does not run with the file that is there."""
+class ConfigurationChanged(Exception):
+    """The service runs with another configuration than the file has now."""
 
 
-def up(subject: Subject) -> Finding:
-    """It runs again, from its own programs, with the properties that it was baked with."""
+def check_service(subject: Subject) -> Finding:
+    """The service runs again, from its own programs, with the properties it was baked with."""
     seconds = subject.plan.spec.verify.builder_up_seconds
-    active = until(f"systemctl is-active --quiet {UNIT}", seconds)
-    found = subject.ask(f"{active} || true\n{LOOK}", timeout_seconds=seconds + 60).split("\n")
+    active = wait_until(f"systemctl is-active --quiet {UNIT}", seconds)
+    found = subject.ask(f"{active} || true\n{QUERY}", timeout_seconds=seconds + 60).split("\n")
     wanted = [
         "state active",
         "at-boot enabled",
@@ -49,14 +49,14 @@ def up(subject: Subject) -> Finding:
         f"image {subject.plan.buildkit.by_digest}",
         "programs as-baked",
     ]
-    return compared(found, wanted, UNIT)
+    return compare(found, wanted, UNIT)
 
 
-def configuration(subject: Subject) -> str:
-    """Return the configuration that it was started with.
+def read_configuration(subject: Subject) -> str:
+    """Return the configuration that the service was started with.
 
     Raises:
-        ChangedSince: It runs with another file, or the file was changed since it started.
+        ConfigurationChanged: It runs with another file, or the file has changed since it started.
     """
     facts = subject.ask(
         f"pid=$(systemctl show --property=MainPID --value {UNIT})\n"
@@ -66,7 +66,7 @@ def configuration(subject: Subject) -> str:
     )
     began, changed, command_line = facts.split(maxsplit=2)
     if f"--config {CONFIGURATION} " not in f"{command_line} ":
-        raise ChangedSince(f"{UNIT} runs with other options: {command_line}")
+        raise ConfigurationChanged(f"{UNIT} runs with other options: {command_line}")
     if int(changed) > int(began):
-        raise ChangedSince(f"{CONFIGURATION} was changed after {UNIT} had started")
+        raise ConfigurationChanged(f"{CONFIGURATION} was changed after {UNIT} had started")
     return subject.ask(f"cat {CONFIGURATION}")

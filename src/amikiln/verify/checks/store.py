@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 
-from amikiln.model.verdict import Outcome
 from amikiln.recipe import render
-from amikiln.verify.checks.finding import Finding, Subject
+from amikiln.verify.checks.finding import Finding, Subject, failed, passed
 
 
 def store_kept(subject: Subject) -> Finding:
@@ -15,11 +14,11 @@ def store_kept(subject: Subject) -> Finding:
     BuildKit renames a cache.db that does not open to ``cache.db.ID.bak``, and starts empty:
     https://github.com/moby/buildkit/blob/v0.26.3/solver/bboltcachestorage/storage.go
     """
-    baked = subject.manifest()["store"]
+    baked = subject.read_manifest()["store"]
     answer = subject.ask(
         f"cd {render.REMOTE_DIRECTORY} && sh -euc '. ./lib.sh;"
         ' builder_store; printf "\\n"; state=$(builder_state_directory);'
-        # Not deeper: below are the layers, whose files are nobody's business, and many.
+        # Not deeper: below are the layers, with many files that do not matter here.
         ' test -e "$state/cache.db"; find "$state" -maxdepth 2 -name "*.db*.bak*"\''
     )
     first, *set_aside = answer.splitlines()
@@ -28,9 +27,9 @@ def store_kept(subject: Subject) -> Finding:
         f"{store['records']} records, {store['bytes'] / 1_000_000:.1f} MB" for store in (now, baked)
     ]
     evidence = f"{sizes[0]}; at the bake {sizes[1]}"
-    hint = "was the builder made anew, or stopped while it wrote? it then starts empty, silently"
+    hint = "was the builder created again, or killed while it wrote? then it starts empty, silently"
     if set_aside:
-        return Outcome.FAIL, f"a database was set aside: {', '.join(set_aside)}; {evidence}", hint
+        return failed(f"a database was set aside: {', '.join(set_aside)}; {evidence}", hint)
     if now["records"] < baked["records"] or now["bytes"] < baked["bytes"]:
-        return Outcome.FAIL, evidence, hint
-    return Outcome.PASS, evidence, ""
+        return failed(evidence, hint)
+    return passed(evidence)

@@ -4,43 +4,41 @@ from __future__ import annotations
 
 import shlex
 
-from amikiln.model.verdict import Outcome
-from amikiln.verify.checks.finding import Finding, Subject, compared, until
+from amikiln.verify.checks.finding import Finding, Subject, compare, failed, passed, wait_until
 
 GIB_IN_KIB = 1024**2
 DOCKER_FACTS = "docker info --format '{{.Driver}} {{.DockerRootDir}}'"
 
 
 def boot_finished(subject: Subject) -> Finding:
-    """The system came up whole: no unit failed."""
+    """The system came up, and no unit failed."""
     state = subject.ask("systemctl is-system-running --wait || true")
     if state == "running":
-        return Outcome.PASS, "all units are up", ""
-    failed = subject.ask("systemctl list-units --failed --plain --no-legend")
-    names = ", ".join(line.split()[0] for line in failed.splitlines() if line.strip())
-    return (
-        Outcome.FAIL,
+        return passed("all units are up")
+    units = subject.ask("systemctl list-units --failed --plain --no-legend")
+    names = ", ".join(line.split()[0] for line in units.splitlines() if line.strip())
+    return failed(
         f"the system is {state}; failed units: {names or 'none'}",
         "`journalctl -u UNIT` on the machine says why",
     )
 
 
 def docker_as_baked(subject: Subject) -> Finding:
-    """Docker is up, and looks where the bake left things: another place is an empty one."""
+    """Docker is up, and stores its data where the bake did: any other place would be empty."""
     bound = subject.plan.spec.verify.builder_up_seconds
     found = subject.ask(
-        f"{until('docker info', bound)}; {DOCKER_FACTS}",
+        f"{wait_until('docker info', bound)}; {DOCKER_FACTS}",
         timeout_seconds=bound + 60,
     ).split()
-    baked = subject.manifest()["docker_store"]
-    return compared(
+    baked = subject.read_manifest()["docker_store"]
+    return compare(
         found, [baked["driver"], baked["data_root"]], "Docker's storage driver and data root"
     )
 
 
 def room_on_disk(subject: Subject) -> Finding:
-    """There is more free than what lets the fleet's clean-up prune images and cache."""
-    root = shlex.quote(str(subject.manifest()["docker_store"]["data_root"]))
+    """So much is free that the fleet's clean-up does not start to prune images and cache."""
+    root = shlex.quote(str(subject.read_manifest()["docker_store"]["data_root"]))
     free_kib, free_inodes = (
         int(subject.ask(f"df -k --output={column} {root} | tail -n 1"))
         for column in ("avail", "iavail")
@@ -51,9 +49,8 @@ def room_on_disk(subject: Subject) -> Finding:
         free_kib >= wanted.minimum_free_gib * GIB_IN_KIB
         and free_inodes >= wanted.minimum_free_inodes
     ):
-        return Outcome.PASS, evidence, ""
-    return (
-        Outcome.FAIL,
+        return passed(evidence)
+    return failed(
         f"{evidence}; wanted: {wanted.minimum_free_gib} GiB and"
         f" {wanted.minimum_free_inodes} inodes",
         "raise volume.size_gib, or put less into the image",

@@ -1,0 +1,61 @@
+"""All checks: their names, a good machine that passes, a broken one that is never passed unseen."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from amikiln.model.verdict import Outcome
+from amikiln.verify.checks.run import list_checks
+from fakes import FakeGuest, Script, failing, plan
+from verify.checks.conftest import RunCheck
+
+NAMES = [
+    "boot-finished",
+    "docker-as-baked",
+    "room-on-disk",
+    "builder-up",
+    "builder-answers",
+    "builder-configured",
+    "nothing-prunes",
+    "store-kept",
+    "manifest-as-planned",
+    "images-present",
+    "no-secrets",
+    "builds-are-warm",
+]
+
+
+def test_the_names_in_a_verdict_stay_as_they_are() -> None:
+    assert [check.name for check in list_checks(plan())] == NAMES
+
+
+def test_own_checks_come_before_the_build_that_changes_the_machine() -> None:
+    planned = dataclasses.replace(plan(), own_checks={"models": b"true\n"})
+    names = [check.name for check in list_checks(planned)]
+    assert names == [*NAMES[:-1], "own-models", NAMES[-1]]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_good_machine_passes(name: str, run: RunCheck) -> None:
+    result = run(name)
+    assert (result.name, result.outcome, result.hint) == (name, Outcome.PASS, "")
+    assert result.evidence
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_check_whose_command_fails_is_unknown(name: str, script: Script, run: RunCheck) -> None:
+    script.refuse = failing("")
+    result = run(name)
+    assert result.outcome is Outcome.UNKNOWN
+    assert "it broke" in result.evidence
+
+
+@pytest.mark.parametrize("name", ["builder-configured", "manifest-as-planned"])
+def test_an_answer_that_cannot_be_read_is_unknown(name: str, run: RunCheck) -> None:
+    class Garbled(FakeGuest):
+        def run(self, command: str, **options: object) -> str:  # type: ignore[override]
+            return "!?"
+
+    assert run(name, guest=Garbled).outcome is Outcome.UNKNOWN

@@ -1,0 +1,41 @@
+"""The machine: booted, Docker where the bake left its data, and room for builds."""
+
+from __future__ import annotations
+
+import pytest
+
+from amikiln.model.verdict import Outcome
+from fakes import FakeGuest, Script
+from verify.checks.conftest import RunCheck
+
+
+@pytest.mark.parametrize(
+    ("check", "field", "value"),
+    [
+        ("docker-as-baked", "docker_store", "overlay2 /mnt/ephemeral/docker"),
+        ("docker-as-baked", "docker_store", "overlayfs /var/lib/docker"),
+        ("room-on-disk", "free_kib", 5 * 1024**2 - 1),
+        ("room-on-disk", "free_inodes", 249_999),
+    ],
+)
+def test_a_machine_unlike_the_bakes_fails_with_a_hint(
+    check: str, field: str, value: object, script: Script, run: RunCheck
+) -> None:
+    setattr(script, field, value)
+    result = run(check)
+    assert result.outcome is Outcome.FAIL
+    assert result.evidence
+    assert result.hint
+
+
+def test_failed_units_are_named(run: RunCheck) -> None:
+    class Degraded(FakeGuest):
+        def run(self, command: str, **options: object) -> str:  # type: ignore[override]
+            if "list-units" in command:
+                return "docker.service loaded failed failed Docker\n"
+            return "degraded\n"
+
+    result = run("boot-finished", guest=Degraded)
+    assert result.outcome is Outcome.FAIL
+    assert "degraded" in result.evidence
+    assert "docker.service" in result.evidence
