@@ -1,7 +1,6 @@
-"""Every single call to AWS and every ssh step fails in turn; each time nothing is left.
+"""Each call to AWS and each ssh command of a cycle fails in turn; each time nothing is left.
 
-Each call fails before it reaches AWS, and after AWS has done it but the answer is lost: by an
-error of AWS's, by an exception of ours, and by Ctrl-C.
+Every failure starts from an account of its own, so that none of them profits from another's.
 """
 
 from __future__ import annotations
@@ -9,6 +8,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,13 +17,37 @@ from botocore.exceptions import ClientError
 
 from amikiln.errors import AmikilnError, Interrupted
 from amikiln.runtime.guest import GuestCommandFailed, GuestUnreachable
-from bench import Bench
-from fakes import spec
+from bench import POINTER, Bench, set_up
+from localcloud.fixture import CloudFixture
 
-MOST_COMMANDS = 200
-
-Call = tuple[str, int]
-"""An operation, and which of its calls in a cycle."""
+READS = (
+    "DescribeAutoScalingGroups",
+    "DescribeImages",
+    "DescribeInstanceTypeOfferings",
+    "DescribeInstanceTypes",
+    "DescribeInstances",
+    "DescribeKeyPairs",
+    "DescribeSecurityGroups",
+    "DescribeSnapshots",
+    "DescribeSubnets",
+    "GetParameter",
+    "GetParameterHistory",
+    "GetParametersByPath",
+)
+WRITES = (
+    "AuthorizeSecurityGroupIngress",
+    "CreateImage",
+    "CreateSecurityGroup",
+    "CreateTags",
+    "DeleteKeyPair",
+    "DeleteSecurityGroup",
+    "EnableImageDeprecation",
+    "ImportKeyPair",
+    "PutParameter",
+    "RunInstances",
+    "StopInstances",
+    "TerminateInstances",
+)
 
 
 class OurOwnError(Exception):
@@ -34,29 +59,133 @@ def refused(operation: str) -> Exception:
     return ClientError(answer, operation)
 
 
+@dataclass(frozen=True)
+class Failure:
+    """How a call fails.
+
+    Attributes:
+        when: As botocore names its events: before AWS got the call, or after it was carried out.
+        error: Makes what is raised, from the operation's name.
+    """
+
+    when: str
+    error: Callable[[str], BaseException]
+
+
+REFUSED = Failure("before-call", refused)
+ANSWER_LOST = Failure("after-call", refused)
+CTRL_C_BEFORE = Failure("before-call", lambda operation: Interrupted())
+CTRL_C_AFTER = Failure("after-call", lambda operation: Interrupted())
+OUR_OWN = Failure("after-call", OurOwnError)
+
+# Our own exception passes no handler that lets both other kinds pass, and is stopped by none that
+# stops neither: "except Exception" stops AWS's errors too, "except BaseException" also Ctrl-C.
+# So one of its kind is enough, where it is hardest: the thing is made, and nobody knows its id.
+FAILURES_OF_A_WRITE = {
+    "refused": REFUSED,
+    "answer-lost": ANSWER_LOST,
+    "ctrl-c-before": CTRL_C_BEFORE,
+    "ctrl-c-after": CTRL_C_AFTER,
+    "exception-of-ours": OUR_OWN,
+}
+# A read changes nothing, so before and after are the same.
+FAILURES_OF_A_READ = {"refused": REFUSED, "ctrl-c": CTRL_C_BEFORE}
+
+CASES = [
+    pytest.param(operation, failure, id=f"{operation}-{name}")
+    for operations, failures in ((READS, FAILURES_OF_A_READ), (WRITES, FAILURES_OF_A_WRITE))
+    for operation in operations
+    for name, failure in failures.items()
+]
+
+COMMAND_FAILURES: dict[str, Callable[[str], BaseException]] = {
+    "a-failing-command": lambda command: GuestCommandFailed(command, 1, "it broke"),
+    "a-lost-machine": lambda command: GuestUnreachable(f"lost the machine in {command}"),
+    "ctrl-c": lambda command: Interrupted(),
+}
+PARTS = 6
+"""The ssh commands are spread over this many test cases."""
+
+
+@dataclass
 class Calls:
-    """Counts the calls of a session by operation, and lets one of them fail."""
+    """Counts a session's calls by operation, and lets one of them fail.
 
-    def __init__(self, bench: Bench, when: str) -> None:
-        self.counts: Counter[str] = Counter()
-        self.failed = False
-        self._fail_at: Call | None = None
-        self._error: Callable[[str], BaseException] = refused
+    Attributes:
+        failed: Whether the call to fail came.
+    """
+
+    operation: str = ""
+    number: int = 0
+    failure: Failure = REFUSED
+    counts: Counter[str] = field(default_factory=Counter)
+    failed: bool = False
+
+    def watch(self, bench: Bench) -> None:
         for client in bench.clients():
-            client.meta.events.register(f"{when}.*.*", self._called)
+            client.meta.events.register(f"{self.failure.when}.*.*", self._count)
 
-    def _called(self, model: Any, **other: Any) -> None:
+    def _count(self, model: Any, **other: Any) -> None:
         self.counts[model.name] += 1
-        if (model.name, self.counts[model.name]) == self._fail_at:
+        if model.name == self.operation and self.counts[model.name] == self.number:
             self.failed = True
-            raise self._error(model.name)
+            raise self.failure.error(model.name)
 
-    @contextmanager
-    def failing(self, call: Call | None, error: Callable[[str], BaseException]) -> Iterator[None]:
-        self.counts.clear()
-        self._fail_at, self.failed, self._error = call, False, error
-        yield
-        self._fail_at = None
+
+@dataclass
+class Commands:
+    """Counts ssh commands, and lets one of them fail.
+
+    Attributes:
+        number: Which one, from 0.
+        failed: The command that failed.
+    """
+
+    number: int
+    error: Callable[[str], BaseException]
+    seen: int = 0
+    failed: str | None = None
+
+    def count(self, command: str) -> None:
+        self.seen += 1
+        if self.seen == self.number + 1:
+            self.failed = command
+            raise self.error(command)
+
+
+@contextmanager
+def new_account(folder: Path) -> Iterator[Bench]:
+    """Set up an account whose pointer names an image of an earlier time."""
+    folder.mkdir()
+    cloud = CloudFixture(folder)
+    try:
+        with set_up(Bench(cloud, folder)) as bench:
+            bench.ssm.put_parameter(
+                Name=POINTER, Value=cloud.base, Type="String", DataType="aws:ec2:image"
+            )
+            cloud.until_pointers_are_checked()
+            yield bench
+    finally:
+        cloud.stop()
+
+
+@dataclass(frozen=True)
+class GoodRun:
+    """What a cycle that nothing disturbs calls, and what the account holds before it."""
+
+    calls: dict[str, int]
+    commands: list[str]
+    nothing: dict[str, list[str]]
+
+
+@pytest.fixture(scope="session")
+def good_run(tmp_path_factory: pytest.TempPathFactory) -> GoodRun:
+    with new_account(tmp_path_factory.mktemp("good-run") / "account") as bench:
+        nothing = left_over(bench)
+        calls = Calls()
+        calls.watch(bench)
+        bench.cycle()
+        return GoodRun(dict(calls.counts), list(bench.script.asked), nothing)
 
 
 def left_over(bench: Bench) -> dict[str, list[str]]:
@@ -70,50 +199,32 @@ def left_over(bench: Bench) -> dict[str, list[str]]:
     return holds
 
 
-@pytest.mark.parametrize("when", ["before-call", "after-call"])
-@pytest.mark.parametrize(
-    "error",
-    [refused, lambda operation: OurOwnError(operation), lambda operation: Interrupted()],
-    ids=["an-error-of-aws", "an-exception-of-ours", "ctrl-c"],
-)
+def test_every_operation_of_a_cycle_is_listed(good_run: GoodRun) -> None:
+    assert good_run.calls.keys() == {*READS, *WRITES}
+    assert all(name.startswith(("Describe", "Get")) for name in READS)
+
+
+@pytest.mark.parametrize(("operation", "failure"), CASES)
 def test_whichever_call_fails_nothing_is_left(
-    bench: Bench, when: str, error: Callable[[str], BaseException]
+    good_run: GoodRun, tmp_path: Path, operation: str, failure: Failure
 ) -> None:
-    calls = Calls(bench, when)
-    nothing = left_over(bench)
-    with calls.failing(None, error):
-        bench.cycle(spec(name="as-it-should-be"))
-    in_a_good_run = dict(calls.counts)
-    assert in_a_good_run.keys() >= {
-        "RunInstances",
-        "StopInstances",
-        "CreateImage",
-        "ImportKeyPair",
-        "CreateSecurityGroup",
-        "TerminateInstances",
-        "PutParameter",
-        "CreateTags",
-        "EnableImageDeprecation",
-    }
-    every_call = [(name, n + 1) for name, count in in_a_good_run.items() for n in range(count)]
-    for number, call in enumerate(every_call):
-        # A name of its own: one whose lease could not be released does not block the next.
-        wanted = spec(name=f"image-{number}")
-        told = len(bench.report.said)
-        with calls.failing(call, error):
+    for number in range(1, good_run.calls[operation] + 1):
+        with new_account(tmp_path / str(number)) as bench:
+            calls = Calls(operation, number, failure)
+            calls.watch(bench)
             try:
-                bench.cycle(wanted)
+                bench.cycle()
             except (AmikilnError, OurOwnError, Interrupted, ClientError) as caught:
-                said = "\n".join([str(caught), *bench.report.said[told:]])
+                said = "\n".join([str(caught), *bench.report.said])
                 assert calls.failed, f"failed without our doing: {said}"
             else:
-                said = "\n".join(bench.report.said[told:])
-        operation, which = call
-        # How often a state is asked for is a matter of time.
-        assert calls.failed or (operation.startswith(("Describe", "Get")) and which > 1), call
-        assert left_over(bench) == nothing, call
-        if error is refused and calls.failed and not taken_back_at_second_try(operation):
-            assert operation in said, call
+                said = "\n".join(bench.report.said)
+            # How often a state is asked for is a matter of time.
+            assert calls.failed or (operation in READS and number > 1), number
+            assert left_over(bench) == good_run.nothing, number
+            is_error_of_aws = failure.error is refused
+            if is_error_of_aws and calls.failed and not taken_back_at_second_try(operation):
+                assert operation in said, number
 
 
 def taken_back_at_second_try(operation: str) -> bool:
@@ -121,35 +232,17 @@ def taken_back_at_second_try(operation: str) -> bool:
     return operation.startswith(("Delete", "Terminate", "Deregister", "Describe"))
 
 
-@pytest.mark.parametrize(
-    "error",
-    [
-        lambda command: GuestCommandFailed(command, 1, "it broke"),
-        lambda command: GuestUnreachable(f"lost the machine in {command}"),
-        lambda command: OurOwnError(command),
-        lambda command: Interrupted(),
-    ],
-    ids=["a-failing-command", "a-lost-machine", "an-exception-of-ours", "ctrl-c"],
-)
-def test_whichever_ssh_step_fails_nothing_is_left(
-    bench: Bench, error: Callable[[str], BaseException]
+@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize("error", COMMAND_FAILURES.values(), ids=COMMAND_FAILURES.keys())
+def test_whichever_ssh_command_fails_nothing_is_left(
+    good_run: GoodRun, tmp_path: Path, error: Callable[[str], BaseException], part: int
 ) -> None:
-    nothing = left_over(bench)
-    for number in range(MOST_COMMANDS):
-        count = 0
-        failed: list[str] = []
-
-        def refuse(command: str, number: int = number, failed: list[str] = failed) -> None:
-            nonlocal count
-            count += 1
-            if count == number + 1:
-                failed.append(command)
-                raise error(command)
-
-        bench.script.refuse = refuse
-        with suppress(AmikilnError, OurOwnError, Interrupted):
-            bench.cycle(spec(name=f"image-{number}"))
-        if not failed:
-            break
-        assert left_over(bench) == nothing, failed[0]
-    assert 10 < number < MOST_COMMANDS - 1
+    assert len(good_run.commands) > 10
+    for number in range(part, len(good_run.commands), PARTS):
+        with new_account(tmp_path / str(number)) as bench:
+            commands = Commands(number, error)
+            bench.script.refuse = commands.count
+            with suppress(AmikilnError, Interrupted):
+                bench.cycle()
+            assert commands.failed == good_run.commands[number]
+            assert left_over(bench) == good_run.nothing, commands.failed
