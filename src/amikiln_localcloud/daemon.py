@@ -118,8 +118,9 @@ def serve(home: Home, make_parts: Callable[[Home], Parts]) -> None:
         parts.hypervisor.sweep()
 
         # Imported here: a daemon that cannot start reports that without a second of imports.
+        from amikiln_localcloud.api.base_image import register_base
         from amikiln_localcloud.api.cloud import Cloud
-        from amikiln_localcloud.api.persistence import register_base, restore
+        from amikiln_localcloud.api.persistence import restore
         from amikiln_localcloud.api.server import Server
 
         cloud = Cloud(home, parts.hypervisor)

@@ -14,9 +14,10 @@ from botocore.config import Config
 from botocore.loaders import create_loader
 
 from amikiln_localcloud.api import server
-from amikiln_localcloud.api.cloud import Cloud, Patience
+from amikiln_localcloud.api.base_image import register_base
+from amikiln_localcloud.api.cloud import Cloud, Timeouts
 from amikiln_localcloud.api.ec2.images import LocalImage
-from amikiln_localcloud.api.persistence import register_base, restore
+from amikiln_localcloud.api.persistence import restore
 from amikiln_localcloud.api.server import Server
 from amikiln_localcloud.home import Home
 from localcloud.fakes import FakeHypervisor, make_base
@@ -52,7 +53,7 @@ class CloudFixture:
         self._clients: dict[tuple[str, str], Any] = {}
         self.hypervisor = FakeHypervisor()
         self.cloud = Cloud(
-            self.home, self.hypervisor, Patience(relaunch_first=0.01, relaunch_longest=0.05)
+            self.home, self.hypervisor, Timeouts(relaunch_first=0.01, relaunch_longest=0.05)
         )
         self.hypervisor.lock = self.cloud.lock
         self.server = Server(self.cloud)

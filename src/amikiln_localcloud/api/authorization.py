@@ -2,7 +2,7 @@
 
 moto asks whether an action is allowed on the resource ``*``, whatever the request is about: a
 policy that names its resources would allow nothing. Here the action alone decides, and a
-statement counts for all resources. Conditions are not checked either: moto knows no values for
+statement applies to all resources. Conditions are not checked either: moto has no values for
 those of the services here. Without moto's enforcement, which is off by default, nothing changes.
 https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
 """
@@ -18,15 +18,15 @@ from moto.iam.access_control import IAMPolicy, IAMPolicyStatement, IAMRequest, P
 
 
 class LocalIAMRequest(IAMRequest):
-    """One request, held against its caller's policies."""
+    """One request, checked against its caller's policies."""
 
     def check_action_permitted(self, resource: str) -> None:
-        judged = {
+        results = {
             IAMPolicyStatement({**statement, "Resource": "*"}).is_action_permitted(self._action)
             for policy in self._access_key.collect_policies()
             for statement in _statements(policy)
         }
-        if PermissionResult.DENIED in judged or PermissionResult.PERMITTED not in judged:
+        if PermissionResult.DENIED in results or PermissionResult.PERMITTED not in results:
             self._raise_access_denied()
 
     def _raise_access_denied(self) -> None:
@@ -39,11 +39,11 @@ class LocalIAMRequest(IAMRequest):
             raise JsonRESTError("AccessDeniedException", why)
         if self._service == "ec2":
             why = f"You are not authorized to perform this operation. {why}"
-            raise Refused("UnauthorizedOperation", why)
-        raise Refused("AccessDenied", why)
+            raise AccessDenied("UnauthorizedOperation", why)
+        raise AccessDenied("AccessDenied", why)
 
 
-class Refused(_RESTError):
+class AccessDenied(_RESTError):
     """The answer of a service that speaks XML."""
 
     code = 403

@@ -1,4 +1,4 @@
-"""What every part of the local cloud's API side shares: the lock, the ledger, the machines."""
+"""What every part of the local cloud's API side shares: the lock, the state file, the machines."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from amikiln_localcloud.api.snapshots import SnapshotStore
-from amikiln_localcloud.api.state_file import Ledger
+from amikiln_localcloud.api.state_file import StateFile
 from amikiln_localcloud.home import Home
 from amikiln_localcloud.machines.contract import Hypervisor
 
@@ -18,15 +18,15 @@ log = logging.getLogger("amikiln.cloud")
 
 
 @dataclass(frozen=True)
-class Patience:
-    """How long the local cloud waits for what guests do by themselves, in seconds.
+class Timeouts:
+    """How long the local cloud waits, in seconds.
 
     Attributes:
         stop: From the power button to pulling the plug. EC2 gives a guest some minutes; under
-            emulation a busy guest needs most of that.
+            emulation a busy guest needs most of them.
         relaunch_first: Pause of an Auto Scaling group after a launch that failed.
-        relaunch_longest: What that pause grows to, doubling with each failure in a row.
-        health_check: Between two looks at the status checks of the groups' instances.
+        relaunch_longest: The limit of that pause, which doubles with each failure in a row.
+        health_check: Between two checks of the status of the groups' instances.
     """
 
     stop: float = 120.0
@@ -38,51 +38,51 @@ class Patience:
 class Cloud:
     """One running local cloud.
 
-    moto is not thread-safe: whoever looks at or changes its objects does so inside
-    ``changing()``. A machine's blocking methods are called outside of it.
+    moto is not thread-safe: its objects are read and changed inside ``change()`` only. A
+    machine's blocking methods are called outside of it.
     """
 
     def __init__(
-        self, home: Home, hypervisor: Hypervisor, patience: Patience | None = None
+        self, home: Home, hypervisor: Hypervisor, timeouts: Timeouts | None = None
     ) -> None:
         self.home = home
         self.hypervisor = hypervisor
-        self.patience = patience or Patience()
+        self.timeouts = timeouts or Timeouts()
         self.snapshots = SnapshotStore(home.snapshots)
-        self.ledger = Ledger(home.ledger)
+        self.state_file = StateFile(home.ledger)
         self.lock = threading.RLock()
         self.changed = threading.Condition(self.lock)
         self.closing = False
         self.worker = Worker("follow-up")
 
     @contextmanager
-    def changing(self, *, lasting: bool = True) -> Iterator[None]:
-        """Hold the lock; when done, write the ledger and wake whoever waits for a change.
+    def change(self, *, persistent: bool = True) -> Iterator[None]:
+        """Hold the lock; at the end, write the state file and wake all who wait for a change.
 
         Args:
-            lasting: Whether something that survives the daemon may have changed.
+            persistent: Whether something that survives the daemon may have changed.
         """
         with self.lock:
             try:
                 yield
             finally:
                 try:
-                    if lasting and not self.closing:
-                        self.ledger.write()
+                    if persistent and not self.closing:
+                        self.state_file.write()
                 finally:
                     self.changed.notify_all()
 
     def wait_until(self, condition: Callable[[], bool], timeout_seconds: float) -> bool:
-        """Wait for a condition that changes made inside ``changing()`` can make true.
+        """Wait for a condition that changes made inside ``change()`` can make true.
 
         Returns:
-            What the condition was at the end.
+            Whether the condition was true in time.
         """
         with self.changed:
             return self.changed.wait_for(condition, timeout_seconds)
 
-    def in_background(self, name: str, work: Callable[[], None]) -> None:
-        """Run work in a thread of its own; what it raises goes to the log."""
+    def run_in_background(self, name: str, work: Callable[[], None]) -> None:
+        """Run work in its own thread; its exceptions are logged."""
 
         def guarded() -> None:
             try:
@@ -94,7 +94,7 @@ class Cloud:
 
 
 class Worker:
-    """Runs one resource's slow work one after the other, in the order it was asked for."""
+    """Runs one resource's slow tasks one after the other, in the order they were submitted."""
 
     def __init__(self, name: str) -> None:
         self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
@@ -102,7 +102,7 @@ class Worker:
         self._thread.start()
 
     def submit(self, work: Callable[[], None]) -> None:
-        """Add work to the end of the line; what it raises goes to the log."""
+        """Add a task to the end of the queue; its exceptions are logged."""
         self._work.put(work)
 
     def finish(self) -> None:

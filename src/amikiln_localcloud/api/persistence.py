@@ -1,135 +1,100 @@
-"""From the ledger into moto's objects at start, and back after every change."""
+"""From the state file into moto's objects at start, and back after every change."""
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
 import logging
-from datetime import datetime
+from collections.abc import Iterator
 from typing import Any
 
+from moto.ec2.models import ec2_backends
+from moto.ssm.models import Parameter, ssm_backends
+
 from amikiln_localcloud.api.cloud import Cloud
-from amikiln_localcloud.api.ec2 import create_image
 from amikiln_localcloud.api.ec2.images import LocalImage, LocalSnapshot
-from amikiln_localcloud.api.ec2.volumes import RootVolume
-from amikiln_localcloud.api.state_file import (
-    Holdings,
+from amikiln_localcloud.api.ec2.service import LocalEC2Backend
+from amikiln_localcloud.api.records import (
     ImageRecord,
     ParameterRecord,
     ParameterVersionRecord,
     SnapshotRecord,
+    State,
 )
-from amikiln_localcloud.home import ACCOUNT_ID, REGION
-from amikiln_localcloud.machines.contract import SnapshotFiles
+from amikiln_localcloud.home import ACCOUNT_ID
 
-log = logging.getLogger("amikiln.ledger")
-
-BASE_NAME = "amikiln-base-debian-13-x86_64"
-BASE_OWNER = "136693071363"
-"""Debian's account: https://wiki.debian.org/Cloud/AmazonEC2Image"""
-
-
-def register_base(
-    cloud: Cloud, files: SnapshotFiles, *, key: str, size_gib: int, name: str = BASE_NAME
-) -> LocalImage:
-    """Register a base image, public and Debian's, in the home region.
-
-    Args:
-        cloud: Where to.
-        files: The image's disk and kernel, which stay where they are.
-        key: What the image's ids are derived from: the same content has the same ids.
-        size_gib: Size of its root file system.
-        name: Its AMI name.
-    """
-    digest = hashlib.sha256(f"{name} {key}".encode()).hexdigest()[:17]
-    with cloud.changing():
-        return create_image.register_base(
-            _ec2(REGION),
-            image_id=f"ami-{digest}",
-            snapshot_id=f"snap-{digest}",
-            name=name,
-            description="Debian 13 with Docker, built by amikiln from Debian's packages",
-            owner_id=BASE_OWNER,
-            size_gib=size_gib,
-            files=files,
-        )
+log = logging.getLogger("amikiln.state")
 
 
 def restore(cloud: Cloud) -> None:
-    """Bring back what the ledger holds, drop what has no files, and keep the ledger from now on.
+    """Bring back what the state file holds, drop what has no files, and keep the file up to date.
 
     Raises:
-        OSError: The ledger cannot be read or written.
+        LocalCloudError: The state file cannot be understood.
+        OSError: The state file cannot be read or written.
     """
-    with cloud.changing(lasting=False):
-        held = cloud.ledger.load()
-        whole = {one.id for one in held.snapshots if cloud.snapshots.is_there(one.id)}
-        for snapshot in held.snapshots:
-            if snapshot.id in whole:
+    with cloud.change(persistent=False):
+        state = cloud.state_file.read()
+        complete = {one.id for one in state.snapshots if cloud.snapshots.exists(one.id)}
+        for snapshot in state.snapshots:
+            if snapshot.id in complete:
                 _restore_snapshot(snapshot)
             else:
                 log.warning("snapshot %s is dropped: its files are missing", snapshot.id)
-        for image in held.images:
-            if image.snapshot in whole:
+        for image in state.images:
+            if image.snapshot in complete:
                 _restore_image(image)
             else:
                 log.warning(
                     "image %s is dropped: files of %s are missing", image.id, image.snapshot
                 )
-        for parameter in held.parameters:
+        for parameter in state.parameters:
             _restore_parameter(parameter)
-        for name in cloud.snapshots.sweep(whole):
-            log.warning("removed %s: a snapshot that was not finished, or is not known", name)
-        cloud.ledger.collect = _collect
-        cloud.ledger.write()
+        for name in cloud.snapshots.sweep(complete):
+            log.warning("removed %s: a snapshot that is incomplete or unknown", name)
+        cloud.state_file.track(collect_state)
+        cloud.state_file.write()
 
 
-def _collect() -> Holdings:
-    from moto.ec2.models import ec2_backends
-    from moto.ssm.models import ssm_backends
-
-    snapshots, found, parameters = [], [], []
-    for account, region, backend in ec2_backends.iter_backends():
-        ec2: Any = backend
-        # Base images are registered anew at each start, from the cache.
+def collect_state() -> State:
+    """Return everything that survives the daemon, from moto's objects."""
+    snapshots: list[SnapshotRecord] = []
+    images: list[ImageRecord] = []
+    for region, ec2 in _iterate_backends(ec2_backends):
         snapshots += [
-            _snapshot_record(region, one)
+            _record_snapshot(region, one)
             for one in ec2.snapshots.values()
-            if one.owner_id == account == ACCOUNT_ID
+            if one.owner_id == ACCOUNT_ID
             and isinstance(one, LocalSnapshot)
             and one.status == "completed"
         ]
-        found += [
-            _image_record(region, one)
+        images += [
+            _record_image(region, one)
             for one in ec2.amis.values()
-            if one.owner_id == account == ACCOUNT_ID and one.state == "available"
+            if one.owner_id == ACCOUNT_ID and one.state == "available"
         ]
-    for account, region, backend in ssm_backends.iter_backends():
-        ssm: Any = backend
-        if account == ACCOUNT_ID:
-            parameters += [
-                _parameter_record(region, ssm, name, versions)
-                for name, versions in ssm._parameters.items()
-                # moto's own public parameters are not ours to keep.
-                if versions and not name.startswith("/aws/")
-            ]
-    return Holdings(snapshots, found, parameters)
+    parameters = [
+        _record_parameter(region, ssm, name, versions)
+        for region, ssm in _iterate_backends(ssm_backends)
+        for name, versions in ssm._parameters.items()
+        # moto's own public parameters need no record.
+        if versions and not name.startswith("/aws/")
+    ]
+    return State(snapshots=snapshots, images=images, parameters=parameters)
 
 
-def _snapshot_record(region: str, snapshot: LocalSnapshot) -> SnapshotRecord:
+def _record_snapshot(region: str, snapshot: LocalSnapshot) -> SnapshotRecord:
     return SnapshotRecord(
         region=region,
         id=snapshot.id,
         size=snapshot.volume_size,
         description=snapshot.description,
-        started=snapshot.start_time.isoformat(),
+        started=snapshot.start_time,
         from_image=snapshot.from_ami,
-        tags=_tags(snapshot),
+        tags=_get_tags(snapshot),
     )
 
 
 def _restore_snapshot(record: SnapshotRecord) -> None:
-    backend = _ec2(record.region)
+    backend = _get_ec2(record.region)
     snapshot = LocalSnapshot(
         backend,
         record.id,
@@ -138,40 +103,40 @@ def _restore_snapshot(record: SnapshotRecord) -> None:
         status="completed",
         from_ami=record.from_image,
     )
-    snapshot.start_time = datetime.fromisoformat(record.started)
+    snapshot.start_time = record.started
     snapshot.add_tags(record.tags)
     backend.snapshots[record.id] = snapshot
 
 
-def _image_record(region: str, image: LocalImage) -> ImageRecord:
+def _record_image(region: str, image: LocalImage) -> ImageRecord:
     return ImageRecord(
         region=region,
         id=image.id,
         name=image.name or "",
         description=image.description or "",
-        created=image.creation_date.isoformat(),
+        created=image.creation_date,
         architecture=image.architecture or "",
         snapshot=image.ebs_snapshot.id,
-        root_volume=dataclasses.asdict(image.root_volume),
+        root_volume=image.root_volume,
         launch_permissions=image.launch_permissions,
         source_instance=image.instance_id,
         source_image=image.source_image_id,
         deprecation_time=image.deprecation_time,
         imds_support=image.imds_support,
-        tags=_tags(image),
+        tags=_get_tags(image),
     )
 
 
 def _restore_image(record: ImageRecord) -> None:
-    backend = _ec2(record.region)
+    backend = _get_ec2(record.region)
     image = LocalImage(
         backend,
         record.id,
-        RootVolume(**record.root_volume),
+        record.root_volume,
         name=record.name,
         description=record.description,
         architecture=record.architecture,
-        creation_date=datetime.fromisoformat(record.created),
+        creation_date=record.created,
         snapshot=backend.snapshots[record.snapshot],
     )
     image.launch_permissions = record.launch_permissions
@@ -183,7 +148,9 @@ def _restore_image(record: ImageRecord) -> None:
     backend.amis[record.id] = image
 
 
-def _parameter_record(region: str, backend: Any, name: str, versions: list[Any]) -> ParameterRecord:
+def _record_parameter(
+    region: str, backend: Any, name: str, versions: list[Parameter]
+) -> ParameterRecord:
     return ParameterRecord(
         region=region,
         name=name,
@@ -197,7 +164,7 @@ def _parameter_record(region: str, backend: Any, name: str, versions: list[Any])
                 allowed_pattern=version.allowed_pattern,
                 key_id=version.keyid,
                 tier=version.tier,
-                modified=version.last_modified_date.isoformat(),
+                modified=version.last_modified_date,
                 labels=list(version.labels),
             )
             for version in versions
@@ -207,8 +174,6 @@ def _parameter_record(region: str, backend: Any, name: str, versions: list[Any])
 
 
 def _restore_parameter(record: ParameterRecord) -> None:
-    from moto.ssm.models import Parameter, ssm_backends
-
     backend = ssm_backends[ACCOUNT_ID][record.region]
     backend._parameters[record.name].extend(
         Parameter(  # type: ignore[abstract]  # as moto's own is
@@ -219,7 +184,7 @@ def _restore_parameter(record: ParameterRecord) -> None:
             description=version.description,
             allowed_pattern=version.allowed_pattern,
             keyid=version.key_id,
-            last_modified_date=datetime.fromisoformat(version.modified),
+            last_modified_date=version.modified,
             version=version.number,
             data_type=version.data_type,
             labels=list(version.labels),
@@ -231,11 +196,17 @@ def _restore_parameter(record: ParameterRecord) -> None:
         backend.add_tags_to_resource("Parameter", record.name, record.tags)
 
 
-def _tags(resource: Any) -> dict[str, str]:
+def _get_tags(resource: Any) -> dict[str, str]:
     return {tag["key"]: tag["value"] for tag in resource.get_tags()}
 
 
-def _ec2(region: str) -> Any:
-    from moto.ec2.models import ec2_backends
+def _get_ec2(region: str) -> LocalEC2Backend:
+    backend: Any = ec2_backends[ACCOUNT_ID][region]
+    return backend  # type: ignore[no-any-return]
 
-    return ec2_backends[ACCOUNT_ID][region]
+
+def _iterate_backends(backends: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the regions that were used, with their backends, of the account that is kept."""
+    for account, region, backend in backends.iter_backends():
+        if account == ACCOUNT_ID:
+            yield region, backend

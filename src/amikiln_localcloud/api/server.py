@@ -6,7 +6,6 @@ import functools
 import io
 import json
 import logging
-import os
 import re
 import threading
 import time
@@ -14,6 +13,7 @@ import urllib.parse
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from amikiln_localcloud.api.cloud import Cloud
@@ -41,25 +41,10 @@ class Server:
     """
 
     def __init__(self, cloud: Cloud, port: int = 0) -> None:
-        # Read when moto is imported. Nothing in a browser has any business here.
-        os.environ["MOTO_DISABLE_GLOBAL_CORS"] = "true"
-        os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"
         self._cloud = cloud
         with cloud.lock:
             install(cloud)
-        from moto.core import responses, utils
-        from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
-
-        def create_app(service: Any) -> Any:
-            install_on_demand(service)
-            return create_backend_app(service)
-
-        self._moto = DomainDispatcherApplication(create_app)
-        # For each request moto lists its own folder and all methods of the service's class: a
-        # quarter of the time, and the answer is always the same.
-        find_backend = functools.lru_cache(maxsize=128)(self._moto.get_backend_for_host)
-        self._moto.get_backend_for_host = find_backend  # type: ignore[method-assign]
-        responses.method_names_from_class = functools.cache(utils.method_names_from_class)  # type: ignore[attr-defined]
+        self._moto = Dispatcher(_create_app)
         self._port = port
         self._server: BaseWSGIServer | None = None
         self._thread: threading.Thread | None = None
@@ -74,7 +59,7 @@ class Server:
         return f"http://{LOOPBACK}:{self.port}"
 
     def start(self) -> None:
-        """Begin to answer.
+        """Start to answer.
 
         Raises:
             OSError: The port is taken.
@@ -92,14 +77,14 @@ class Server:
         self._thread.start()
 
     def stop(self) -> None:
-        """Answer no more requests, and end every machine."""
+        """Stop to answer requests, and destroy every machine."""
         if self._server and self._thread:
             self._server.shutdown()
             self._server.server_close()
             self._thread.join()
-        with self._cloud.changing():
-            # Machines end now because the cloud ends: nothing is recorded or replaced for it.
-            self._cloud.ledger.write()
+        with self._cloud.change():
+            # The machines that end now are neither recorded nor replaced.
+            self._cloud.state_file.write()
             self._cloud.closing = True
         self._cloud.worker.finish()
         self._cloud.hypervisor.close()
@@ -111,19 +96,19 @@ class Server:
             return _refuse(
                 environ, start_response, 413, "RequestTooLarge", "the request is too big"
             )
-        # Read before the lock is taken: a slow client keeps only itself waiting.
+        # Read before the lock is taken: a slow client delays nobody else.
         body = environ["wsgi.input"].read(length) if length else b""
         environ["wsgi.input"] = io.BytesIO(body)
-        action = _action(environ, body)
-        seen: dict[str, str] = {}
+        action = _get_action(environ, body)
+        response: dict[str, str] = {}
 
-        def note_status(status: str, headers: Any, *rest: Any) -> Any:
-            seen["status"] = status
+        def record_status(status: str, headers: Any, *rest: Any) -> Any:
+            response["status"] = status
             return start_response(status, headers, *rest)
 
-        answer = self._act(environ, action, note_status)
-        status = seen["status"].split()[0]
-        code = "" if status.startswith("2") else _error_code(answer)
+        answer = self._act(environ, action, record_status)
+        status = response["status"].split()[0]
+        code = "" if status.startswith("2") else _find_error_code(answer)
         milliseconds = (time.monotonic() - began) * 1000
         log.info("%s %s%s %.0f ms", action or environ["PATH_INFO"], status, code, milliseconds)
         return answer
@@ -136,7 +121,7 @@ class Server:
         if environ["PATH_INFO"].startswith("/moto-api"):
             return _refuse(environ, start_response, 404, "NotFound", "moto's own API is not served")
         try:
-            with self._cloud.changing(lasting=not action.startswith(READ_ONLY)):
+            with self._cloud.change(persistent=not action.startswith(READ_ONLY)):
                 if self._cloud.closing:
                     return _refuse(environ, start_response, 503, "Unavailable", "shutting down")
                 return list(self._moto(environ, start_response))
@@ -150,18 +135,31 @@ class Server:
             return _refuse(environ, start_response, 500, "InternalError", why)
 
 
+class Dispatcher(DomainDispatcherApplication):
+    """Finds a request's service; moto lists its own folder for that, with each request."""
+
+    @functools.lru_cache(maxsize=128)  # noqa: B019  # there is one dispatcher in a process
+    def get_backend_for_host(self, host: str | None) -> Any:
+        return super().get_backend_for_host(host)
+
+
 class QuietHandler(WSGIRequestHandler):
-    """Leaves the request log to ``Server``: werkzeug's would go to the console."""
+    """Leaves the request log to ``Server``: werkzeug's goes to the console."""
 
     protocol_version = "HTTP/1.1"
 
     def log(self, type: str, message: str, *args: Any) -> None:
-        """Say werkzeug's errors in our log, without the request's content."""
+        """Log werkzeug's errors, without the request's content."""
         if type == "error":
             log.warning("%s", message.split("\n", 1)[0] % args)
 
 
-def _action(environ: Environment, body: bytes) -> str:
+def _create_app(service: Any) -> Any:
+    install_on_demand(service)
+    return create_backend_app(service)
+
+
+def _get_action(environ: Environment, body: bytes) -> str:
     if target := str(environ.get("HTTP_X_AMZ_TARGET", "")):
         return target.rpartition(".")[2]
     found = re.search(rb"(?:^|&)Action=(\w+)", body)
@@ -171,7 +169,7 @@ def _action(environ: Environment, body: bytes) -> str:
     return query.get("Action", [""])[0]
 
 
-def _error_code(answer: Iterable[bytes]) -> str:
+def _find_error_code(answer: Iterable[bytes]) -> str:
     found = ERROR_CODE.search(b"".join(answer)[:4096])
     return " " + (found.group(1) or found.group(2)).decode() if found else ""
 
@@ -179,7 +177,7 @@ def _error_code(answer: Iterable[bytes]) -> str:
 def _refuse(
     environ: Environment, start_response: StartResponse, status: int, code: str, message: str
 ) -> list[bytes]:
-    """Answer an error in the form that the caller's service has."""
+    """Answer an error in the format of the service that was called."""
     if environ.get("HTTP_X_AMZ_TARGET"):
         kind, text = "application/x-amz-json-1.1", json.dumps({"__type": code, "message": message})
     else:

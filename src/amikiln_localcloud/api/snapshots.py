@@ -1,4 +1,4 @@
-"""Where snapshots' files are, and when they may go.
+"""Where snapshots' files are, and when they may be deleted.
 
 On EC2 a volume does not need the snapshot it was made from. Here a machine's disk is an
 overlay on it, so the files of a deleted snapshot stay until the last such machine is gone.
@@ -20,27 +20,27 @@ log = logging.getLogger("amikiln.snapshots")
 
 
 class SnapshotStore:
-    """The snapshots' directories below one directory, and files elsewhere that are only named.
+    """The snapshots' directories below one directory, and registered files elsewhere.
 
     Not thread-safe: used while holding the cloud's lock, except where noted.
     """
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._elsewhere: dict[str, SnapshotFiles] = {}
+        self._registered: dict[str, SnapshotFiles] = {}
         self._users: Counter[Path] = Counter()
-        self._doomed: set[Path] = set()
+        self._deleted: set[Path] = set()
 
     def files(self, snapshot_id: str) -> SnapshotFiles:
         """Return where a snapshot's files are, or will be."""
-        return self._elsewhere.get(snapshot_id) or SnapshotFiles(self._directory / snapshot_id)
+        return self._registered.get(snapshot_id) or SnapshotFiles(self._directory / snapshot_id)
 
-    def name(self, snapshot_id: str, files: SnapshotFiles) -> None:
-        """Make files that are kept elsewhere (a base image's) those of a snapshot."""
-        self._elsewhere[snapshot_id] = files
+    def register(self, snapshot_id: str, files: SnapshotFiles) -> None:
+        """Make files outside of the directory (a base image's) those of a snapshot."""
+        self._registered[snapshot_id] = files
 
-    def is_there(self, snapshot_id: str) -> bool:
-        """Tell whether a snapshot has files; a directory with its final name is complete."""
+    def exists(self, snapshot_id: str) -> bool:
+        """Return whether a snapshot has files; a directory with its final name is complete."""
         return self.files(snapshot_id).disk.is_file()
 
     def copy(self, source: SnapshotFiles, target_id: str) -> None:
@@ -50,7 +50,7 @@ class SnapshotStore:
             OSError: The links could not be made.
         """
         with fill_atomically(self._directory / target_id) as target:
-            # Which files there are is the machines' to know: some boot without an initrd.
+            # Every file: some machines boot without an initrd, others may need more.
             for file in source.directory.iterdir():
                 try:
                     os.link(file, target / file.name)
@@ -59,7 +59,7 @@ class SnapshotStore:
                     shutil.copyfile(file, target / file.name)
 
     def hold(self, files: SnapshotFiles) -> None:
-        """Keep files although their snapshot may be deleted: a machine's disk needs them."""
+        """Keep files until ``release``, even if their snapshot is deleted."""
         self._users[files.directory] += 1
 
     def release(self, files: SnapshotFiles) -> None:
@@ -67,29 +67,29 @@ class SnapshotStore:
         self._users[files.directory] -= 1
         if self._users[files.directory] <= 0:
             del self._users[files.directory]
-            if files.directory in self._doomed:
-                self._doomed.discard(files.directory)
+            if files.directory in self._deleted:
+                self._deleted.discard(files.directory)
                 self._remove(files.directory)
 
     def delete(self, snapshot_id: str) -> None:
         """Remove a snapshot's files, as soon as no machine needs them."""
-        if self._elsewhere.pop(snapshot_id, None):
+        if self._registered.pop(snapshot_id, None):
             return
         directory = self._directory / snapshot_id
         if self._users[directory] > 0:
-            self._doomed.add(directory)
+            self._deleted.add(directory)
         else:
             self._remove(directory)
 
     def sweep(self, known: Iterable[str]) -> list[str]:
-        """Remove every directory that no known snapshot owns; return their names."""
-        keep = set(known)
-        swept = []
+        """Remove every directory that belongs to no known snapshot; return their names."""
+        owned = set(known)
+        removed = []
         for entry in sorted(self._directory.iterdir()) if self._directory.is_dir() else []:
-            if entry.name not in keep:
+            if entry.name not in owned:
                 self._remove(entry)
-                swept.append(entry.name)
-        return swept
+                removed.append(entry.name)
+        return removed
 
     def _remove(self, directory: Path) -> None:
         try:

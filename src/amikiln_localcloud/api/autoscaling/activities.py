@@ -1,4 +1,4 @@
-"""What Auto Scaling groups consist of and what they tell of themselves."""
+"""What Auto Scaling groups consist of, and the activities that they report."""
 
 from __future__ import annotations
 
@@ -19,7 +19,11 @@ class LocalActivity(Activity):
         self.details = "{}"
 
     def close(self, failure: str | None = None) -> None:
-        """Say how it ended."""
+        """Record how the activity ended.
+
+        Args:
+            failure: Why it failed; None if it did not.
+        """
         self.end_time = datetime.now(UTC)
         self.progress = 100
         self.status_code = "Successful" if failure is None else "Failed"

@@ -1,8 +1,8 @@
-"""Auto Scaling groups that hold their desired capacity with machines that boot and end.
+"""Auto Scaling groups that keep their desired capacity with machines that boot and end.
 
 moto launches once, while the request waits, from its default template version, and replaces
-only what TerminateInstances ended. Here a group is looked at after every change of the cloud:
-what ended is replaced, from the image that the launch template names at that moment.
+only what TerminateInstances ended. Here every group is reconciled after every change of the
+cloud: what ended is replaced, from the image that the launch template names at that moment.
 https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-health-checks.html
 """
 
@@ -18,7 +18,7 @@ from moto.autoscaling.models import ASG_NAME_TAG, FakeAutoScalingGroup, Instance
 from moto.core.exceptions import ServiceException
 
 from amikiln_localcloud.api.autoscaling.activities import LocalActivity, Member
-from amikiln_localcloud.api.cloud import Patience
+from amikiln_localcloud.api.cloud import Timeouts
 from amikiln_localcloud.api.ec2.instances import LocalInstance
 from amikiln_localcloud.api.errors import autoscaling_error
 
@@ -26,20 +26,20 @@ MOST_ACTIVITIES = 500
 
 
 class LocalGroup(FakeAutoScalingGroup):
-    """A group whose capacity is held by ``reconcile``. Used inside ``Cloud.changing()`` only."""
+    """A group that ``reconcile`` keeps at its capacity. Used inside ``Cloud.change()`` only."""
 
     desired_capacity: int | None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.activities: list[LocalActivity] = []
-        self.failures_in_a_row = 0
+        self.consecutive_failures = 0
         self.next_launch = 0.0
         self._launches: dict[str, LocalActivity] = {}
         self.provided_launch_template_version: str | None = None
         super().__init__(*args, **kwargs)
         _check_sizes(self.min_size, self.max_size, self.desired_capacity)
 
-    # -- what is told and asked --------------------------------------------------------------
+    # -- requests ---------------------------------------------------------------------------
 
     @property
     def launch_template(self) -> dict[str, Any] | None:
@@ -48,10 +48,10 @@ class LocalGroup(FakeAutoScalingGroup):
 
     def set_desired_capacity(self, new_capacity: int | None) -> None:
         self.desired_capacity = self.min_size if new_capacity is None else new_capacity
-        self.try_now()
+        self.reset_backoff()
 
     def update(self, *args: Any, **kwargs: Any) -> None:
-        """Keep the mixed instances policy when the request names no other way to launch."""
+        """Keep the mixed instances policy unless the request names another source of launches."""
         least = kwargs.get("min_size") if kwargs.get("min_size") is not None else self.min_size
         most = kwargs.get("max_size") if kwargs.get("max_size") is not None else self.max_size
         desired = kwargs.get("desired_capacity")
@@ -70,87 +70,93 @@ class LocalGroup(FakeAutoScalingGroup):
         ):
             self.mixed_instances_policy = known
 
-    def try_now(self) -> None:
-        """Forget that launches failed: whoever asks for a change expects an attempt."""
-        self.failures_in_a_row = 0
+    def reset_backoff(self) -> None:
+        """Launch without a pause next: after a request for a change an attempt is expected."""
+        self.consecutive_failures = 0
         self.next_launch = 0.0
 
-    def suspends(self, process: str) -> bool:
+    def is_suspended(self, process: str) -> bool:
         return process in {str(one["ProcessName"]) for one in self.suspended_processes}
 
-    def retire(self, member: InstanceState, cause: str) -> LocalActivity:
-        """Terminate a member; it is not counted any more."""
+    def terminate_member(self, member: InstanceState, cause: str) -> LocalActivity:
+        """Terminate a member, which is no part of the capacity any more."""
         member.lifecycle_state = "Terminating"
-        activity = self._note(f"Terminating EC2 instance: {member.instance.id}", cause)
+        activity = self._add_activity(f"Terminating EC2 instance: {member.instance.id}", cause)
         member.instance.terminate()
         activity.close()
         return activity
 
-    def wants_to_launch(self) -> bool:
-        """Tell whether a launch is due, now or at ``next_launch``."""
-        missing = (self.desired_capacity or 0) - len(self._counted())
-        return missing > 0 and not self.suspends("Launch")
+    def needs_launch(self) -> bool:
+        """Return whether a launch is due, now or at ``next_launch``."""
+        missing = (self.desired_capacity or 0) - len(self._get_active_members())
+        return missing > 0 and not self.is_suspended("Launch")
 
-    # -- holding the capacity ----------------------------------------------------------------
+    # -- reconciliation ---------------------------------------------------------------------
 
-    def reconcile(self, now: float, patience: Patience) -> bool:
-        """Bring the group nearer to what it should be; return whether anything changed.
+    def reconcile(self, now: float, timeouts: Timeouts) -> bool:
+        """Bring the group closer to its desired state; return whether anything changed.
 
         Args:
             now: Seconds of a monotonic clock.
-            patience: The pauses after launches that failed.
+            timeouts: The pauses after launches that failed.
         """
         changed = False
         for member in list(self.instance_states):
-            changed |= self._look_at(member, now, patience)
-        while self.wants_to_launch() and now >= self.next_launch:
-            self._launch(now, patience)
+            changed |= self._check_member(member, now, timeouts)
+        while self.needs_launch() and now >= self.next_launch:
+            self._launch(now, timeouts)
             changed = True
-        surplus = len(self._counted()) - (self.desired_capacity or 0)
-        if surplus > 0 and not self.suspends("Terminate"):
-            free = [member for member in self._counted() if not member.protected_from_scale_in]
+        surplus = len(self._get_active_members()) - (self.desired_capacity or 0)
+        if surplus > 0 and not self.is_suspended("Terminate"):
+            free = [
+                member
+                for member in self._get_active_members()
+                if not member.protected_from_scale_in
+            ]
             free.sort(key=lambda member: member.instance.launch_time)
             for member in free[:surplus]:
-                self.retire(member, "an instance was taken out of service: capacity shrinks.")
+                self.terminate_member(
+                    member, "an instance was taken out of service: capacity shrinks."
+                )
                 changed = True
         return changed
 
-    def _counted(self) -> list[InstanceState]:
+    def _get_active_members(self) -> list[InstanceState]:
         return [
             member
             for member in self.instance_states
             if member.lifecycle_state in ("Pending", "InService")
         ]
 
-    def _look_at(self, member: InstanceState, now: float, patience: Patience) -> bool:
+    def _check_member(self, member: InstanceState, now: float, timeouts: Timeouts) -> bool:
         instance: Any = member.instance
         state = instance.state
         if state in ("shutting-down", "terminated") or member.lifecycle_state == "Terminating":
             launch = self._launches.pop(instance.id, None)
             if launch:
                 why = f"{instance.state_reason.message}. Launching EC2 instance failed."
-                self._failed(launch, why, now, patience)
+                self._fail_launch(launch, why, now, timeouts)
             elif member.lifecycle_state != "Terminating":
-                activity = self._note(
+                activity = self._add_activity(
                     f"Terminating EC2 instance: {instance.id}",
                     "an instance was taken out of service in response to an EC2 health check "
                     "indicating it has been terminated or stopped.",
                 )
                 activity.close()
-            was, member.lifecycle_state = member.lifecycle_state, "Terminating"
+            before, member.lifecycle_state = member.lifecycle_state, "Terminating"
             if state == "terminated":
                 self.instance_states.remove(member)
                 return True
-            return was != "Terminating"
+            return before != "Terminating"
         if state == "running" and member.lifecycle_state == "Pending":
             member.lifecycle_state = "InService"
             if launch := self._launches.pop(instance.id, None):
                 launch.close()
-            self.failures_in_a_row = 0
+            self.consecutive_failures = 0
             return True
-        if self._is_unhealthy(member) and not self.suspends("ReplaceUnhealthy"):
+        if self._is_unhealthy(member) and not self.is_suspended("ReplaceUnhealthy"):
             member.health_status = "Unhealthy"
-            self.retire(
+            self.terminate_member(
                 member,
                 "an instance was taken out of service in response to an EC2 health check.",
             )
@@ -163,24 +169,24 @@ class LocalGroup(FakeAutoScalingGroup):
             return False
         if member.health_status == "Unhealthy" or instance.state in ("stopping", "stopped"):
             return True
-        if self.suspends("HealthCheck") or not isinstance(instance, LocalInstance):
+        if self.is_suspended("HealthCheck") or not isinstance(instance, LocalInstance):
             return False
-        age = (datetime.now(UTC) - _aware(instance.launch_time)).total_seconds()
+        age = (datetime.now(UTC) - _add_time_zone(instance.launch_time)).total_seconds()
         return (
             age >= (self.health_check_grace_period or 0)
             and instance.instance_status["Status"] == "impaired"
         )
 
-    def _launch(self, now: float, patience: Patience) -> None:
-        activity = self._note(
+    def _launch(self, now: float, timeouts: Timeouts) -> None:
+        activity = self._add_activity(
             "Launching a new EC2 instance",
             "an instance was started in response to a difference between desired and actual "
             "capacity.",
         )
         failure = "the group has nothing to launch from"
-        for template, instance_type in self._ways():
+        for template, instance_type in self._iterate_launch_sources():
             try:
-                instance = self._run(template, instance_type)
+                instance = self._run_instance(template, instance_type)
             except ServiceException as error:
                 failure = error.message
                 continue
@@ -192,20 +198,22 @@ class LocalGroup(FakeAutoScalingGroup):
             )
             return
         why = f"{failure.rstrip('.')}. Launching EC2 instance failed."
-        self._failed(activity, why, now, patience)
+        self._fail_launch(activity, why, now, timeouts)
 
-    def _failed(self, activity: LocalActivity, why: str, now: float, patience: Patience) -> None:
+    def _fail_launch(
+        self, activity: LocalActivity, why: str, now: float, timeouts: Timeouts
+    ) -> None:
         activity.close(failure=why)
-        pause = patience.relaunch_first * 2**self.failures_in_a_row
-        self.failures_in_a_row = min(self.failures_in_a_row + 1, 30)
-        self.next_launch = now + min(pause, patience.relaunch_longest)
+        pause = timeouts.relaunch_first * 2**self.consecutive_failures
+        self.consecutive_failures = min(self.consecutive_failures + 1, 30)
+        self.next_launch = now + min(pause, timeouts.relaunch_longest)
 
-    def _ways(self) -> Iterator[tuple[dict[str, Any] | None, str | None]]:
-        """Return launch templates and instance types, in the order of preference."""
+    def _iterate_launch_sources(self) -> Iterator[tuple[dict[str, Any] | None, str | None]]:
+        """Yield launch templates and instance types, in the order of preference."""
         if self.ec2_launch_template is None:
             yield None, None
             return
-        own = self._reference(self.ec2_launch_template, self.launch_template_version)
+        own = self._make_reference(self.ec2_launch_template, self.launch_template_version)
         policy = (self.mixed_instances_policy or {}).get("LaunchTemplate", {})
         for override in policy.get("Overrides") or [{}]:
             template = own
@@ -215,19 +223,19 @@ class LocalGroup(FakeAutoScalingGroup):
                     if other.get("LaunchTemplateId")
                     else self.ec2_backend.get_launch_template_by_name(other["LaunchTemplateName"])
                 )
-                template = self._reference(found, other.get("Version") or "$Default")
+                template = self._make_reference(found, other.get("Version") or "$Default")
             yield template, override.get("InstanceType")
 
     @staticmethod
-    def _reference(template: Any, version: str) -> dict[str, Any]:
+    def _make_reference(template: Any, version: str) -> dict[str, Any]:
         return {
             "LaunchTemplateId": template.id,
             "LaunchTemplateName": template.name,
             "Version": str(template.get_version(version).number),
         }
 
-    def _run(self, template: dict[str, Any] | None, instance_type: str | None) -> Any:
-        zone, subnet = self._place()
+    def _run_instance(self, template: dict[str, Any] | None, instance_type: str | None) -> Any:
+        zone, subnet = self._choose_zone()
         tags = {ASG_NAME_TAG: self.name, **self.get_propagated_tags()}
         options: dict[str, Any] = {
             "tags": {"instance": tags},
@@ -252,8 +260,8 @@ class LocalGroup(FakeAutoScalingGroup):
         ec2: Any = self.ec2_backend
         return ec2.run_instances(image_id, 1, user_data, groups, **options).instances[0]
 
-    def _place(self) -> tuple[str, str | None]:
-        """Return the zone with the fewest members, and the group's subnet there if it names any."""
+    def _choose_zone(self) -> tuple[str, str | None]:
+        """Return the zone with the fewest members, and the group's subnet there if it names one."""
         used = Counter(
             str(member.instance.availability_zone)
             for member in self.instance_states
@@ -265,7 +273,7 @@ class LocalGroup(FakeAutoScalingGroup):
                 return zone, subnet_id
         return zone, None
 
-    def _note(self, description: str, cause: str) -> LocalActivity:
+    def _add_activity(self, description: str, cause: str) -> LocalActivity:
         activity = LocalActivity(self, description, cause)
         activity.details = json.dumps({"Availability Zones": self.availability_zones})
         self.activities.insert(0, activity)
@@ -287,5 +295,5 @@ def _check_sizes(least: int | None, most: int | None, desired: int | None) -> No
         )
 
 
-def _aware(moment: datetime) -> datetime:
+def _add_time_zone(moment: datetime) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

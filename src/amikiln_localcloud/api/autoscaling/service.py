@@ -1,32 +1,36 @@
-"""moto's Auto Scaling with the overrides of it put together, and what keeps groups going."""
+"""The local cloud's Auto Scaling, put together, and the loop that maintains its groups."""
 
 from __future__ import annotations
 
 import logging
 import time
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any
 
 from moto.autoscaling import urls
-from moto.autoscaling.models import AutoScalingBackend, autoscaling_backends
+from moto.autoscaling.exceptions import InvalidInstanceError
+from moto.autoscaling.models import (
+    AutoScalingBackend,
+    FakeLaunchConfiguration,
+    autoscaling_backends,
+)
 from moto.autoscaling.responses import AutoScalingResponse
 from moto.core.responses import ActionResult
+from moto.ec2.exceptions import InvalidInstanceIdError
 
 from amikiln_localcloud.api.authorization import AuthorizedRequests
 from amikiln_localcloud.api.autoscaling.groups import LocalGroup
+from amikiln_localcloud.api.cloud import Cloud
 from amikiln_localcloud.api.errors import autoscaling_error
-
-if TYPE_CHECKING:
-    from amikiln_localcloud.api.cloud import Cloud
 
 log = logging.getLogger("amikiln.groups")
 
 
 class LocalAutoScalingResponse(AuthorizedRequests, AutoScalingResponse):
-    """Scaling activities, and deleting only what is empty unless forced."""
+    """Parses and answers Auto Scaling's requests."""
 
     def describe_scaling_activities(self) -> ActionResult:
-        groups = self._all_groups()
+        groups = self._get_groups()
         name = self._get_param("AutoScalingGroupName")
         ids = self._get_param("ActivityIds", [])
         found = [
@@ -47,7 +51,7 @@ class LocalAutoScalingResponse(AuthorizedRequests, AutoScalingResponse):
         )
 
     def delete_auto_scaling_group(self) -> ActionResult:
-        group = self._backend().group(self._get_param("AutoScalingGroupName"))
+        group = self._backend.find_group(self._get_param("AutoScalingGroupName"))
         if group.instance_states and not self._get_bool_param("ForceDelete", False):
             raise autoscaling_error(
                 "ResourceInUse",
@@ -57,7 +61,7 @@ class LocalAutoScalingResponse(AuthorizedRequests, AutoScalingResponse):
         return super().delete_auto_scaling_group()
 
     def set_desired_capacity(self) -> ActionResult:
-        group = self._backend().group(self._get_param("AutoScalingGroupName"))
+        group = self._backend.find_group(self._get_param("AutoScalingGroupName"))
         wanted = self._get_int_param("DesiredCapacity") or 0
         if wanted > (group.max_size or 0):
             raise autoscaling_error(
@@ -73,20 +77,19 @@ class LocalAutoScalingResponse(AuthorizedRequests, AutoScalingResponse):
             )
         return super().set_desired_capacity()
 
-    def _all_groups(self) -> list[LocalGroup]:
-        backend = self._backend()
+    def _get_groups(self) -> list[LocalGroup]:
+        backend = self._backend
         return [*backend.autoscaling_groups.values(), *backend.deleted_groups]
 
+    @property
     def _backend(self) -> LocalAutoScalingBackend:
         backend: Any = self.autoscaling_backend
-        local: LocalAutoScalingBackend = backend
-        return local
+        return backend  # type: ignore[no-any-return]
 
 
 class LocalAutoScalingBackend(AutoScalingBackend):
     """One region's Auto Scaling."""
 
-    cloud: ClassVar[Cloud]
     autoscaling_groups: dict[str, LocalGroup]  # type: ignore[assignment]
 
     def __init__(self, region_name: str, account_id: str) -> None:
@@ -99,7 +102,7 @@ class LocalAutoScalingBackend(AutoScalingBackend):
             url_bases=urls.url_bases, url_paths={"{0}/$": LocalAutoScalingResponse.dispatch}
         )
 
-    def group(self, name: str) -> LocalGroup:
+    def find_group(self, name: str) -> LocalGroup:
         """Return a group by its name.
 
         Raises:
@@ -111,36 +114,87 @@ class LocalAutoScalingBackend(AutoScalingBackend):
             )
         return self.autoscaling_groups[name]
 
-    def create_auto_scaling_group(self, name: str, *args: Any, **kwargs: Any) -> Any:
+    def create_auto_scaling_group(  # type: ignore[override]
+        self,
+        name: str,
+        *,
+        launch_config_name: str | None,
+        launch_template: dict[str, Any] | None,
+        instance_id: str | None = None,
+        mixed_instances_policy: dict[str, Any] | None = None,
+        health_check_period: int | str | None = None,
+        capacity_rebalance: bool = False,
+        **settings: Any,
+    ) -> LocalGroup:
+        """Make a group, which launches its machines by itself.
+
+        moto's method can make moto's own groups only. It also makes 300 seconds of a grace period
+        of 0, and of none; the API's default is 0.
+
+        Raises:
+            AutoscalingClientError: AlreadyExists or ValidationError.
+        """
         if name in self.autoscaling_groups:
             raise autoscaling_error(
                 "AlreadyExists",
                 "AutoScalingGroup by this name already exists - A group with the name "
                 f"{name} already exists",
             )
-        grace = kwargs.get("health_check_period")
-        group = super().create_auto_scaling_group(name, *args, **kwargs)
-        # moto makes 300 of 0, and of nothing; the API's default is 0.
-        group.health_check_grace_period = int(grace or 0)
+        sources = [launch_config_name, launch_template, instance_id, mixed_instances_policy]
+        if sum(bool(source) for source in sources) != 1:
+            raise autoscaling_error(
+                "ValidationError",
+                "Valid requests must contain either LaunchTemplate, LaunchConfigurationName, "
+                "InstanceId or MixedInstancesPolicy parameter.",
+            )
+        if instance_id:
+            launch_config_name = name
+            self._create_launch_configuration(name, instance_id)
+        for size in ("desired_capacity", "max_size", "min_size", "default_cooldown"):
+            if settings[size] is not None:
+                settings[size] = int(settings[size])
+        group = LocalGroup(  # type: ignore[abstract]  # as moto's own is
+            name=name,
+            launch_config_name=launch_config_name,
+            launch_template=launch_template,
+            mixed_instances_policy=mixed_instances_policy,
+            health_check_period=int(health_check_period or 0),
+            capacity_rebalance=capacity_rebalance,
+            autoscaling_backend=self,
+            ec2_backend=self.ec2_backend,
+            **settings,
+        )
+        self.autoscaling_groups[name] = group
+        self.update_attached_elbs(name)
+        self.update_attached_target_groups(name)
         return group
 
+    def _create_launch_configuration(self, name: str, instance_id: str) -> None:
+        try:
+            instance = self.ec2_backend.get_instance(instance_id)
+        except InvalidInstanceIdError:
+            raise InvalidInstanceError(instance_id) from None
+        FakeLaunchConfiguration.create_from_instance(name, instance, self)
+
     def delete_auto_scaling_group(self, group_name: str) -> None:
-        group = self.group(group_name)
+        group = self.find_group(group_name)
         group.desired_capacity = 0
         for member in group.instance_states:
-            group.retire(member, "an instance was taken out of service: the group is deleted.")
+            group.terminate_member(
+                member, "an instance was taken out of service: the group is deleted."
+            )
         self.deleted_groups.append(self.autoscaling_groups.pop(group_name))
 
     def resume_processes(self, group_name: str, scaling_processes: list[str]) -> None:
         super().resume_processes(group_name, scaling_processes)
-        self.group(group_name).try_now()
+        self.find_group(group_name).reset_backoff()
 
     def set_instance_health(self, instance_id: str, health_status: str) -> None:
-        self._member(instance_id)
+        self._find_member(instance_id)
         super().set_instance_health(instance_id, health_status)
 
     def terminate_instance(self, instance_id: str, should_decrement: bool) -> Any:
-        group, member = self._member(instance_id)
+        group, member = self._find_member(instance_id)
         if should_decrement:
             wanted = (group.desired_capacity or 0) - 1
             if wanted < (group.min_size or 0):
@@ -150,14 +204,14 @@ class LocalAutoScalingBackend(AutoScalingBackend):
                     "replacement will violate group's min size constraint.",
                 )
             group.desired_capacity = wanted
-        return group.retire(
+        return group.terminate_member(
             member, "an instance was taken out of service in response to a user request."
         )
 
     def notify_terminate_instances(self, instance_ids: list[str]) -> None:
-        """Nothing to do: groups are looked at after every request."""
+        """Do nothing: groups are reconciled after every request."""
 
-    def _member(self, instance_id: str) -> tuple[LocalGroup, Any]:
+    def _find_member(self, instance_id: str) -> tuple[LocalGroup, Any]:
         for group in self.autoscaling_groups.values():
             for member in group.instance_states:
                 if member.instance.id == instance_id:
@@ -168,11 +222,11 @@ class LocalAutoScalingBackend(AutoScalingBackend):
         )
 
 
-def keep_groups(cloud: Cloud) -> None:
-    """Hold every group's capacity until the cloud closes; runs in a thread of its own.
+def maintain_groups(cloud: Cloud) -> None:
+    """Keep every group at its desired capacity until the cloud closes; runs in its own thread.
 
-    It waits for changes of the cloud, for the next attempt after a failed launch, and while
-    there are members for the next look at their status checks, of which nobody tells.
+    It waits for changes of the cloud, for the next attempt after a failed launch, and while there
+    are members for the next check of their status, of whose changes there is no notice.
     """
     with cloud.changed:
         while not cloud.closing:
@@ -185,18 +239,18 @@ def keep_groups(cloud: Cloud) -> None:
             changed = False
             for group in groups:
                 try:
-                    changed |= group.reconcile(now, cloud.patience)
+                    changed |= group.reconcile(now, cloud.timeouts)
                 except Exception:
-                    log.exception("group %s could not be looked at", group.name)
-                    group.next_launch = now + cloud.patience.relaunch_longest
+                    log.exception("group %s could not be reconciled", group.name)
+                    group.next_launch = now + cloud.timeouts.relaunch_longest
             if changed:
                 cloud.changed.notify_all()
-            cloud.changed.wait(_pause(groups, cloud.patience.health_check))
+            cloud.changed.wait(_get_pause(groups, cloud.timeouts.health_check))
 
 
-def _pause(groups: list[LocalGroup], health_check: float) -> float | None:
+def _get_pause(groups: list[LocalGroup], health_check: float) -> float | None:
     now = time.monotonic()
-    pauses = [max(0.0, group.next_launch - now) for group in groups if group.wants_to_launch()]
+    pauses = [max(0.0, group.next_launch - now) for group in groups if group.needs_launch()]
     if any(group.instance_states for group in groups):
         pauses.append(health_check)
     return min(pauses, default=None)

@@ -1,7 +1,7 @@
 """``AWS::AutoScaling::AutoScalingGroup``: an update changes the group that is there.
 
-moto deletes the group and makes another, which would end every machine. On AWS, machines that
-run go on until something else ends them, unless an update policy says otherwise.
+moto deletes the group and makes another, which would end every machine. On AWS, running machines
+stay until something else ends them, unless an update policy says otherwise.
 https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/
 aws-resource-autoscaling-autoscalinggroup.html
 """
@@ -36,7 +36,7 @@ SETTINGS = {
 
 
 class GroupResource(FakeAutoScalingGroup):
-    """What CloudFormation calls; the groups themselves are ``LocalGroup``'s."""
+    """CloudFormation's handlers for the type; the groups themselves are ``LocalGroup``s."""
 
     @classmethod
     def create_from_cloudformation_json(
@@ -47,7 +47,7 @@ class GroupResource(FakeAutoScalingGroup):
         region_name: str,
         **kwargs: Any,
     ) -> FakeAutoScalingGroup:
-        """Make a group, which launches its machines as any other does."""
+        """Create a group, which launches its machines as any other."""
         _check(cloudformation_json["Properties"])
         return super().create_from_cloudformation_json(
             resource_name, cloudformation_json, account_id, region_name, **kwargs
@@ -62,10 +62,10 @@ class GroupResource(FakeAutoScalingGroup):
         account_id: str,
         region_name: str,
     ) -> FakeAutoScalingGroup:
-        """Bring a group's settings to what a template says; the group and its members stay.
+        """Change a group's settings to the template's; the group and its members stay.
 
         Raises:
-            ValidationError: The change needs another group, or a setting is not known here.
+            ValidationError: The change needs another group, or a setting is not supported.
         """
         wanted = cloudformation_json["Properties"]
         _check(wanted)
@@ -78,13 +78,13 @@ class GroupResource(FakeAutoScalingGroup):
         backend.update_auto_scaling_group(
             name=group.name,
             availability_zones=wanted.get("AvailabilityZones", []),
-            desired_capacity=_number(wanted, "DesiredCapacity"),
-            max_size=_number(wanted, "MaxSize"),
-            min_size=_number(wanted, "MinSize"),
+            desired_capacity=_get_int(wanted, "DesiredCapacity"),
+            max_size=_get_int(wanted, "MaxSize"),
+            min_size=_get_int(wanted, "MinSize"),
             launch_config_name=wanted.get("LaunchConfigurationName"),
             launch_template=wanted.get("LaunchTemplate"),
             vpc_zone_identifier=",".join(wanted.get("VPCZoneIdentifier", [])),
-            health_check_period=_number(wanted, "HealthCheckGracePeriod") or 0,
+            health_check_period=_get_int(wanted, "HealthCheckGracePeriod") or 0,
             health_check_type=wanted.get("HealthCheckType", "EC2"),
             new_instances_protected_from_scale_in=wanted.get(
                 "NewInstancesProtectedFromScaleIn", False
@@ -101,5 +101,5 @@ def _check(properties: dict[str, Any]) -> None:
         raise ValidationError(message=f"the local cloud's groups do not have: {', '.join(unknown)}")
 
 
-def _number(properties: dict[str, Any], name: str) -> int | None:
+def _get_int(properties: dict[str, Any], name: str) -> int | None:
     return None if properties.get(name) is None else int(properties[name])

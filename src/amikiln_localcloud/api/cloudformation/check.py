@@ -1,6 +1,6 @@
-"""What a stack's template may hold, and in which order its resources are made.
+"""Which templates are accepted, and in which order a stack's resources are made.
 
-moto only warns of types that it does not have, ignores policies, and looks at ``Ref`` alone.
+moto only warns of types that it does not have, ignores policies, and follows ``Ref`` alone.
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-anatomy.html
 """
 
@@ -18,28 +18,28 @@ SUBSTITUTED = re.compile(r"\$\{([A-Za-z0-9:]+)(?:\.[^}]+)?\}")
 ROLLING = ("AutoScalingRollingUpdate", "AutoScalingReplacingUpdate")
 
 
-def check(template: dict[str, Any]) -> None:
-    """Refuse what the local cloud would only pretend to do, and references to nothing.
+def check_template(template: dict[str, Any]) -> None:
+    """Refuse what the local cloud does not have, and references to nothing.
 
     Raises:
-        ValidationError: With everything that is wrong of one kind.
+        ValidationError: Names all faults of the first kind that was found.
     """
     resources: dict[str, Any] = template.get("Resources") or {}
     if not resources:
-        raise _refusal("At least one Resources member must be defined.")
+        raise _make_error("At least one Resources member must be defined.")
     if "Transform" in template:
-        raise _refusal("the local cloud does not run Transform")
+        raise _make_error("the local cloud does not run Transform")
     lacking = sorted({str(one.get("Type")) for one in resources.values()} - set(get_model_map()))
     if lacking:
-        raise _refusal(f"the local cloud does not have resources of type: {', '.join(lacking)}")
+        raise _make_error(f"the local cloud does not have resources of type: {', '.join(lacking)}")
     for name, one in resources.items():
         if "CreationPolicy" in one:
-            raise _refusal(f"{name}: the local cloud does not have CreationPolicy")
+            raise _make_error(f"{name}: the local cloud does not have CreationPolicy")
         policy = one.get("UpdatePolicy") or {}
         if policy.get("AutoScalingRollingUpdate") or (
             (policy.get("AutoScalingReplacingUpdate") or {}).get("WillReplace")
         ):
-            raise _refusal(
+            raise _make_error(
                 f"{name}: the local cloud replaces no running machines at an update, so it does "
                 f"not have these UpdatePolicy attributes: {', '.join(ROLLING)}"
             )
@@ -47,39 +47,39 @@ def check(template: dict[str, Any]) -> None:
     unknown = {
         name
         for one in resources.values()
-        for name in references(one)
+        for name in find_references(one)
         if name not in known and not name.startswith("AWS::")
     }
     if unknown:
-        raise _refusal(
+        raise _make_error(
             "Template format error: Unresolved resource dependencies "
             f"[{', '.join(sorted(unknown))}] in the Resources block of the template"
         )
-    order(resources)
+    sort_by_dependency(resources)
 
 
-def order(resources: dict[str, Any]) -> list[str]:
-    """Return the resources' names, each behind those that it depends on.
+def sort_by_dependency(resources: dict[str, Any]) -> list[str]:
+    """Return the resources' names, each after those that it depends on.
 
     Raises:
         ValidationError: Some depend on each other.
     """
     needs = {
-        name: [other for other in references(one) if other in resources]
+        name: [other for other in find_references(one) if other in resources]
         for name, one in resources.items()
     }
     try:
         return list(TopologicalSorter(needs).static_order())
     except CycleError as error:
         names = ", ".join(error.args[1])
-        raise _refusal(f"Circular dependency between resources: [{names}]") from error
+        raise _make_error(f"Circular dependency between resources: [{names}]") from error
 
 
-def references(value: Any) -> Iterator[str]:
-    """Return the names that a part of a template refers to."""
+def find_references(value: Any) -> Iterator[str]:
+    """Yield the names that a part of a template refers to."""
     if isinstance(value, list):
         for one in value:
-            yield from references(one)
+            yield from find_references(one)
     if not isinstance(value, dict):
         return
     for key, one in value.items():
@@ -92,10 +92,10 @@ def references(value: Any) -> Iterator[str]:
         elif key == "Fn::Sub":
             text, own = one if isinstance(one, list) else (one, {})
             yield from (name for name in SUBSTITUTED.findall(text) if name not in own)
-            yield from references(own)
+            yield from find_references(own)
         else:
-            yield from references(one)
+            yield from find_references(one)
 
 
-def _refusal(message: str) -> ValidationError:
+def _make_error(message: str) -> ValidationError:
     return ValidationError(message=message)

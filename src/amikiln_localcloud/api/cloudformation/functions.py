@@ -1,7 +1,7 @@
-"""What a template's functions give.
+"""A template's functions.
 
-moto makes zones' names up, cannot tell them of ``!Ref AWS::Region``, and leaves AWS::NoValue in
-lists.
+moto invents the zones' names, fails on the zones of ``!Ref AWS::Region``, and leaves
+AWS::NoValue in lists.
 https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/
 intrinsic-function-reference.html
 """
@@ -16,21 +16,21 @@ from moto.cloudformation.parsing import clean_json
 Zones = Callable[[str], list[str]]
 
 
-def evaluated(definition: dict[str, Any], values: Any, zones: Zones) -> dict[str, Any]:
+def evaluate(definition: dict[str, Any], values: Any, zones: Zones) -> dict[str, Any]:
     """Return a resource's definition without functions; dynamic references stay as text.
 
     Args:
         definition: As in the template.
-        values: A map of resources and parameters by name, or ``Names`` of one.
+        values: A map of resources and parameters by name, or ``Placeholders`` for one.
         zones: Returns the zones of a region; of the stack's for "".
     """
-    with_zones = _with_zones(definition, values, zones)
-    found: dict[str, Any] = _without_nothing(clean_json(with_zones, values))
+    with_zones = _replace_zones(definition, values, zones)
+    found: dict[str, Any] = _drop_no_value(clean_json(with_zones, values))
     return found
 
 
-class Names(Mapping[str, Any]):
-    """A map in which every resource stands for itself, whether it is there or not."""
+class Placeholders(Mapping[str, Any]):
+    """A map in which every resource is represented by its name, whether it exists or not."""
 
     def __init__(self, resource_map: Any) -> None:
         self._resource_map = resource_map
@@ -39,7 +39,7 @@ class Names(Mapping[str, Any]):
 
     def __getitem__(self, key: str) -> Any:
         if key in self._resource_map._resource_json_map:
-            return _Name(key)
+            return _Placeholder(key)
         return self._resource_map[key]
 
     def __iter__(self) -> Iterator[str]:
@@ -49,7 +49,7 @@ class Names(Mapping[str, Any]):
         return len(self._resource_map)
 
 
-class _Name:
+class _Placeholder:
     def __init__(self, name: str) -> None:
         self.physical_resource_id = f"${{{name}}}"
 
@@ -57,20 +57,20 @@ class _Name:
         return f"{self.physical_resource_id}.{attribute}"
 
 
-def _with_zones(value: Any, values: Any, zones: Zones) -> Any:
+def _replace_zones(value: Any, values: Any, zones: Zones) -> Any:
     if isinstance(value, list):
-        return [_with_zones(one, values, zones) for one in value]
+        return [_replace_zones(one, values, zones) for one in value]
     if not isinstance(value, dict):
         return value
     if set(value) == {"Fn::GetAZs"}:
         return zones(clean_json(value["Fn::GetAZs"], values))
-    return {key: _with_zones(one, values, zones) for key, one in value.items()}
+    return {key: _replace_zones(one, values, zones) for key, one in value.items()}
 
 
-def _without_nothing(value: Any) -> Any:
-    """Drop ``AWS::NoValue`` out of lists, where moto leaves it."""
+def _drop_no_value(value: Any) -> Any:
+    """Remove ``AWS::NoValue`` from lists, where moto leaves it."""
     if isinstance(value, dict):
-        return {key: _without_nothing(one) for key, one in value.items()}
+        return {key: _drop_no_value(one) for key, one in value.items()}
     if isinstance(value, list):
-        return [_without_nothing(one) for one in value if one is not None]
+        return [_drop_no_value(one) for one in value if one is not None]
     return value

@@ -1,4 +1,4 @@
-"""A stack's parameters: what is given, checked, and resolved when the stack is made or updated.
+"""A stack's parameters: merged with the defaults, checked, and resolved at each change.
 
 moto checks nothing, leaves the default of a list as text, and fails on a Systems Manager
 parameter that is not there.
@@ -14,12 +14,12 @@ from typing import Any
 
 from moto.cloudformation.exceptions import ValidationError
 
-from amikiln_localcloud.api.ssm.parameters import stored
+from amikiln_localcloud.api.ssm.parameters import find_parameter
 
 STORED = "AWS::SSM::Parameter::Value<"
 
 
-def given(slots: dict[str, Any], values: dict[str, Any]) -> dict[str, str]:
+def merge(slots: dict[str, Any], values: dict[str, Any]) -> dict[str, str]:
     """Return every parameter's value as text: the given one, else the default.
 
     Args:
@@ -27,44 +27,44 @@ def given(slots: dict[str, Any], values: dict[str, Any]) -> dict[str, str]:
         values: What the request says.
 
     Raises:
-        ValidationError: One is unknown, has no value, or is not as its slot wants it.
+        ValidationError: One is unknown, has no value, or violates a constraint of the template.
     """
     if unknown := [name for name in values if name not in slots]:
-        raise _refusal(f"Parameters: [{', '.join(unknown)}] do not exist in the template")
+        raise _make_error(f"Parameters: [{', '.join(unknown)}] do not exist in the template")
     found = {
         name: values.get(name, slot.get("Default"))
         for name, slot in slots.items()
         if name in values or "Default" in slot
     }
     if missing := [name for name in slots if found.get(name) is None]:
-        raise _refusal(f"Parameters: [{', '.join(missing)}] must have values")
+        raise _make_error(f"Parameters: [{', '.join(missing)}] must have values")
     texts = {name: str(value) for name, value in found.items()}
     for name, text in texts.items():
         _check(name, slots[name], text)
     return texts
 
 
-def resolved(
+def resolve(
     slots: dict[str, Any], texts: dict[str, str], account_id: str, region: str
 ) -> dict[str, Any]:
     """Return what ``Ref`` gives for each parameter now.
 
     Args:
         slots: The template's section ``Parameters``.
-        texts: From ``given``.
-        account_id: Whose Parameter Store counts.
-        region: And where.
+        texts: From ``merge``.
+        account_id: The account of the Parameter Store.
+        region: The region of the Parameter Store.
 
     Raises:
         ValidationError: A Systems Manager parameter is not there.
     """
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     absent = []
     for name, text in texts.items():
         kind = str(slots[name].get("Type", "String"))
         value: Any = text
         if kind.startswith(STORED):
-            parameter = stored(text, account_id, region)
+            parameter = find_parameter(text, account_id, region)
             if parameter is None:
                 absent.append(text)
                 continue
@@ -73,16 +73,16 @@ def resolved(
         if kind == "CommaDelimitedList" or kind.startswith("List<"):
             value = [part.strip() for part in value.split(",")]
         if kind == "Number":
-            value = _number(value)
+            value = _parse_number(value)
         elif kind == "List<Number>":
-            value = [_number(part) for part in value]
-        found[name] = value
+            value = [_parse_number(part) for part in value]
+        values[name] = value
     if absent:
         names = ", ".join(absent)
-        raise _refusal(
+        raise _make_error(
             f"Unable to fetch parameters [{names}] from parameter store for this account."
         )
-    return found
+    return values
 
 
 def _check(name: str, slot: dict[str, Any], text: str) -> None:
@@ -96,29 +96,29 @@ def _check(name: str, slot: dict[str, Any], text: str) -> None:
     elif pattern and not all(re.fullmatch(pattern, part) for part in parts):
         why = f"must match pattern {pattern}"
     elif slot.get("Type") == "Number":
-        why = _number_fault(slot, text)
+        why = _find_number_fault(slot, text)
     elif not int(slot.get("MinLength", 0)) <= len(text) <= int(slot.get("MaxLength", len(text))):
         why = f"must be {slot.get('MinLength', 0)} to {slot.get('MaxLength', 'any')} long"
     if why:
         explained = slot.get("ConstraintDescription", why)
-        raise _refusal(f"Parameter '{name}' failed to satisfy constraint: {explained}")
+        raise _make_error(f"Parameter '{name}' failed to satisfy constraint: {explained}")
 
 
-def _number_fault(slot: dict[str, Any], text: str) -> str:
+def _find_number_fault(slot: dict[str, Any], text: str) -> str:
     try:
-        number = _number(text)
+        number = _parse_number(text)
     except ValueError:
         return "must be a number"
     least, most = (float(slot.get(key, number)) for key in ("MinValue", "MaxValue"))
     return "" if least <= number <= most else f"must be from {least:g} to {most:g}"
 
 
-def _number(text: str) -> int | float:
+def _parse_number(text: str) -> int | float:
     try:
         return int(text)
     except ValueError:
         return float(text)
 
 
-def _refusal(message: str) -> ValidationError:
+def _make_error(message: str) -> ValidationError:
     return ValidationError(message=message)

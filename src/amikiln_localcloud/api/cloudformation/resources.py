@@ -1,9 +1,9 @@
-"""A stack's resources: what was made of which definition, and what an update changes.
+"""A stack's resources: which exist, from which definition, and what an update changes.
 
-moto compares the template alone. Here, as on AWS, a resource is updated when what the template
-says of it has changed, parameters' values put in, or when a resource that it refers to was
-updated and has another value since. A dynamic reference counts as text there, and is resolved
-when the resource is made or updated.
+moto compares the template alone. Here, as on AWS, a resource is updated when its definition with
+the parameters' values has changed, or when a resource that it refers to was updated and has
+another value since. Dynamic references are compared as text, and resolved when the resource is
+created or updated.
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/
 using-cfn-updating-stacks-update-behaviors.html
 """
@@ -22,38 +22,42 @@ from moto.ec2.models import ec2_backends
 from moto.ec2.models.core import TaggedEC2Resource
 
 from amikiln_localcloud.api.cloudformation import check, dynamic_references, functions, parameters
-from amikiln_localcloud.api.cloudformation.events import Failing, Made, Note
+from amikiln_localcloud.api.cloudformation.events import AddEvent, StackResource, report_failure
 
 
 class LocalResourceMap(parsing.ResourceMap):
-    """The resources of one template with one set of parameters."""
+    """The resources of one template with one set of parameters.
+
+    Attributes:
+        existing: What exists, by logical id.
+    """
 
     def load(self) -> None:
-        """Check the template, and resolve its parameters; a stack of a change set has none yet.
+        """Check the template, and resolve its parameters; a change set's new stack has none yet.
 
         Raises:
-            ValidationError: Something is wrong with either; nothing was made.
+            ValidationError: The template or a parameter is not valid; nothing was created.
         """
-        self.made: dict[str, Made] = {}
-        self._touched: set[str] = set()
+        self.existing: dict[str, StackResource] = {}
+        self._changed: set[str] = set()
         self.inputs: dict[str, str] = {}
         if self._template:
-            check.check(self._template)
+            check.check_template(self._template)
             super().load()
 
     def load_parameters(self) -> None:
         slots = self._template.get("Parameters") or {}
-        self.inputs = parameters.given(slots, self.input_parameters)
+        self.inputs = parameters.merge(slots, self.input_parameters)
         self.no_echo_parameter_keys = [
             name for name, slot in slots.items() if str(slot.get("NoEcho", False)).lower() == "true"
         ]
-        self.resolved_parameters = parameters.resolved(
+        self.resolved_parameters = parameters.resolve(
             slots, self.inputs, self._account_id, self._region_name
         )
         self._parsed_resources.update(self.resolved_parameters)
 
     def __getitem__(self, key: str) -> Any:
-        """Return a parameter's value or a resource that was made; moto would make it here."""
+        """Return a parameter's value or an existing resource; moto would create it here."""
         if key in self._parsed_resources:
             return self._parsed_resources[key]
         if key in self._resource_json_map:
@@ -65,33 +69,33 @@ class LocalResourceMap(parsing.ResourceMap):
 
     @property
     def resources(self) -> list[str]:
-        """The logical ids of what is there."""
-        return list(self.made)
+        """The logical ids of what exists."""
+        return list(self.existing)
 
     # -- comparing ---------------------------------------------------------------------------
 
     def inherit(self, older: LocalResourceMap) -> None:
-        """Start from what an older template's map has made."""
-        for name, one in older.made.items():
-            self._keep(name, one)
+        """Start from the resources of an older template's map."""
+        for name, one in older.existing.items():
+            self._set(name, one)
 
     def differences(self) -> Iterator[tuple[str, str]]:
-        """Return what ``apply`` would do as ``Add``, ``Modify`` or ``Remove`` with a logical id.
+        """Yield what ``apply`` would do as ``Add``, ``Modify`` or ``Remove`` with a logical id.
 
-        What changes only because another resource will have changed is left out.
+        What changes only because another resource changes is left out.
         """
-        wanted = self._wanted()
+        wanted = self._get_wanted()
         for name in wanted:
-            if name not in self.made:
+            if name not in self.existing:
                 yield "Add", name
-            elif self._text(name) != self.made[name].text:
+            elif self._get_text(name) != self.existing[name].text:
                 yield "Modify", name
-        for name in self.made:
+        for name in self.existing:
             if name not in wanted:
                 yield "Remove", name
 
     def check_references(self) -> None:
-        """Look up the dynamic references of what will be made or updated.
+        """Look up the dynamic references of what will be created or updated.
 
         Raises:
             ValidationError: One names nothing.
@@ -101,102 +105,104 @@ class LocalResourceMap(parsing.ResourceMap):
                 properties = self._resource_json_map[name].get("Properties")
                 dynamic_references.check(properties, self._account_id, self._region_name)
 
-    def _wanted(self) -> list[str]:
+    def _get_wanted(self) -> list[str]:
         conditions: Any = self.lazy_condition_map
         return [
             name
-            for name in check.order(self._resource_json_map)
+            for name in check.sort_by_dependency(self._resource_json_map)
             if conditions.get(self._resource_json_map[name].get("Condition"), True)
         ]
 
-    def _text(self, name: str) -> dict[str, Any]:
-        return self._evaluated(name, functions.Names(self))
+    def _get_text(self, name: str) -> dict[str, Any]:
+        return self._evaluate(name, functions.Placeholders(self))
 
-    def _evaluated(self, name: str, values: Any) -> dict[str, Any]:
+    def _evaluate(self, name: str, values: Any) -> dict[str, Any]:
         definition = {"Properties": {}, **self._resource_json_map[name]}
-        return functions.evaluated(definition, values, self._zones)
+        return functions.evaluate(definition, values, self._get_zones)
 
-    def _zones(self, region: str) -> list[str]:
+    def _get_zones(self, region: str) -> list[str]:
         ec2: Any = ec2_backends[self._account_id][region or self._region_name]
         return [zone.name for zone in ec2.describe_availability_zones()]
 
     # -- changing ----------------------------------------------------------------------------
 
-    def apply(self, note: Note) -> None:
-        """Make what is new and update what differs, in the order of dependence.
+    def apply(self, add_event: AddEvent) -> None:
+        """Create what is new and update what differs, each after what it depends on.
 
         Raises:
-            ResourceFailure: The first that could not be.
+            ResourceFailure: The first resource that failed.
         """
-        for name in self._wanted():
-            with Failing(name, note, "UPDATE_FAILED" if name in self.made else "CREATE_FAILED"):
-                self._bring(name, note)
+        for name in self._get_wanted():
+            with report_failure(
+                name, add_event, "UPDATE_FAILED" if name in self.existing else "CREATE_FAILED"
+            ):
+                self._apply_one(name, add_event)
 
-    def remove_unwanted(self, note: Note) -> None:
+    def remove_unwanted(self, add_event: AddEvent) -> None:
         """Delete what this template does not have any more.
 
         Raises:
-            ResourceFailure: The first that could not be.
+            ResourceFailure: The first resource that failed.
         """
-        wanted = self._wanted()
-        self._remove([name for name in self.made if name not in wanted], note)
+        wanted = self._get_wanted()
+        self._remove([name for name in self.existing if name not in wanted], add_event)
 
-    def remove_all(self, note: Note) -> None:
-        """Delete everything, what depends on others first.
+    def remove_all(self, add_event: AddEvent) -> None:
+        """Delete everything, each before what it depends on.
 
         Raises:
-            ResourceFailure: The first that could not be.
+            ResourceFailure: The first resource that failed.
         """
-        known = check.order(self._resource_json_map) if self.made else []
-        self._remove([name for name in known if name in self.made], note)
+        known = check.sort_by_dependency(self._resource_json_map) if self.existing else []
+        self._remove([name for name in known if name in self.existing], add_event)
 
-    def take_back(self, newer: LocalResourceMap, note: Note) -> None:
+    def undo(self, newer: LocalResourceMap, add_event: AddEvent) -> None:
         """Undo what a newer template's map did before it failed.
 
         Raises:
-            ResourceFailure: The first that could not be undone.
+            ResourceFailure: The first resource that failed.
         """
-        newer._remove([name for name in newer.made if name not in self.made], note)
-        for name, before in list(self.made.items()):
-            now = newer.made[name]
+        newer._remove([name for name in newer.existing if name not in self.existing], add_event)
+        for name, before in list(self.existing.items()):
+            now = newer.existing[name]
             if now is before:
                 continue
-            with Failing(name, note, "UPDATE_FAILED"):
+            with report_failure(name, add_event, "UPDATE_FAILED"):
                 resource = now.resource
                 if now.resolved != before.resolved:
                     self._parsed_resources[name] = resource
                     resource = self._update(name, before.resolved)
-                self._keep(name, dataclasses.replace(before, resource=resource))
-                note(name, "UPDATE_COMPLETE", self.made[name], None)
+                self._set(name, dataclasses.replace(before, resource=resource))
+                add_event(name, "UPDATE_COMPLETE", self.existing[name], None)
 
-    def _bring(self, name: str, note: Note) -> None:
-        known, text = self.made.get(name), self._text(name)
-        needs = set(check.references(self._resource_json_map[name]))
-        if known and known.text == text and not needs & self._touched:
+    def _apply_one(self, name: str, add_event: AddEvent) -> None:
+        known, text = self.existing.get(name), self._get_text(name)
+        needs = set(check.find_references(self._resource_json_map[name]))
+        if known and known.text == text and not needs & self._changed:
             return
-        definition = self._evaluated(name, self)
+        definition = self._evaluate(name, self)
         if known and known.text == text and known.definition == definition:
             return
-        properties = dynamic_references.resolved(
+        properties = dynamic_references.resolve(
             definition["Properties"], self._account_id, self._region_name
         )
         resolved = {**definition, "Properties": properties}
         if known is None:
-            note(name, "CREATE_IN_PROGRESS", None, None)
-            made = Made(text, definition, resolved, self._create(name, resolved))
-            self._keep(name, made)
-            self._touched.add(name)
-            note(name, "CREATE_COMPLETE", made, None)
+            add_event(name, "CREATE_IN_PROGRESS", None, None)
+            made = StackResource(text, definition, resolved, self._create(name, resolved))
+            self._set(name, made)
+            self._changed.add(name)
+            add_event(name, "CREATE_COMPLETE", made, None)
             return
         if known.definition["Type"] != definition["Type"]:
             raise ValidationError(message="Update of resource type is not permitted.")
         resource = known.resource
         if known.resolved["Properties"] != properties:
-            note(name, "UPDATE_IN_PROGRESS", known, None)
+            add_event(name, "UPDATE_IN_PROGRESS", known, None)
             resource = self._update(name, resolved)
-            note(name, "UPDATE_COMPLETE", known, None)
-            self._touched.add(name)
-        self._keep(name, Made(text, definition, resolved, resource))
+            add_event(name, "UPDATE_COMPLETE", known, None)
+            self._changed.add(name)
+        self._set(name, StackResource(text, definition, resolved, resource))
 
     def _create(self, name: str, resolved: dict[str, Any]) -> Any:
         # moto's handlers change what they are given.
@@ -217,7 +223,7 @@ class LocalResourceMap(parsing.ResourceMap):
         return resource
 
     def _tag(self, name: str, resource: Any) -> None:
-        """Say whose a resource is, and a group's machines, beside the stack's own tags."""
+        """Tag a resource, and a group's machines, with its stack, beside the stack's own tags."""
         tags = {
             **self.tags,
             "aws:cloudformation:stack-name": self["AWS::StackName"],
@@ -238,19 +244,19 @@ class LocalResourceMap(parsing.ResourceMap):
                 ),
             ]
 
-    def _remove(self, names: list[str], note: Note) -> None:
+    def _remove(self, names: list[str], add_event: AddEvent) -> None:
         for name in reversed(names):
-            made = self.made[name]
+            made = self.existing[name]
             if made.definition.get("DeletionPolicy") == "Retain":
-                note(name, "DELETE_SKIPPED", made, None)
+                add_event(name, "DELETE_SKIPPED", made, None)
             else:
-                note(name, "DELETE_IN_PROGRESS", made, None)
-                with Failing(name, note, "DELETE_FAILED"):
+                add_event(name, "DELETE_IN_PROGRESS", made, None)
+                with report_failure(name, add_event, "DELETE_FAILED"):
                     self._delete_resource(made.resource, copy.deepcopy(made.resolved))
-                note(name, "DELETE_COMPLETE", made, None)
-            del self.made[name]
+                add_event(name, "DELETE_COMPLETE", made, None)
+            del self.existing[name]
             del self._parsed_resources[name]
 
-    def _keep(self, name: str, made: Made) -> None:
-        self.made[name] = made
+    def _set(self, name: str, made: StackResource) -> None:
+        self.existing[name] = made
         self._parsed_resources[name] = made.resource

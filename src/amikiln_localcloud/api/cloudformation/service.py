@@ -1,4 +1,4 @@
-"""moto's CloudFormation with the overrides of it put together.
+"""The local cloud's CloudFormation, put together.
 
 Imported with the first request for CloudFormation: moto's imports every service that it has.
 """
@@ -12,30 +12,29 @@ from moto.cloudformation import models, parsing, urls
 from moto.cloudformation.exceptions import AlreadyExistsException, ValidationError
 from moto.cloudformation.models import Change, ChangeSet, CloudFormationBackend, Stack
 from moto.cloudformation.responses import CloudFormationResponse
-from moto.cloudformation.utils import generate_stack_id
+from moto.cloudformation.utils import (
+    generate_changeset_id,
+    generate_stack_id,
+    validate_create_change_set,
+)
 from moto.core.responses import ActionResult
 
 from amikiln_localcloud.api.cloudformation import template as template_text
 from amikiln_localcloud.api.cloudformation.autoscaling_group import GroupResource
 from amikiln_localcloud.api.cloudformation.ssm_parameter import ParameterResource
-from amikiln_localcloud.api.cloudformation.stacks import LocalStack
-
-REVIEWED = "REVIEW_IN_PROGRESS"
+from amikiln_localcloud.api.cloudformation.stacks import REVIEW, LocalStack
 
 
 def install() -> None:
-    """Make moto's CloudFormation this one."""
+    """Register this CloudFormation, and its resource types, with moto."""
     models.cloudformation_backends.backend = LocalCloudFormationBackend
-    # By these names the backend makes a change set and its stack.
-    models.Stack = LocalStack  # type: ignore[misc]
-    models.ChangeSet = LocalChangeSet  # type: ignore[misc]
     known: dict[str, Any] = parsing.get_model_map()
     for resource in (GroupResource, ParameterResource):
         known[resource.cloudformation_type()] = resource
 
 
 class LocalCloudFormationResponse(CloudFormationResponse):
-    """Refuses what is not there, and leaves it to the stack whether an update changes it."""
+    """Parses and answers CloudFormation's requests."""
 
     def create_stack(self) -> ActionResult:
         if self._get_bool_param("DisableRollback", False) or (
@@ -52,7 +51,7 @@ class LocalCloudFormationResponse(CloudFormationResponse):
 
 
 class LocalChangeSet(ChangeSet):
-    """Changes to a stack that are looked at before they are made."""
+    """Changes to a stack that can be reviewed before they are made."""
 
     stack: LocalStack
 
@@ -60,13 +59,13 @@ class LocalChangeSet(ChangeSet):
         self.template_dict = template_text.read(self.template)
 
     def diff(self) -> list[Change]:
-        differences = list(self.stack.newer(self.template, self.parameters).differences())
+        differences = list(self.stack.plan_update(self.template, self.parameters).differences())
         resources = {**self.stack.template_dict.get("Resources", {})}
         resources |= self.template_dict["Resources"]
         return [Change(action, name, resources[name]["Type"]) for action, name in differences]
 
     def apply(self) -> None:
-        """Make or update the stack; whether that went well is the stack's status."""
+        """Create or update the stack, whose status says how that went."""
         if self.change_set_type == "CREATE":
             self.stack.create_from(self.template, self.parameters)
         else:
@@ -88,30 +87,19 @@ class LocalCloudFormationBackend(CloudFormationBackend):
     def create_stack(
         self, name: str, template: str, parameters: dict[str, Any], *args: Any, **kwargs: Any
     ) -> Stack:
-        """Make a stack, which is complete or rolled back then.
+        """Create a stack, which is complete or rolled back afterwards.
 
         Raises:
-            ValidationError: Template or parameters are not usable; there is no stack then.
-            AlreadyExistsException: There is one of that name.
+            ValidationError: Template or parameters are not valid; there is no stack then.
+            AlreadyExistsException: There is a stack of that name.
         """
-        if self._named(name):
+        if self._find_stack(name):
             raise AlreadyExistsException(f"Stack [{name}] already exists")
-        stack_id = generate_stack_id(name, self.region_name, self.account_id)
-        stack = LocalStack(  # type: ignore[abstract]  # as moto's own is
-            stack_id,
-            name,
-            template,
-            parameters,
-            self.account_id,
-            self.region_name,
-            *args,
-            cross_stack_resources=self.exports,
-            **kwargs,
-        )
+        stack = self._make_stack(name, template, parameters, *args, **kwargs)
         stack.resource_map.check_references()
-        self.stacks[stack_id] = stack
+        self.stacks[stack.stack_id] = stack
         stack.create_resources()
-        self._take_exports(stack)
+        self._set_exports(stack)
         return stack
 
     def update_stack(
@@ -125,15 +113,15 @@ class LocalCloudFormationBackend(CloudFormationBackend):
         stack = self.get_stack(name)
         if not template:
             raise ValidationError(message="Either Template URL or Template Body must be specified.")
-        given = self._resolve_update_parameters(stack, parameters)
-        stack.update(template, role_arn, given, tags)
-        self._take_exports(stack)
+        merged = self._resolve_update_parameters(stack, parameters)
+        stack.update(template, role_arn, merged, tags)
+        self._set_exports(stack)
         return stack
 
     def _resolve_update_parameters(
         self, instance: Any, incoming_params: list[dict[str, Any]]
     ) -> dict[str, str]:
-        """Find previous values among the defaults, too, where moto fails."""
+        """Find previous values among the defaults too, where moto fails."""
         known = instance.stack_parameters if isinstance(instance, LocalStack) else {}
         for one in incoming_params:
             if one.get("UsePreviousValue") and one["ParameterKey"] not in known:
@@ -156,39 +144,71 @@ class LocalCloudFormationBackend(CloudFormationBackend):
                 continue
             stack.delete()
             if stack.status == "DELETE_COMPLETE":
-                self._drop_exports(stack)
+                self._remove_exports(stack)
                 self.deleted_stacks[stack.stack_id] = self.stacks.pop(stack.stack_id)
 
     def create_change_set(
-        self, stack_name: str, change_set_name: str, *args: Any, **kwargs: Any
+        self,
+        stack_name: str,
+        change_set_name: str,
+        template: str,
+        parameters: dict[str, str],
+        description: str,
+        change_set_type: str,
+        notification_arns: list[str] | None = None,
+        tags: dict[str, str] | None = None,
+        role_arn: str | None = None,
     ) -> tuple[str, str]:
-        kind = kwargs["change_set_type"]
-        known = self._named(stack_name)
-        if kind == "CREATE" and known:
-            if known.status != REVIEWED:
+        """Create a change set, and its stack if that is new.
+
+        Returns:
+            The ids of the change set and of the stack.
+
+        Raises:
+            ValidationError: Name, template or parameters are not valid; nothing was created.
+        """
+        validate_create_change_set(change_set_name)
+        creating = change_set_type == "CREATE"
+        known = self._find_stack(stack_name)
+        if creating:
+            if known and known.status != REVIEW:
                 raise ValidationError(
                     message=f"Stack [{stack_name}] already exists and cannot be created again "
                     f"with the changeSet [{change_set_name}]."
                 )
-            del self.stacks[known.stack_id]  # it has nothing yet, and moto makes another
-        before = set(self.stacks)
-        try:
-            ids = super().create_change_set(stack_name, change_set_name, *args, **kwargs)
-        except ValidationError:
-            for stack_id in set(self.stacks) - before:
-                del self.stacks[stack_id]
-            raise
-        made: Any = self.change_sets[ids[0]]
-        changes = kind == "CREATE" or made.changes
-        made.status = "CREATE_COMPLETE" if changes else "FAILED"
-        made.execution_status = "AVAILABLE" if changes else "UNAVAILABLE"
-        made.status_reason = None
-        if not changes:
-            made.status_reason = (
+            stack = self._make_stack(stack_name, {}, parameters, notification_arns, tags, role_arn)
+        elif known:
+            stack = known
+        else:
+            raise ValidationError(stack_name)
+        change_set_id = generate_changeset_id(change_set_name, self.region_name, self.account_id)
+        change_set = LocalChangeSet(
+            change_set_type=change_set_type,
+            change_set_id=change_set_id,
+            change_set_name=change_set_name,
+            stack=stack,
+            template=template,
+            parameters=parameters,
+            description=description,
+            notification_arns=notification_arns,
+            tags=tags,
+            role_arn=role_arn,
+        )
+        if creating or change_set.changes:
+            change_set.status, change_set.execution_status = "CREATE_COMPLETE", "AVAILABLE"
+        else:
+            change_set.status, change_set.execution_status = "FAILED", "UNAVAILABLE"
+            change_set.status_reason = (
                 "The submitted information didn't contain changes. Submit different information "
                 "to create a change set."
             )
-        return ids
+        if creating:
+            if known:  # it has nothing yet
+                del self.stacks[known.stack_id]
+            self.stacks[stack.stack_id] = stack
+            stack.start_review()
+        self.change_sets[change_set_id] = change_set
+        return change_set_id, stack.stack_id
 
     def execute_change_set(self, change_set_name: str, stack_name: str | None = None) -> None:
         change_set: Any = self.describe_change_set(change_set_name)
@@ -200,17 +220,37 @@ class LocalCloudFormationBackend(CloudFormationBackend):
         change_set.apply()
         failed = "ROLLBACK" in str(change_set.stack.status)
         change_set.execution_status = "EXECUTE_FAILED" if failed else "EXECUTE_COMPLETE"
-        self._take_exports(change_set.stack)
+        self._set_exports(change_set.stack)
 
-    def _named(self, name: str) -> LocalStack | None:
+    def _make_stack(
+        self,
+        name: str,
+        template: str | dict[str, Any],
+        parameters: dict[str, Any],
+        *args: Any,
+        **kwargs: Any,
+    ) -> LocalStack:
+        return LocalStack(  # type: ignore[abstract]  # as moto's own is
+            generate_stack_id(name, self.region_name, self.account_id),
+            name,
+            template,
+            parameters,
+            self.account_id,
+            self.region_name,
+            *args,
+            cross_stack_resources=self.exports,
+            **kwargs,
+        )
+
+    def _find_stack(self, name: str) -> LocalStack | None:
         return next((stack for stack in self.stacks.values() if stack.name == name), None)
 
-    def _take_exports(self, stack: Any) -> None:
-        self._drop_exports(stack)
+    def _set_exports(self, stack: Any) -> None:
+        self._remove_exports(stack)
         if not stack.status.startswith("ROLLBACK"):
             self.exports.update({export.name: export for export in stack.exports})
 
-    def _drop_exports(self, stack: Any) -> None:
+    def _remove_exports(self, stack: Any) -> None:
         for name, export in list(self.exports.items()):
             if export.exporting_stack_id == stack.stack_id:
                 del self.exports[name]

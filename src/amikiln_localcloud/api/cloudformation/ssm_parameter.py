@@ -1,4 +1,4 @@
-"""``AWS::SSM::Parameter``: a name of its own where the template has none, and a history.
+"""``AWS::SSM::Parameter``: a generated name if the template has none, and a history.
 
 moto fails without a name, and an update deletes the parameter with all of its versions.
 https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/
@@ -14,7 +14,7 @@ from moto.ssm.models import Parameter, ssm_backends
 
 
 class ParameterResource(Parameter):
-    """What CloudFormation calls; the parameters themselves are moto's."""
+    """CloudFormation's handlers for the type; the parameters themselves are moto's."""
 
     @classmethod
     def create_from_cloudformation_json(
@@ -25,7 +25,7 @@ class ParameterResource(Parameter):
         region_name: str,
         **kwargs: Any,
     ) -> Parameter:
-        """Put the first version; a parameter that is there already is an error."""
+        """Put the first version; a parameter that exists already is an error."""
         properties = cloudformation_json["Properties"]
         return _put(resource_name, properties, account_id, region_name, overwrite=False)
 

@@ -1,8 +1,8 @@
-"""Stacks that are made, updated and rolled back as CloudFormation's are.
+"""Stacks that are created, updated and rolled back as CloudFormation's are.
 
 Everything happens within the request, so that a stack is complete, or rolled back, when the
-answer comes. Machines are not waited for, as on AWS: a group is complete before its machines
-run. Stacks are kept in memory, as groups and machines are: they do not survive ``cloud down``.
+answer comes. As on AWS, a group is complete before its machines run. Stacks are in memory only, as
+groups and machines are: they do not survive ``cloud down``.
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-describing-stacks.html
 """
 
@@ -15,14 +15,16 @@ from moto.cloudformation.models import Event, Stack
 from moto.core.utils import utcnow
 
 from amikiln_localcloud.api.cloudformation import template as template_text
-from amikiln_localcloud.api.cloudformation.events import Made, ResourceFailure
+from amikiln_localcloud.api.cloudformation.events import ResourceFailure, StackResource
 from amikiln_localcloud.api.cloudformation.resources import LocalResourceMap
 
 NOTHING_TO_DO = "No updates are to be performed."
+REVIEW = "REVIEW_IN_PROGRESS"
+"""The status of a stack that has only a change set."""
 
 
 class LocalStack(Stack):
-    """A stack. Used inside ``Cloud.changing()`` only."""
+    """A stack. Used inside ``Cloud.change()`` only."""
 
     resource_map: LocalResourceMap
 
@@ -31,7 +33,7 @@ class LocalStack(Stack):
         self.last_updated_time: Any = None
         super().__init__(*args, **kwargs)
 
-    # -- what is told of it ------------------------------------------------------------------
+    # -- what the API reports ---------------------------------------------------------------
 
     @staticmethod
     def parse_template(template: str) -> dict[str, Any]:
@@ -39,12 +41,12 @@ class LocalStack(Stack):
 
     @property
     def stack_parameters(self) -> dict[str, Any]:
-        """The parameters as they were given: a key of the Parameter Store stays one."""
+        """The parameters as in the request: a key of the Parameter Store is not resolved."""
         return dict(self.resource_map.inputs)
 
     @property
     def parameter_list(self) -> list[dict[str, Any]]:
-        """The parameters, and what keys of the Parameter Store stood for at the last change."""
+        """The parameters, and the values of keys of the Parameter Store at the last change."""
         found = []
         for name, text in self.resource_map.inputs.items():
             hidden = name in self.resource_map.no_echo_parameter_keys
@@ -56,35 +58,41 @@ class LocalStack(Stack):
             found.append(one)
         return found
 
-    # -- what is asked of it -----------------------------------------------------------------
+    # -- requests ---------------------------------------------------------------------------
 
-    def newer(self, template: str, parameters: dict[str, str]) -> LocalResourceMap:
-        """Return what another template, with these parameters, would make of this stack.
+    def plan_update(self, template: str, parameters: dict[str, str]) -> LocalResourceMap:
+        """Return the resources that another template and parameters would give this stack.
 
         Raises:
-            ValidationError: Template or parameters are not usable; nothing was changed.
+            ValidationError: Template or parameters are not valid; nothing was changed.
         """
-        newer = self._map_of(self.parse_template(template), parameters)
+        newer = self._make_resource_map(self.parse_template(template), parameters)
         newer.inherit(self.resource_map)
         newer.check_references()
         return newer
 
     def create_resources(self) -> None:
-        """Make everything, or nothing: what was made before a failure is deleted again."""
-        self._become("CREATE_IN_PROGRESS", "User Initiated")
+        """Create everything, or nothing: what was created before a failure is deleted again."""
+        self._set_status("CREATE_IN_PROGRESS", "User Initiated")
         try:
-            self.resource_map.apply(self._note)
-            self._look_at_outputs()
+            self.resource_map.apply(self._add_resource_event)
+            self._check_outputs()
         except ResourceFailure as failure:
-            self._become("ROLLBACK_IN_PROGRESS", f"{failure} Rollback requested by user.")
-            self._finish_rollback("ROLLBACK", lambda: self.resource_map.remove_all(self._note))
+            self._set_status("ROLLBACK_IN_PROGRESS", f"{failure} Rollback requested by user.")
+            self._finish_rollback(
+                "ROLLBACK", lambda: self.resource_map.remove_all(self._add_resource_event)
+            )
             return
-        self._become("CREATE_COMPLETE")
+        self._set_status("CREATE_COMPLETE")
+
+    def start_review(self) -> None:
+        """Wait for a change set to be executed; the stack has no resources yet."""
+        self._set_status(REVIEW, "User Initiated")
 
     def create_from(self, template: str, parameters: dict[str, str]) -> None:
-        """Make what a change set says; the stack has nothing yet."""
-        newer = self.newer(template, parameters)
-        self._take(template, newer)
+        """Create a change set's resources; the stack has none yet."""
+        newer = self.plan_update(template, parameters)
+        self._use(template, newer)
         self.create_resources()
 
     def update(
@@ -94,55 +102,59 @@ class LocalStack(Stack):
         parameters: dict[str, Any] | None = None,
         tags: dict[str, str] | None = None,
     ) -> None:
-        """Change what differs, or take all of it back.
+        """Change what differs, or roll all of it back.
 
         Raises:
-            ValidationError: Nothing would change, or template or parameters are not usable.
+            ValidationError: Nothing would change, or template or parameters are not valid.
         """
-        newer = self.newer(template, parameters or {})
+        newer = self.plan_update(template, parameters or {})
         retagged = tags is not None and tags != self.tags
         outputs = newer._template.get("Outputs") != self.template_dict.get("Outputs")
         if not (retagged or outputs or any(newer.differences())):
             raise ValidationError(message=NOTHING_TO_DO)
         older, before = self.resource_map, (self.template, self.template_dict)
-        self._become("UPDATE_IN_PROGRESS", "User Initiated")
+        self._set_status("UPDATE_IN_PROGRESS", "User Initiated")
         self.last_updated_time = utcnow()
-        self._take(template, newer)
+        self._use(template, newer)
         try:
-            newer.apply(self._note)
-            self._look_at_outputs()
+            newer.apply(self._add_resource_event)
+            self._check_outputs()
         except ResourceFailure as failure:
-            self._become("UPDATE_ROLLBACK_IN_PROGRESS", str(failure))
-            self._take(str(before[0]), older)
-            self._finish_rollback("UPDATE_ROLLBACK", lambda: older.take_back(newer, self._note))
+            self._set_status("UPDATE_ROLLBACK_IN_PROGRESS", str(failure))
+            self._use(str(before[0]), older)
+            self._finish_rollback(
+                "UPDATE_ROLLBACK", lambda: older.undo(newer, self._add_resource_event)
+            )
             return
         self.role_arn = role_arn or self.role_arn
         if tags is not None:
             self.tags = tags
-        self._become("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
+        self._set_status("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
         why = None
         try:
-            newer.remove_unwanted(self._note)
+            newer.remove_unwanted(self._add_resource_event)
         except ResourceFailure as failure:
             why = str(failure)  # as on AWS: the update is complete, and something is left over
-        self._become("UPDATE_COMPLETE", why)
+        self._set_status("UPDATE_COMPLETE", why)
 
     def delete(self) -> None:
-        """Delete everything; machines of a group end by and by."""
-        self._become("DELETE_IN_PROGRESS", "User Initiated")
+        """Delete everything; a group's machines end in the background."""
+        self._set_status("DELETE_IN_PROGRESS", "User Initiated")
         try:
-            self.resource_map.remove_all(self._note)
+            self.resource_map.remove_all(self._add_resource_event)
         except ResourceFailure as failure:
-            self._become("DELETE_FAILED", str(failure))
+            self._set_status("DELETE_FAILED", str(failure))
             return
-        self._become("DELETE_COMPLETE")
+        self._set_status("DELETE_COMPLETE")
 
-    # -- inside ------------------------------------------------------------------------------
+    # -- internals --------------------------------------------------------------------------
 
     def _create_resource_map(self) -> LocalResourceMap:
-        return self._map_of(self.template_dict, self.parameters)
+        return self._make_resource_map(self.template_dict, self.parameters)
 
-    def _map_of(self, template: dict[str, Any], parameters: dict[str, str]) -> LocalResourceMap:
+    def _make_resource_map(
+        self, template: dict[str, Any], parameters: dict[str, str]
+    ) -> LocalResourceMap:
         found = LocalResourceMap(
             self.stack_id,
             self.name,
@@ -156,7 +168,7 @@ class LocalStack(Stack):
         found.load()
         return found
 
-    def _take(self, template: str, resource_map: LocalResourceMap) -> None:
+    def _use(self, template: str, resource_map: LocalResourceMap) -> None:
         self.template = template
         self._parse_template()
         self.description = self.template_dict.get("Description")
@@ -164,7 +176,7 @@ class LocalStack(Stack):
         self.parameters = dict(resource_map.inputs)
         self.output_map = self._create_output_map()
 
-    def _look_at_outputs(self) -> None:
+    def _check_outputs(self) -> None:
         try:
             list(self.output_map.values())
             list(self.exports)
@@ -172,21 +184,23 @@ class LocalStack(Stack):
             raise ResourceFailure(str(error.message)) from error
 
     def _finish_rollback(self, status: str, work: Any) -> None:
-        # What failed first is what the stack goes on to tell.
+        # The stack's reason stays the first failure.
         why = self.status_reason
         try:
             work()
         except ResourceFailure as failure:
-            self._become(f"{status}_FAILED", f"{why} {failure}")
+            self._set_status(f"{status}_FAILED", f"{why} {failure}")
             return
-        self._become(f"{status}_COMPLETE")
+        self._set_status(f"{status}_COMPLETE")
         self.status_reason = why
 
-    def _become(self, status: str, why: str | None = None) -> None:
+    def _set_status(self, status: str, why: str | None = None) -> None:
         self.status, self.status_reason = status, why
         self._add_stack_event(status, resource_status_reason=why)
 
-    def _note(self, name: str, status: str, made: Made | None, why: str | None) -> None:
+    def _add_resource_event(
+        self, name: str, status: str, made: StackResource | None, why: str | None
+    ) -> None:
         self.events.append(
             Event(
                 stack_id=self.stack_id,

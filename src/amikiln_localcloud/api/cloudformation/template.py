@@ -1,7 +1,7 @@
 """A stack's template, read as CloudFormation reads it.
 
-moto reads it with PyYAML's unsafe loader, turns dates into objects, loses a mapping behind a
-short function (as ``!Base64`` with ``Fn::Sub`` in it), and fails on text that is neither.
+moto reads it with PyYAML's unsafe loader, turns dates into objects, loses a mapping in a short
+function (as ``!Base64`` with ``Fn::Sub`` in it), and fails on text that is neither YAML nor JSON.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ def read(text: str) -> dict[str, Any]:
     """Return a template's content.
 
     Raises:
-        ValidationError: It is neither YAML nor JSON (which is YAML, too), or not a mapping.
+        ValidationError: It is neither YAML nor JSON (which is YAML too), or not a mapping.
     """
     try:
         template = template_yaml.parse_template(text)

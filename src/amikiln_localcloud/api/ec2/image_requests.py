@@ -1,4 +1,4 @@
-"""What requests about images and snapshots may say beyond what moto reads.
+"""Requests about images and snapshots: the parameters that moto does not read.
 
 Deprecation: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ami-deprecate.html
 """
@@ -12,7 +12,7 @@ from moto.core.responses import ActionResult
 from moto.ec2.responses.amis import AmisResponse
 from moto.ec2.responses.elastic_block_store import ElasticBlockStore
 
-from amikiln_localcloud.api.ec2 import create_image as imaging
+from amikiln_localcloud.api.ec2.create_image import ImagesMixin
 from amikiln_localcloud.api.ec2.images import LocalImage
 from amikiln_localcloud.api.errors import ec2_error
 
@@ -23,40 +23,34 @@ IMDS_V2 = "v2.0"
 
 
 class ImageRequests(AmisResponse, ElasticBlockStore):
-    """CreateImage, CopyImage, DeregisterImage, deprecation, and who sees which image."""
+    """CreateImage, CopyImage, DeregisterImage, deprecation, and which images are visible."""
 
     def create_image(self) -> ActionResult:
         self.error_on_dryrun()
-        image = imaging.create_image(
-            self.ec2_backend,
-            self.ec2_backend.get_instance(self._get_param("InstanceId")),
-            name=self._get_param("Name"),
-            description=self._get_param("Description", ""),
+        image = self._images.create_image(
+            self._get_param("InstanceId"),
+            self._get_param("Name"),
+            self._get_param("Description", ""),
+            self._get_param("TagSpecifications", []),
             mappings=self._get_param("BlockDeviceMappings", []),
-            tags=self._image_tags(),
             no_reboot=self._get_bool_param("NoReboot", False),
         )
         return ActionResult({"ImageId": image.id})
 
     def copy_image(self) -> ActionResult:
         self.error_on_dryrun()
-        from moto.ec2.models import ec2_backends
-
-        region = self._get_param("SourceRegion")
-        source_backend: Any = ec2_backends[self.current_account][region]
-        image = imaging.copy_image(
-            self.ec2_backend,
-            source_backend,
-            source_backend.available_image(self._get_param("SourceImageId")),
-            name=self._get_param("Name"),
-            description=self._get_param("Description"),
-            tags=self._image_tags(),
+        image = self._images.copy_image(
+            self._get_param("SourceImageId"),
+            self._get_param("SourceRegion"),
+            self._get_param("Name"),
+            self._get_param("Description"),
+            self._get_param("TagSpecifications", []),
             copy_tags=self._get_bool_param("CopyImageTags", False),
         )
         return ActionResult({"ImageId": image.id})
 
     def describe_images(self) -> ActionResult:
-        """Hide deprecated images of others, unless they are asked for."""
+        """Hide other accounts' deprecated images, unless the request includes them."""
         answer = super().describe_images()
         if self._get_bool_param("IncludeDeprecated", False) or self._get_param("ImageIds", []):
             return answer
@@ -70,9 +64,9 @@ class ImageRequests(AmisResponse, ElasticBlockStore):
         return ActionResult({"Images": visible})
 
     def deregister_image(self) -> ActionResult:
-        """Delete the snapshots too, when told so."""
-        backend = self.ec2_backend
-        image = self._own_image()
+        """Delete the snapshots too, if the request says so."""
+        backend = self._images
+        image = self._find_own_image()
         delete_snapshots = self._get_bool_param("DeleteAssociatedSnapshots", False)
         answer = super().deregister_image()
         if delete_snapshots:
@@ -86,7 +80,7 @@ class ImageRequests(AmisResponse, ElasticBlockStore):
         return answer
 
     def enable_image_deprecation(self) -> ActionResult:
-        image = self._own_image()
+        image = self._find_own_image()
         at = self._get_param("DeprecateAt")
         if not isinstance(at, datetime):
             at = datetime.fromisoformat(str(at))
@@ -102,22 +96,22 @@ class ImageRequests(AmisResponse, ElasticBlockStore):
         return ActionResult({"Return": True})
 
     def disable_image_deprecation(self) -> ActionResult:
-        image = self._own_image()
+        image = self._find_own_image()
         self.error_on_dryrun()
         image.deprecation_time = None
         return ActionResult({"Return": True})
 
     def modify_image_attribute(self) -> ActionResult:
-        """Keep ImdsSupport, which moto ignores: machines then need a token by default.
+        """Store ImdsSupport, which moto ignores: machines then need a token by default.
 
         https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-IMDS-new-instances.html
         """
-        if wanted := self._get_param("ImdsSupport", {}).get("Value"):
-            image = self._own_image()
-            if wanted != IMDS_V2:
-                raise ec2_error("InvalidParameterValue", f"Value ({wanted}) for ImdsSupport")
+        if support := self._get_param("ImdsSupport", {}).get("Value"):
+            image = self._find_own_image()
+            if support != IMDS_V2:
+                raise ec2_error("InvalidParameterValue", f"Value ({support}) for ImdsSupport")
             self.error_on_dryrun()
-            image.imds_support = wanted
+            image.imds_support = support
         return super().modify_image_attribute()
 
     def describe_snapshots(self) -> ActionResult:
@@ -134,30 +128,10 @@ class ImageRequests(AmisResponse, ElasticBlockStore):
             {**found, "Snapshots": [one for one in found["Snapshots"] if one.owner_id in owners]}
         )
 
-    def _own_image(self) -> LocalImage:
-        image_id = self._get_param("ImageId")
-        image: LocalImage | None = self.ec2_backend.amis.get(image_id)
-        if image is None:
-            if image_id in self.ec2_backend.deleted_amis:
-                raise ec2_error(
-                    "InvalidAMIID.Unavailable",
-                    f"The image id '[{image_id}]' is no longer available",
-                )
-            raise ec2_error("InvalidAMIID.NotFound", f"The image id '[{image_id}]' does not exist")
-        if image.owner_id != self.current_account:
-            raise ec2_error("AuthFailure", f"Not authorized for image:{image_id}")
-        return image
+    @property
+    def _images(self) -> ImagesMixin:
+        backend: ImagesMixin = self.ec2_backend
+        return backend
 
-    def _image_tags(self) -> dict[str, dict[str, str]]:
-        tags: dict[str, dict[str, str]] = {}
-        for part in self._get_param("TagSpecifications", []):
-            kind = part.get("ResourceType")
-            if kind not in ("image", "snapshot"):
-                raise ec2_error(
-                    "InvalidParameterValue",
-                    f"'{kind}' is not a valid taggable resource type for this operation.",
-                )
-            tags.setdefault(kind, {}).update(
-                {tag["Key"]: tag.get("Value", "") for tag in part.get("Tags", [])}
-            )
-        return tags
+    def _find_own_image(self) -> LocalImage:
+        return self._images.find_own_image(self._get_param("ImageId"))

@@ -1,4 +1,4 @@
-"""Images and snapshots with files: their states, mappings, and deprecation.
+"""Images and snapshots with files: their states, block device mappings and deprecation.
 
 moto's images are names only: available at once, 15 GiB, without block device mappings.
 """
@@ -6,19 +6,17 @@ moto's images are names only: available at once, 15 GiB, without block device ma
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from moto.ec2.models import EC2Backend
 from moto.ec2.models.amis import Ami
 from moto.ec2.models.elastic_block_store import Snapshot
 
-from amikiln_localcloud.api.ec2.volumes import RootVolume
-
-if TYPE_CHECKING:
-    from amikiln_localcloud.api.ec2.service import LocalEC2Backend
+from amikiln_localcloud.api.records import RootVolume
 
 
-class Size:
-    """The volume that moto's snapshots point to: only its size and id count here."""
+class SnapshotVolume:
+    """The volume that moto's snapshots point to: only its size and id are used here."""
 
     def __init__(self, size: int) -> None:
         self.size = size
@@ -31,7 +29,7 @@ class LocalSnapshot(Snapshot):
 
     def __init__(
         self,
-        backend: LocalEC2Backend,
+        backend: EC2Backend,
         snapshot_id: str,
         size: int,
         description: str,
@@ -41,7 +39,12 @@ class LocalSnapshot(Snapshot):
         owner_id: str | None = None,
     ) -> None:
         super().__init__(
-            backend, snapshot_id, Size(size), description, owner_id=owner_id, from_ami=from_ami
+            backend,
+            snapshot_id,
+            SnapshotVolume(size),
+            description,
+            owner_id=owner_id,
+            from_ami=from_ami,
         )
         self.status = status
 
@@ -54,9 +57,9 @@ class LocalImage(Ami):
     """An image with one root volume, backed by a snapshot with files."""
 
     def __init__(
-        self, backend: LocalEC2Backend, image_id: str, root_volume: RootVolume, **facts: Any
+        self, backend: EC2Backend, image_id: str, root_volume: RootVolume, **facts: Any
     ) -> None:
-        # moto makes a 15 GiB snapshot for every image; this is the image's own instead.
+        # moto makes a 15 GiB snapshot for every image, which this one replaces.
         snapshot: LocalSnapshot = facts.pop("snapshot")
         before = set(backend.snapshots)
         super().__init__(
@@ -81,14 +84,14 @@ class LocalImage(Ami):
 
     @property
     def block_device_mappings(self) -> list[dict[str, Any]]:
-        return [self.root_volume.mapping()]
+        return [self.root_volume.to_mapping()]
 
     @property
     def public(self) -> bool:
         return self.is_public
 
     def is_deprecated(self, now: datetime) -> bool:
-        """Tell whether the deprecation time has passed; ``now`` has a time zone."""
+        """Return whether the deprecation time has passed; ``now`` has a time zone."""
         if self.deprecation_time is None:
             return False
         return datetime.fromisoformat(self.deprecation_time) <= now

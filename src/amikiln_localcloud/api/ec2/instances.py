@@ -1,4 +1,4 @@
-"""Instances that are machines: their states are those of a virtual machine.
+"""Instances that are machines: their states are those of a real machine.
 
 moto's instances are "running" the moment they are made and "stopped" the moment one asks.
 https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-instance-lifecycle.html
@@ -10,19 +10,14 @@ import base64
 import copy
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from moto.core.utils import utcnow
+from moto.ec2.models import EC2Backend
 from moto.ec2.models.instances import Instance, InstanceState, StateReason
 
 from amikiln_localcloud.api.cloud import Cloud, Worker
-from amikiln_localcloud.api.ec2.states import (
-    BY_GUEST,
-    BY_USER,
-    CODES,
-    server_error,
-    transition_text,
-)
+from amikiln_localcloud.api.ec2 import states
 from amikiln_localcloud.api.errors import ec2_error
 from amikiln_localcloud.machines.contract import (
     Ending,
@@ -34,9 +29,6 @@ from amikiln_localcloud.machines.contract import (
     SnapshotFiles,
 )
 
-if TYPE_CHECKING:
-    from amikiln_localcloud.api.ec2.service import LocalEC2Backend
-
 log = logging.getLogger("amikiln.instances")
 
 CONSOLE_BYTES = 64 * 1024
@@ -44,13 +36,14 @@ CONSOLE_BYTES = 64 * 1024
 
 
 class LocalInstance(Instance):
-    """An instance with a machine. Attributes change inside ``Cloud.changing()`` only."""
+    """An instance with a machine. Attributes change inside ``Cloud.change()`` only."""
 
-    ec2_backend: LocalEC2Backend
+    ec2_backend: EC2Backend
 
     def __init__(
         self,
-        backend: LocalEC2Backend,
+        backend: EC2Backend,
+        cloud: Cloud,
         image_id: str,
         user_data: Any,
         security_groups: Any,
@@ -58,20 +51,20 @@ class LocalInstance(Instance):
         **kwargs: Any,
     ) -> None:
         super().__init__(backend, image_id, user_data, security_groups, **kwargs)
-        self.cloud: Cloud = backend.cloud
+        self.cloud = cloud
         self.machine: Machine | None = None
         self.image_in_progress = False
         self._source = source
         self._console = b""
         self._worker = Worker(f"instance {self.id}")
         self._impaired_since: Any = None
-        self._become("pending")
+        self._set_state("pending")
         for nic in self.nics.values():
             nic.public_ip_auto_assign = False
             nic.public_ip = None
         self.cloud.snapshots.hold(source)
 
-    # -- what is told about it ------------------------------------------------------------
+    # -- what the API reports ---------------------------------------------------------------
 
     @property
     def public_dns_name(self) -> str | None:
@@ -99,7 +92,7 @@ class LocalInstance(Instance):
         return output[-CONSOLE_BYTES:]
 
     def metadata(self) -> InstanceMetadata:
-        """Return what IMDS tells the guest now."""
+        """Return what the instance metadata service answers the guest now."""
         with self.cloud.lock:
             pair = self.ec2_backend.key_pairs.get(self.key_name or "")
             keys = {pair.key_name: pair.material_public.decode().strip()} if pair else {}
@@ -116,7 +109,7 @@ class LocalInstance(Instance):
                 user_data=base64.b64decode(str(self.user_data)) if self.user_data else b"",
             )
 
-    # -- what is asked of it (inside Cloud.changing()) ------------------------------------
+    # -- requests, inside Cloud.change() ----------------------------------------------------
 
     def launch(self, cores: int, memory_mib: int, volume_gib: int) -> None:
         """Make the machine and boot it, in the background."""
@@ -128,15 +121,15 @@ class LocalInstance(Instance):
             volume_gib=volume_gib,
             metadata=self.metadata,
         )
-        self._submit(lambda: self._create(plan), lambda why: self.terminate(server_error(why)))
+        self._submit(lambda: self._create(plan), self._terminate_after_failure)
 
     def start(self) -> InstanceState:
         before = copy.copy(self._state)
         if self.state in ("pending", "running"):
             return before
         self._require("stopped", to="started")
-        self._become("pending")
-        self._submit(self._boot, self._could_not_start)
+        self._set_state("pending")
+        self._submit(self._boot, self._mark_start_failed)
         return before
 
     def stop(self, force: bool = False) -> InstanceState:
@@ -144,32 +137,32 @@ class LocalInstance(Instance):
         if self.state in ("stopping", "stopped"):
             return before
         self._require("running", to="stopped")
-        self._become("stopping", BY_USER, by_user=True)
-        deadline = 0.0 if force else self.cloud.patience.stop
-        self._submit(lambda: self._halt(deadline), self.could_not_go_on)
+        self._set_state("stopping", states.BY_USER, by_user=True)
+        deadline = 0.0 if force else self.cloud.timeouts.stop
+        self._submit(lambda: self._halt(deadline), self.mark_stopped_by_failure)
         return before
 
     def reboot(self) -> None:
         self._require("running", to="rebooted")
-        deadline = self.cloud.patience.stop
+        deadline = self.cloud.timeouts.stop
 
         def work() -> None:
             if self.machine and self.state == "running":
                 self.machine.reboot(deadline)
 
-        self._submit(work, self.could_not_go_on)
+        self._submit(work, self.mark_stopped_by_failure)
 
-    def terminate(self, reason: StateReason = BY_USER) -> InstanceState:
+    def terminate(self, reason: StateReason = states.BY_USER) -> InstanceState:
         before = copy.copy(self._state)
         if self.state in ("shutting-down", "terminated"):
             return before
-        self._become("shutting-down", reason, by_user=reason is BY_USER)
-        # Not behind what the machine is doing now: its end is what ends that, too.
-        self.cloud.in_background(f"end of {self.id}", self._destroy)
+        self._set_state("shutting-down", reason, by_user=reason is states.BY_USER)
+        # Not queued behind what the machine is doing now: destroying it cuts that short.
+        self.cloud.run_in_background(f"end of {self.id}", self._destroy)
         return before
 
     def do_with_machine(self, work: Callable[[Machine], None]) -> None:
-        """Run work on the machine after everything that was asked of it before.
+        """Run work on the machine after all earlier requests for it.
 
         ``work`` is called without the lock, and handles its own failures.
         """
@@ -182,9 +175,9 @@ class LocalInstance(Instance):
 
         self._worker.submit(run)
 
-    # -- in the background, without the lock ----------------------------------------------
+    # -- in the background, without the lock ------------------------------------------------
 
-    def _submit(self, work: Callable[[], None], failed: Callable[[str], object]) -> None:
+    def _submit(self, work: Callable[[], None], on_failure: Callable[[str], None]) -> None:
         def run() -> None:
             try:
                 work()
@@ -197,8 +190,8 @@ class LocalInstance(Instance):
             else:
                 return
             log.warning("%s: %s", self.id, why)
-            with self.cloud.changing(lasting=False):
-                failed(why)
+            with self.cloud.change(persistent=False):
+                on_failure(why)
 
         self._worker.submit(run)
 
@@ -206,7 +199,7 @@ class LocalInstance(Instance):
         if self.state != "pending":
             return
         machine = self.cloud.hypervisor.create(plan)
-        with self.cloud.changing(lasting=False):
+        with self.cloud.change(persistent=False):
             self.machine = machine
             self._take_address(machine.address)
         self._boot()
@@ -216,17 +209,17 @@ class LocalInstance(Instance):
         if machine is None or self.state != "pending":
             return
         machine.start(self.on_end)
-        with self.cloud.changing(lasting=False):
+        with self.cloud.change(persistent=False):
             if self.state == "pending":
-                self._become("running")
+                self._set_state("running")
                 self.nics[0].public_ip = machine.address
 
     def _halt(self, deadline_seconds: float) -> None:
         if self.machine and self.state == "stopping":
             self.machine.stop(deadline_seconds)
-        with self.cloud.changing(lasting=False):
+        with self.cloud.change(persistent=False):
             if self.state == "stopping":
-                self._become("stopped", self.state_reason, by_user=True)
+                self._set_state("stopped", self.state_reason, by_user=True)
 
     def _destroy(self) -> None:
         machine = self.machine
@@ -241,47 +234,50 @@ class LocalInstance(Instance):
         machine, self.machine = self.machine, None
         if machine is not None:
             machine.destroy()
-        with self.cloud.changing(lasting=False):
+        with self.cloud.change(persistent=False):
             reason, transition = self.state_reason, self._reason
             try:
                 super().terminate()
             finally:
-                self._become("terminated")
+                self._set_state("terminated")
                 self.state_reason, self._reason = reason, transition
                 self.cloud.snapshots.release(self._source)
 
     def on_end(self, ending: Ending) -> None:
-        """Take note that the guest ended by itself; called by the machine."""
-        with self.cloud.changing(lasting=False):
+        """Record that the guest ended by itself; called by the machine."""
+        with self.cloud.change(persistent=False):
             if self.state not in ("pending", "running"):
                 return
             log.info("%s: %s", self.id, ending.value)
             if ending is Ending.QEMU_DIED:
-                self._become("stopped", server_error(ending.value))
+                self._set_state("stopped", states.describe_server_error(ending.value))
             elif self.instance_initiated_shutdown_behavior == "terminate":
-                self.terminate(BY_GUEST)
+                self.terminate(states.BY_GUEST)
             else:
-                self._become("stopped", BY_GUEST)
+                self._set_state("stopped", states.BY_GUEST)
 
-    # -- states, inside Cloud.changing() --------------------------------------------------
+    # -- states, inside Cloud.change() ------------------------------------------------------
 
-    def _could_not_start(self, why: str) -> None:
+    def _terminate_after_failure(self, why: str) -> None:
+        self.terminate(states.describe_server_error(why))
+
+    def _mark_start_failed(self, why: str) -> None:
         if self.state == "pending":
-            self._become("stopped", server_error(why))
+            self._set_state("stopped", states.describe_server_error(why))
 
-    def could_not_go_on(self, why: str) -> None:
-        """Take note that a running machine could not be made to run again."""
+    def mark_stopped_by_failure(self, why: str) -> None:
+        """Record that a machine could not be started again, or not be stopped in order."""
         if self.state in ("running", "stopping"):
-            self._become("stopped", server_error(why))
+            self._set_state("stopped", states.describe_server_error(why))
 
-    def _become(
+    def _set_state(
         self, state: str, reason: StateReason | None = None, *, by_user: bool = False
     ) -> None:
-        self._state = InstanceState(state, CODES[state])
+        self._state = InstanceState(state, states.CODES[state])
         self.state_reason = reason or StateReason()
         self._reason = ""
         if reason is not None:
-            self._reason = transition_text(reason, by_user=by_user)
+            self._reason = states.describe_transition(reason, by_user=by_user)
         if state in ("stopped", "shutting-down"):
             for nic in self.nics.values():
                 nic.public_ip = None

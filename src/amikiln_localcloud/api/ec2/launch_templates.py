@@ -1,4 +1,4 @@
-"""Launch templates: all of their data counts, and ``resolve:ssm:`` is resolved at launch.
+"""Launch templates: all of their data is used, and ``resolve:ssm:`` is resolved at launch.
 
 https://docs.aws.amazon.com/autoscaling/ec2/userguide/
 using-systems-manager-parameters.html and
@@ -9,63 +9,63 @@ create-launch-template.html#use-an-ssm-parameter-instead-of-an-ami-id
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult
 from moto.ec2.responses.launch_templates import LaunchTemplates
 from moto.ec2.utils import parse_user_data
 
+from amikiln_localcloud.api.ec2.backend import BaseEC2Backend
 from amikiln_localcloud.api.errors import ec2_error
-
-if TYPE_CHECKING:
-    from amikiln_localcloud.api.ec2.service import LocalEC2Backend
+from amikiln_localcloud.api.ssm.parameters import find_parameter
 
 REFERENCE = "resolve:ssm:"
 
 
-def resolve(backend: LocalEC2Backend, image_id: str) -> str:
-    """Return the image id that ``resolve:ssm:NAME``, ``:VERSION`` or ``:LABEL`` means now.
+class LaunchTemplatesMixin(BaseEC2Backend):
+    """What a launch reads of a launch template."""
 
-    Anything else is returned as it is.
+    def find_template_data(self, reference: dict[str, Any]) -> dict[str, Any]:
+        """Return the data of the launch template version that a request names.
 
-    Raises:
-        EC2ClientError: InvalidParameterValue: no such parameter, version or label.
-    """
-    if not image_id.startswith(REFERENCE):
-        return image_id
-    from moto.ssm.models import ssm_backends
+        Args:
+            reference: ``LaunchTemplateId`` or ``LaunchTemplateName``, and ``Version``; empty for
+                a launch without a template, which has no data.
 
-    name = image_id.removeprefix(REFERENCE)
-    try:
-        parameter = ssm_backends[backend.account_id][backend.region_name].get_parameter(name)
-    except ServiceException as error:
-        raise ec2_error("InvalidParameterValue", f"Invalid value '{image_id}': {error}") from error
-    if parameter is None:
-        raise ec2_error(
-            "InvalidParameterValue",
-            f"Invalid value '{image_id}' for imageId: the Systems Manager parameter does not exist",
-        )
-    return str(parameter.value)
+        Raises:
+            EC2ClientError: There is no such template or version.
+        """
+        if not reference:
+            return {}
+        if reference.get("LaunchTemplateId"):
+            template = self.get_launch_template(reference["LaunchTemplateId"])
+        else:
+            template = self.get_launch_template_by_name(reference["LaunchTemplateName"])
+        data: dict[str, Any] = template.get_version(reference.get("Version") or "$Default").data
+        return data
+
+    def resolve_image_id(self, image_id: str) -> str:
+        """Return the image id that ``resolve:ssm:NAME``, ``:VERSION`` or ``:LABEL`` names now.
+
+        Anything else is returned unchanged.
+
+        Raises:
+            EC2ClientError: InvalidParameterValue: no such parameter, version or label.
+        """
+        if not image_id.startswith(REFERENCE):
+            return image_id
+        name = image_id.removeprefix(REFERENCE)
+        parameter = find_parameter(name, self.account_id, self.region_name)
+        if parameter is None:
+            raise ec2_error(
+                "InvalidParameterValue",
+                f"Invalid value '{image_id}' for imageId: the Systems Manager parameter, or this "
+                "version or label of it, does not exist",
+            )
+        return str(parameter.value)
 
 
-def data_for(backend: LocalEC2Backend, reference: dict[str, Any]) -> dict[str, Any]:
-    """Return the data of the launch template version that a request names; empty for none.
-
-    Raises:
-        EC2ClientError: There is no such template or version.
-    """
-    if not reference:
-        return {}
-    if reference.get("LaunchTemplateId"):
-        template = backend.get_launch_template(reference["LaunchTemplateId"])
-    else:
-        template = backend.get_launch_template_by_name(reference["LaunchTemplateName"])
-    data: dict[str, Any] = template.get_version(reference.get("Version") or "$Default").data
-    return data
-
-
-class TemplateRequests(LaunchTemplates):
+class LaunchTemplateRequests(LaunchTemplates):
     """Versions that start from another one, and image ids resolved on request."""
 
     def create_launch_template_version(self) -> ActionResult:
@@ -80,7 +80,7 @@ class TemplateRequests(LaunchTemplates):
                 "LaunchTemplateName": self._get_param("LaunchTemplateName"),
                 "Version": source,
             }
-            older = copy.deepcopy(data_for(self.ec2_backend, reference))
+            older = copy.deepcopy(self._templates.find_template_data(reference))
             data = {**older, **data}
         self.params["LaunchTemplateData"] = data
         return super().create_launch_template_version()
@@ -93,6 +93,11 @@ class TemplateRequests(LaunchTemplates):
             for version in result["LaunchTemplateVersions"]:
                 data = version["LaunchTemplateData"]
                 if "ImageId" in data:
-                    image_id = resolve(self.ec2_backend, data["ImageId"])
+                    image_id = self._templates.resolve_image_id(data["ImageId"])
                     version["LaunchTemplateData"] = {**data, "ImageId": image_id}
         return answer
+
+    @property
+    def _templates(self) -> LaunchTemplatesMixin:
+        backend: LaunchTemplatesMixin = self.ec2_backend
+        return backend

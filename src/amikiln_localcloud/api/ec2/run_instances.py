@@ -6,9 +6,11 @@ launch template, and forgets a volume's IOPS and throughput.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from moto.ec2.exceptions import InvalidSecurityGroupNotFoundError
+from moto.ec2.models.elastic_block_store import GP3_DEFAULT_IOPS, Volume
+from moto.ec2.models.instances import Instance, InstanceState
 from moto.ec2.utils import (
     convert_tag_spec,
     filter_iam_instance_profiles,
@@ -17,207 +19,199 @@ from moto.ec2.utils import (
 )
 from moto.packages.boto.ec2.instance import Reservation
 
-from amikiln_localcloud.api.ec2 import instance_types, launch_templates
+from amikiln_localcloud.api.ec2.images import LocalImage
+from amikiln_localcloud.api.ec2.instance_types import get_hardware
 from amikiln_localcloud.api.ec2.instances import LocalInstance
-from amikiln_localcloud.api.ec2.volumes import RootVolume, root_volume
+from amikiln_localcloud.api.ec2.launch_templates import LaunchTemplatesMixin
+from amikiln_localcloud.api.ec2.volumes import GP3_THROUGHPUT, merge_mappings
 from amikiln_localcloud.api.errors import ec2_error
-
-if TYPE_CHECKING:
-    from amikiln_localcloud.api.ec2.images import LocalImage
-    from amikiln_localcloud.api.ec2.service import LocalEC2Backend
+from amikiln_localcloud.api.records import RootVolume
 
 DEFAULT_TYPE = "m1.small"
 """What EC2 takes when a request names none (.../APIReference/API_RunInstances.html)."""
 
 
-def run_instances(
-    backend: LocalEC2Backend,
-    image_id: str | None,
-    count: int,
-    user_data: Any,
-    security_group_names: list[str],
-    options: dict[str, Any],
-) -> Reservation:
-    """Check everything, then make ``count`` instances whose machines start in the background.
+class InstancesMixin(LaunchTemplatesMixin):
+    """Instances that are machines."""
 
-    Args:
-        backend: The region.
-        image_id: An image id or ``resolve:ssm:...``; None takes the launch template's.
-        count: How many.
-        user_data: As moto parsed it.
-        security_group_names: Groups by name.
-        options: moto's other arguments of ``run_instances``.
+    def run_instances(
+        self,
+        image_id: str | None,
+        count: int,
+        user_data: Any,
+        security_group_names: list[str],
+        **kwargs: Any,
+    ) -> Reservation:
+        """Check everything, then make ``count`` instances whose machines start in the background.
 
-    Raises:
-        EC2ClientError: With the code that EC2 answers; nothing was made then.
-    """
-    template = launch_templates.data_for(backend, options.get("launch_template") or {})
-    named = _merge(options, template)
-    image = launchable_image(backend, image_id or template.get("ImageId") or "")
-    if image.imds_support:
-        named["metadata_options"] = {"HttpTokens": "required", **named["metadata_options"]}
-    cores, memory, architectures = instance_types.shape(named["instance_type"])
-    if image.architecture not in architectures:
-        raise ec2_error(
-            "InvalidParameterValue",
-            f"The architecture '{','.join(architectures)}' of the specified instance type does "
-            f"not match the architecture '{image.architecture}' of the specified AMI. Specify an "
-            "instance type and an AMI that have matching architectures, and try again.",
+        Args:
+            image_id: An image id or ``resolve:ssm:...``; None takes the launch template's.
+            count: How many.
+            user_data: As moto parsed it.
+            security_group_names: Groups by name.
+            kwargs: moto's other options.
+
+        Raises:
+            EC2ClientError: With the code that EC2 answers; nothing was made.
+        """
+        template = self.find_template_data(kwargs.get("launch_template") or {})
+        options = _merge_template(kwargs, template)
+        image = self._find_image_to_launch(image_id or template.get("ImageId"))
+        if image.imds_support:
+            options["metadata_options"] = {"HttpTokens": "required", **options["metadata_options"]}
+        hardware = get_hardware(options["instance_type"])
+        if image.architecture not in hardware.architectures:
+            raise ec2_error(
+                "InvalidParameterValue",
+                f"The architecture '{','.join(hardware.architectures)}' of the specified instance "
+                f"type does not match the architecture '{image.architecture}' of the specified "
+                "AMI. Specify an instance type and an AMI that have matching architectures, and "
+                "try again.",
+            )
+        hardware = hardware.fit_to_host()
+        key_name = options.get("key_name")
+        if key_name and key_name not in self.key_pairs:
+            raise ec2_error("InvalidKeyPair.NotFound", f"The key pair '{key_name}' does not exist")
+        volume = merge_mappings(
+            image.root_volume,
+            image.ebs_snapshot.volume_size,
+            f"snapshot '{image.ebs_snapshot.id}'",
+            kwargs.get("block_device_mappings"),
+            template.get("BlockDeviceMappings"),
+            _get_launch_configuration_mappings(kwargs),
         )
-    cores, memory = instance_types.fit_to_host(cores, memory)
-    key_name = named.get("key_name")
-    if key_name and key_name not in backend.key_pairs:
-        raise ec2_error("InvalidKeyPair.NotFound", f"The key pair '{key_name}' does not exist")
-    volume = root_volume(
-        image,
-        options.get("block_device_mappings"),
-        template.get("BlockDeviceMappings"),
-        _launch_configuration_mappings(options),
-    )
-    groups = _security_groups(backend, security_group_names, named)
-    profile = _instance_profile(backend, template)
-    if named.get("placement"):
-        backend.get_zone_by_name(named["placement"])
-    if user_data is None:
-        user_data = parse_user_data(_text(template.get("UserData")))
+        groups = self._find_security_groups(security_group_names, options)
+        profile = self._find_instance_profile(template.get("IamInstanceProfile") or {})
+        if options.get("placement"):
+            self.get_zone_by_name(options["placement"])
+        if user_data is None and (template_user_data := template.get("UserData")) is not None:
+            user_data = parse_user_data(str(template_user_data))
 
-    tags = {kind: dict(values) for kind, values in (options.get("tags") or {}).items()}
-    template_tags = convert_tag_spec(template.get("TagSpecifications") or [])
-    volume_tags = {**template_tags.get("volume", {}), **tags.get("volume", {})}
-    reservation = Reservation(random_reservation_id(), owner_id=backend.account_id)
-    for index in range(count):
-        instance = LocalInstance(  # type: ignore[abstract]  # as moto's own is
-            backend,
-            image.id,
-            user_data,
-            groups,
-            backend.cloud.snapshots.files(image.ebs_snapshot.id),
-            **{**named, "ami_launch_index": index},
+        tags = {kind: dict(values) for kind, values in (kwargs.get("tags") or {}).items()}
+        template_tags = convert_tag_spec(template.get("TagSpecifications") or [])
+        volume_tags = {**template_tags.get("volume", {}), **tags.get("volume", {})}
+        reservation = Reservation(random_reservation_id(), owner_id=self.account_id)
+        for index in range(count):
+            instance = LocalInstance(  # type: ignore[abstract]  # as moto's own is
+                self,
+                self.cloud,
+                image.id,
+                user_data,
+                groups,
+                self.cloud.snapshots.files(image.ebs_snapshot.id),
+                **{**options, "ami_launch_index": index},
+            )
+            reservation.instances.append(instance)
+            self.reservations[reservation.id] = reservation
+            instance.add_tags(tags.get("instance", {}))
+            self._attach_root_volume(instance, volume, volume_tags)
+            if profile:
+                self.associate_iam_instance_profile(instance.id, **profile)
+            instance.launch(hardware.cores, hardware.memory_mib, volume.size)
+        return reservation
+
+    def stop_instances(
+        self, instance_ids: list[str], force: bool = False
+    ) -> list[tuple[Instance, InstanceState]]:
+        """Stop instances.
+
+        Args:
+            instance_ids: Which.
+            force: Whether to pull the plug instead of pressing the power button.
+        """
+        instances: Any = self.get_multi_instances_by_id(instance_ids)
+        return [(instance, instance.stop(force)) for instance in instances]
+
+    def create_volume(self, *args: Any, **kwargs: Any) -> Volume:
+        """Give gp3 volumes the throughput that EC2 gives them by default."""
+        if kwargs.get("volume_type") == "gp3":
+            kwargs["iops"] = kwargs.get("iops") or GP3_DEFAULT_IOPS
+            kwargs["throughput"] = kwargs.get("throughput") or GP3_THROUGHPUT[0]
+        return super().create_volume(*args, **kwargs)
+
+    def _find_image_to_launch(self, image_id: str | None) -> LocalImage:
+        if not image_id:
+            raise ec2_error("MissingParameter", "The request must contain the parameter ImageId")
+        return self.find_available_image(self.resolve_image_id(image_id))
+
+    def _find_security_groups(self, names: list[str], options: dict[str, Any]) -> list[Any]:
+        template_names = options.pop("security_group_names")
+        found = [self.get_security_group_by_name_or_id(name) for name in names or template_names]
+        for group in options.pop("security_group_ids"):
+            if isinstance(group, str):
+                known = self.get_security_group_from_id(group)
+                if known is None:
+                    raise InvalidSecurityGroupNotFoundError(group)
+                found.append(known)
+            else:
+                found.append(group)
+        if options["region_name"] is None:
+            options["region_name"] = self.region_name
+        return found
+
+    def _find_instance_profile(self, profile: dict[str, Any]) -> dict[str, str]:
+        if not profile:
+            return {}
+        filter_iam_instance_profiles(
+            self.account_id,
+            partition=self.partition,
+            iam_instance_profile_arn=profile.get("Arn"),
+            iam_instance_profile_name=profile.get("Name"),
         )
-        reservation.instances.append(instance)
-        backend.reservations[reservation.id] = reservation
-        instance.add_tags(tags.get("instance", {}))
-        _attach(backend, instance, volume, volume_tags)
-        if profile:
-            backend.associate_iam_instance_profile(instance.id, **profile)
-        instance.launch(cores, memory, volume.size)
-    return reservation
+        if "Arn" in profile:
+            return {"iam_instance_profile_arn": profile["Arn"]}
+        return {"iam_instance_profile_name": profile["Name"]}
 
-
-def launchable_image(backend: LocalEC2Backend, image_id: str) -> LocalImage:
-    """Return the image that an id or a ``resolve:ssm:`` reference names, if it can be launched.
-
-    Raises:
-        EC2ClientError: MissingParameter, InvalidAMIID.Malformed, InvalidAMIID.NotFound or
-            InvalidAMIID.Unavailable.
-    """
-    if not image_id:
-        raise ec2_error("MissingParameter", "The request must contain the parameter ImageId")
-    image_id = launch_templates.resolve(backend, image_id)
-    if not image_id.startswith("ami-"):
-        raise ec2_error("InvalidAMIID.Malformed", f'Invalid id: "{image_id}" (expecting "ami-...")')
-    image = backend.amis.get(image_id)
-    if image is None and image_id in backend.deleted_amis:
-        raise ec2_error(
-            "InvalidAMIID.Unavailable", f"The image id '[{image_id}]' is no longer available"
+    def _attach_root_volume(
+        self, instance: LocalInstance, root: RootVolume, tags: dict[str, str]
+    ) -> None:
+        volume = self.create_volume(
+            size=root.size,
+            zone_name=instance.availability_zone,
+            snapshot_id=root.snapshot_id,
+            volume_type=root.type,
+            iops=root.iops,
+            throughput=root.throughput,
         )
-    if image is None:
-        raise ec2_error("InvalidAMIID.NotFound", f"The image id '[{image_id}]' does not exist")
-    if image.state != "available":
-        raise ec2_error(
-            "InvalidAMIID.Unavailable",
-            f"The image id '[{image_id}]' is not available: it is {image.state}",
-        )
-    return image
+        self.attach_volume(volume.id, instance.id, root.device_name, True)
+        volume.add_tags(tags)
 
 
-def _merge(options: dict[str, Any], template: dict[str, Any]) -> dict[str, Any]:
+def _merge_template(options: dict[str, Any], template: dict[str, Any]) -> dict[str, Any]:
     """Fill in from the template what the request left out; the request wins."""
-    named = {
+    merged = {
         key: value
         for key, value in options.items()
         if key not in ("tags", "block_device_mappings", "security_group_ids")
     }
-    if named.get("is_instance_type_default", True) or not named.get("instance_type"):
-        named["instance_type"] = template.get("InstanceType") or (
-            named.get("instance_type") or DEFAULT_TYPE
+    if merged.get("is_instance_type_default", True) or not merged.get("instance_type"):
+        merged["instance_type"] = template.get("InstanceType") or (
+            merged.get("instance_type") or DEFAULT_TYPE
         )
-    named["key_name"] = named.get("key_name") or template.get("KeyName")
-    named["instance_initiated_shutdown_behavior"] = named.get(
+    merged["key_name"] = merged.get("key_name") or template.get("KeyName")
+    merged["instance_initiated_shutdown_behavior"] = merged.get(
         "instance_initiated_shutdown_behavior"
     ) or template.get("InstanceInitiatedShutdownBehavior")
-    named["metadata_options"] = {
+    merged["metadata_options"] = {
         **(template.get("MetadataOptions") or {}),
-        **(named.get("metadata_options") or {}),
+        **(merged.get("metadata_options") or {}),
     }
-    named["nics"] = named.get("nics") or template.get("NetworkInterfaces") or []
-    if any("SubnetId" in nic for nic in named["nics"]):
-        named["subnet_id"] = None
+    merged["nics"] = merged.get("nics") or template.get("NetworkInterfaces") or []
+    if any("SubnetId" in nic for nic in merged["nics"]):
+        merged["subnet_id"] = None
     placement = (template.get("Placement") or {}).get("AvailabilityZone")
-    named["placement"] = named.get("placement") or placement
-    named["security_group_ids"] = options.get("security_group_ids") or template.get(
+    merged["placement"] = merged.get("placement") or placement
+    merged["security_group_ids"] = options.get("security_group_ids") or template.get(
         "SecurityGroupIds", []
     )
-    named["security_group_names"] = template.get("SecurityGroups", [])
-    named.setdefault("region_name", None)
-    return named
+    merged["security_group_names"] = template.get("SecurityGroups", [])
+    merged.setdefault("region_name", None)
+    return merged
 
 
-def _security_groups(
-    backend: LocalEC2Backend, names: list[str], named: dict[str, Any]
-) -> list[Any]:
-    template_names = named.pop("security_group_names")
-    found = [backend.get_security_group_by_name_or_id(name) for name in names or template_names]
-    for group in named.pop("security_group_ids"):
-        if isinstance(group, str):
-            known = backend.get_security_group_from_id(group)
-            if known is None:
-                raise InvalidSecurityGroupNotFoundError(group)
-            found.append(known)
-        else:
-            found.append(group)
-    if named["region_name"] is None:
-        named["region_name"] = backend.region_name
-    return found
-
-
-def _instance_profile(backend: LocalEC2Backend, template: dict[str, Any]) -> dict[str, str]:
-    profile = template.get("IamInstanceProfile") or {}
-    if not profile:
-        return {}
-    filter_iam_instance_profiles(
-        backend.account_id,
-        partition=backend.partition,
-        iam_instance_profile_arn=profile.get("Arn"),
-        iam_instance_profile_name=profile.get("Name"),
-    )
-    if "Arn" in profile:
-        return {"iam_instance_profile_arn": profile["Arn"]}
-    return {"iam_instance_profile_name": profile["Name"]}
-
-
-def _launch_configuration_mappings(options: dict[str, Any]) -> list[dict[str, Any]] | None:
+def _get_launch_configuration_mappings(options: dict[str, Any]) -> list[dict[str, Any]] | None:
     configuration = options.get("launch_config")
     if configuration is None:
         return None
     mappings: list[dict[str, Any]] = configuration.block_device_mappings
     return mappings
-
-
-def _attach(
-    backend: LocalEC2Backend, instance: LocalInstance, root: RootVolume, tags: dict[str, str]
-) -> None:
-    volume = backend.create_volume(
-        size=root.size,
-        zone_name=instance.availability_zone,
-        snapshot_id=root.snapshot_id,
-        volume_type=root.type,
-        iops=root.iops,
-        throughput=root.throughput,
-    )
-    backend.attach_volume(volume.id, instance.id, root.device_name, True)
-    volume.add_tags(tags)
-
-
-def _text(value: Any) -> str | None:
-    return None if value is None else str(value)

@@ -1,4 +1,4 @@
-"""The states of instances, and the reasons that are told for them.
+"""The states of instances, and the reasons for them as the API reports them.
 
 https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_InstanceState.html and
 API_StateReason.html there.
@@ -26,12 +26,12 @@ BY_GUEST = StateReason(
 )
 
 
-def server_error(why: str) -> StateReason:
-    """Return the reason for what went wrong here, not in the guest or by request."""
+def describe_server_error(why: str) -> StateReason:
+    """Return the reason for a failure of the local cloud, not of the guest or the request."""
     return StateReason(f"Server.InternalError: {why}", "Server.InternalError")
 
 
-def transition_text(reason: StateReason, *, by_user: bool) -> str:
+def describe_transition(reason: StateReason, *, by_user: bool) -> str:
     """Return StateTransitionReason: who or what, and when."""
     when = utcnow().strftime("%Y-%m-%d %H:%M:%S GMT")
     return f"{'User initiated' if by_user else reason.message} ({when})"

@@ -6,73 +6,47 @@ Limits of gp3: https://docs.aws.amazon.com/ebs/latest/userguide/general-purpose.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import Any
 
 from amikiln_localcloud.api.errors import ec2_error
-
-if TYPE_CHECKING:
-    from amikiln_localcloud.api.ec2.images import LocalImage
+from amikiln_localcloud.api.records import RootVolume
 
 GP3_IOPS = (3000, 80_000)
+"""The default, which is the least, and the most."""
 GP3_IOPS_PER_GIB = 500
 GP3_THROUGHPUT = (125, 2000)
 GP3_THROUGHPUT_PER_IOPS = 0.25
 
 
-@dataclass(frozen=True)
-class RootVolume:
-    """A root volume. ``size`` is in GiB, ``throughput`` in MiB/s."""
-
-    device_name: str
-    snapshot_id: str | None
-    size: int
-    type: str = "gp3"
-    iops: int | None = None
-    throughput: int | None = None
-
-    def mapping(self) -> dict[str, Any]:
-        """Return it as a block device mapping of an image."""
-        ebs: dict[str, Any] = {
-            "DeleteOnTermination": True,
-            "SnapshotId": self.snapshot_id,
-            "VolumeSize": self.size,
-            "VolumeType": self.type,
-            "Encrypted": False,
-        }
-        if self.iops is not None:
-            ebs["Iops"] = self.iops
-        if self.throughput is not None:
-            ebs["Throughput"] = self.throughput
-        return {"DeviceName": self.device_name, "Ebs": ebs}
-
-
-def root_volume(image: LocalImage, *layers: Iterable[dict[str, Any]] | None) -> RootVolume:
-    """Return the root volume of an instance of this image.
+def merge_mappings(
+    volume: RootVolume, least_gib: int, source: str, *layers: Iterable[dict[str, Any]] | None
+) -> RootVolume:
+    """Return a root volume changed by block device mappings.
 
     Args:
-        image: Where the volume's content comes from.
-        layers: Block device mappings; an earlier one wins over a later one.
+        volume: What the mappings change.
+        least_gib: Size in GiB of what the volume will hold.
+        source: What that is, for the error.
+        layers: Block device mappings; an earlier layer wins over a later one.
 
     Raises:
         EC2ClientError: As EC2 answers for values that do not fit.
     """
-    volume = image.root_volume
     for layer in reversed(layers):
         for mapping in layer or []:
-            volume = apply(volume, mapping)
-    snapshot_size = image.ebs_snapshot.volume_size
-    if volume.size < snapshot_size:
+            volume = apply_mapping(volume, mapping)
+    if volume.size < least_gib:
         raise ec2_error(
             "InvalidBlockDeviceMapping",
-            f"Volume of size {volume.size}GB is smaller than snapshot "
-            f"'{volume.snapshot_id}', expect size >= {snapshot_size}GB",
+            f"Volume of size {volume.size}GB is smaller than {source}, "
+            f"expect size >= {least_gib}GB",
         )
-    check(volume)
+    check_volume(volume)
     return volume
 
 
-def apply(volume: RootVolume, mapping: dict[str, Any]) -> RootVolume:
+def apply_mapping(volume: RootVolume, mapping: dict[str, Any]) -> RootVolume:
     """Return the volume with what one block device mapping changes.
 
     Raises:
@@ -100,17 +74,17 @@ def apply(volume: RootVolume, mapping: dict[str, Any]) -> RootVolume:
     if ebs.get("Encrypted"):
         raise ec2_error("UnsupportedOperation", "the local cloud's volumes are not encrypted")
     kind = str(ebs.get("VolumeType", volume.type))
-    kept = volume if kind == volume.type else replace(volume, iops=None, throughput=None)
+    base = volume if kind == volume.type else replace(volume, iops=None, throughput=None)
     return replace(
-        kept,
+        base,
         type=kind,
         size=int(ebs.get("VolumeSize", volume.size)),
-        iops=_number(ebs.get("Iops"), kept.iops),
-        throughput=_number(ebs.get("Throughput"), kept.throughput),
+        iops=_to_int(ebs.get("Iops"), base.iops),
+        throughput=_to_int(ebs.get("Throughput"), base.throughput),
     )
 
 
-def check(volume: RootVolume) -> None:
+def check_volume(volume: RootVolume) -> None:
     """Refuse what EC2 refuses.
 
     Raises:
@@ -149,5 +123,5 @@ def check(volume: RootVolume) -> None:
         )
 
 
-def _number(value: Any, otherwise: int | None) -> int | None:
-    return otherwise if value is None else int(value)
+def _to_int(value: Any, default: int | None) -> int | None:
+    return default if value is None else int(value)

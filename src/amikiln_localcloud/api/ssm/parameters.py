@@ -11,9 +11,10 @@ from __future__ import annotations
 import logging
 import re
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any
 
 from moto.core.exceptions import ServiceException
+from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models import ec2_backends
 from moto.ssm import urls
 from moto.ssm.exceptions import ParameterAlreadyExists, ValidationException
@@ -26,9 +27,7 @@ from moto.ssm.models import (
 from moto.ssm.responses import SimpleSystemManagerResponse
 
 from amikiln_localcloud.api.authorization import AuthorizedRequests
-
-if TYPE_CHECKING:
-    from amikiln_localcloud.api.cloud import Cloud
+from amikiln_localcloud.api.cloud import Cloud
 
 log = logging.getLogger("amikiln.parameters")
 
@@ -40,8 +39,14 @@ class LocalSSMResponse(AuthorizedRequests, SimpleSystemManagerResponse):
     """Parses and answers Systems Manager's requests."""
 
 
-def stored(name: str, account_id: str, region: str) -> Parameter | None:
-    """Return a parameter of ``NAME``, ``NAME:VERSION`` or ``NAME:LABEL``; None: there is none."""
+def find_parameter(name: str, account_id: str, region: str) -> Parameter | None:
+    """Return the parameter version that a name means now; None if there is none.
+
+    Args:
+        name: ``NAME``, ``NAME:VERSION`` or ``NAME:LABEL``.
+        account_id: The account.
+        region: The region.
+    """
     try:
         return ssm_backends[account_id][region].get_parameter(name)
     except ServiceException:  # no such version or label
@@ -51,10 +56,9 @@ def stored(name: str, account_id: str, region: str) -> Parameter | None:
 class LocalSSMBackend(SimpleSystemManagerBackend):
     """One region's Parameter Store."""
 
-    cloud: ClassVar[Cloud]
-
-    def __init__(self, region_name: str, account_id: str) -> None:
+    def __init__(self, region_name: str, account_id: str, cloud: Cloud) -> None:
         super().__init__(region_name, account_id)
+        self._cloud = cloud
         self._unchecked: dict[str, list[Parameter]] = {}
 
     @property
@@ -77,7 +81,7 @@ class LocalSSMBackend(SimpleSystemManagerBackend):
         tier: str | None = None,
         policies: str | None = None,
     ) -> Parameter:
-        """Keep a new version out of sight until its image was looked up."""
+        """Hide a new version until its image was looked up."""
 
         def put() -> Parameter:
             return super(LocalSSMBackend, self).put_parameter(
@@ -111,9 +115,9 @@ class LocalSSMBackend(SimpleSystemManagerBackend):
             self._parameters[key] = seen + waiting
             version = put()
         finally:
-            self._show(key, seen)
+            self._set_visible(key, seen)
         self._unchecked[key] = [*waiting, version]
-        self.cloud.worker.submit(lambda: self._check(key, version))
+        self._cloud.worker.submit(lambda: self._check(key, version))
         return version
 
     def delete_parameter(self, name: str) -> None:
@@ -126,7 +130,7 @@ class LocalSSMBackend(SimpleSystemManagerBackend):
         return super().delete_parameters(names)
 
     def _check(self, key: str, version: Parameter) -> None:
-        with self.cloud.changing():
+        with self._cloud.change():
             waiting = self._unchecked.get(key, [])
             if version not in waiting:
                 return
@@ -141,9 +145,9 @@ class LocalSSMBackend(SimpleSystemManagerBackend):
                     version.value,
                 )
                 return
-            self._show(key, [*self._parameters[key], version][-PARAMETER_VERSION_LIMIT:])
+            self._set_visible(key, [*self._parameters[key], version][-PARAMETER_VERSION_LIMIT:])
 
-    def _show(self, key: str, versions: list[Parameter]) -> None:
+    def _set_visible(self, key: str, versions: list[Parameter]) -> None:
         if versions:
             self._parameters[key] = versions
         else:
@@ -151,5 +155,10 @@ class LocalSSMBackend(SimpleSystemManagerBackend):
             self._parameters.pop(key, None)
 
     def _is_available(self, image_id: str) -> bool:
-        image = ec2_backends[self.account_id][self.region_name].amis.get(image_id)
-        return image is not None and image.state == "available"
+        # The local cloud's own, of ec2/backend.py, which builds on this module.
+        backend: Any = ec2_backends[self.account_id][self.region_name]
+        try:
+            backend.find_available_image(image_id)
+        except EC2ClientError:
+            return False
+        return True

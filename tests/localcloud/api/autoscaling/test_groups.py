@@ -200,7 +200,7 @@ def test_failed_launches_are_recorded_and_repeated_with_growing_pauses(
 ) -> None:
     point(pointed, "ami-0123456789abcdef0")
     group(pointed)
-    pointed.until(lambda: inside(pointed).failures_in_a_row >= 4)
+    pointed.until(lambda: inside(pointed).consecutive_failures >= 4)
     failed = activities(pointed)[-1]
     assert failed["StatusCode"] == "Failed"
     assert failed["StatusMessage"] == (
@@ -211,22 +211,22 @@ def test_failed_launches_are_recorded_and_repeated_with_growing_pauses(
     point(pointed, pointed.base)
     in_service(pointed)
     assert activities(pointed)[0]["StatusCode"] == "Successful"
-    assert inside(pointed).failures_in_a_row == 0
+    assert inside(pointed).consecutive_failures == 0
 
 
 def test_the_pause_after_a_failure_doubles_up_to_its_limit(pointed: CloudFixture) -> None:
-    from amikiln_localcloud.api.cloud import Patience
+    from amikiln_localcloud.api.cloud import Timeouts
 
     point(pointed, "ami-0123456789abcdef0")
     group(pointed, size=0)
-    patience = Patience(relaunch_first=5, relaunch_longest=60)
+    timeouts = Timeouts(relaunch_first=5, relaunch_longest=60)
     with pointed.cloud.lock:
         one = inside(pointed)
         one.desired_capacity = 1
         now, pauses = 1e9, []
         for _ in range(6):
-            one.reconcile(now, patience)
-            assert not one.reconcile(now + 1, patience), "tried again too early"
+            one.reconcile(now, timeouts)
+            assert not one.reconcile(now + 1, timeouts), "tried again too early"
             pauses.append(one.next_launch - now)
             now = one.next_launch
         one.desired_capacity = 0

@@ -58,7 +58,7 @@ def test_a_running_machine_is_stopped_saved_and_booted_again(cloud: CloudFixture
     assert (snapshot["State"], snapshot["Progress"]) == ("completed", "100%")
     assert snapshot["VolumeSize"] == 4
     cloud.until(lambda: machine.boots == 2)
-    assert machine.stops == [cloud.cloud.patience.stop]
+    assert machine.stops == [cloud.cloud.timeouts.stop]
     assert cloud.until_state(instance_id, "running")["InstanceId"] == instance_id
 
     second = cloud.run_to("running", ImageId=image_id)

@@ -66,7 +66,7 @@ def test_stop_and_start(cloud: CloudFixture) -> None:
     assert stopped["StateReason"]["Code"] == "Client.UserInitiatedShutdown"
     assert stopped["StateTransitionReason"].startswith("User initiated (")
     assert "PublicIpAddress" not in stopped
-    assert machine.stops == [cloud.cloud.patience.stop]
+    assert machine.stops == [cloud.cloud.timeouts.stop]
     again = ec2.stop_instances(InstanceIds=[instance_id])["StoppingInstances"][0]
     assert again["CurrentState"]["Name"] == "stopped"
 

@@ -1,7 +1,7 @@
-"""moto's catalogue of instance types, without holding all of it in memory.
+"""moto's instance types, read on demand instead of at import.
 
-At import moto parses 870 instance types and the offerings of every region, 40 MB of objects.
-Here both are read when somebody asks, and only the asked region's.
+At import moto parses 870 instance types and the offerings of every region into 40 MB of objects.
+Here both are read when a request needs them, the offerings for the requested region only.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ OFFERINGS = "../resources/instance_type_offerings"
 _load_resource = moto_utils.load_resource
 
 
-class OfferingsOnDemand(Mapping[str, Any]):
+class LazyOfferings(Mapping[str, Any]):
     """moto's INSTANCE_TYPE_OFFERINGS of one location type, by region."""
 
     def __init__(self, location_type: str) -> None:
@@ -40,27 +40,28 @@ class OfferingsOnDemand(Mapping[str, Any]):
         raise NotImplementedError("regions are not counted by their offerings")
 
 
-def read_types() -> dict[str, Any]:
-    """Return all instance types by name, as DescribeInstanceTypes tells of them."""
+def read_instance_types() -> dict[str, Any]:
+    """Return all instance types by name, as DescribeInstanceTypes reports them."""
     types: dict[str, Any] = _load_resource(MODELS, TYPES)
     return types
 
 
-def import_without_catalogue() -> None:
-    """Import moto's EC2 with its catalogue of instance types left to be read on demand.
+def import_moto_ec2() -> None:
+    """Import moto's EC2 without its instance types.
 
-    Where something imported ``moto.ec2`` before, more memory is used and all else is the same.
+    If something has imported ``moto.ec2`` before, more memory is used, and nothing else differs.
     """
 
-    def withhold(package: str, resource: str) -> Any:
+    def skip_instance_types(package: str, resource: str) -> Any:
         if package == MODELS:
             return {} if resource == TYPES else []
         return _load_resource(package, resource)
 
-    moto_utils.load_resource = withhold
+    # moto reads its resources while it is imported: there is no argument to pass.
+    moto_utils.load_resource = skip_instance_types
     try:
         from moto.ec2.models import instance_types
     finally:
         moto_utils.load_resource = _load_resource
     for location_type in ("availability-zone", "availability-zone-id", "region"):
-        instance_types.INSTANCE_TYPE_OFFERINGS[location_type] = OfferingsOnDemand(location_type)
+        instance_types.INSTANCE_TYPE_OFFERINGS[location_type] = LazyOfferings(location_type)
