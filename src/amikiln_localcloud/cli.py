@@ -16,10 +16,7 @@ from amikiln.runtime.progress import reporter_for_stderr
 if TYPE_CHECKING:
     from amikiln_localcloud.control import CloudStatus
 
-cloud = typer.Typer(
-    no_args_is_help=True,
-    help="A cloud on this machine: the AWS API, with virtual machines behind it.",
-)
+cloud = typer.Typer(no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON")]
 
 
@@ -28,6 +25,14 @@ class Generation(Enum):
 
     V1 = "v1"
     V2 = "v2"
+
+
+@cloud.callback()
+def check_installed() -> None:
+    """A cloud on this machine: the AWS API, with virtual machines behind it."""
+    from amikiln_localcloud import control
+
+    control.check_installed()
 
 
 @cloud.command()

@@ -10,11 +10,12 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 from filelock import FileLock
 
 from amikiln import __version__
-from amikiln.errors import LocalCloudError
+from amikiln.errors import LocalCloudError, PreflightError
 from amikiln.runtime.progress import Reporter
 from amikiln_localcloud import daemon_record
 from amikiln_localcloud.daemon_record import DaemonRecord
@@ -49,8 +50,10 @@ def up(home: Home, report: Reporter) -> CloudStatus:
 
     Raises:
         LocalCloudError: It does not start, or one of another version of amikiln is up.
-        AmikilnError: The base image or the registry's content cannot be made.
+        AmikilnError: The base image or the registry's content cannot be made, or the packages that
+            the cloud needs are not installed.
     """
+    check_installed()
     home.state.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _lock(home):
         record = _take_live(home, report)
@@ -80,6 +83,18 @@ def down(home: Home, report: Reporter) -> None:
         with report.status("ending the local cloud"):
             _end(record, home)
         report.line("the local cloud is down")
+
+
+def check_installed() -> None:
+    """Check that the packages of the extra ``local`` are installed.
+
+    Raises:
+        PreflightError: They are not.
+    """
+    if find_spec("moto") is None:
+        raise PreflightError(
+            "the packages of the local cloud are not installed", hint="pip install 'amikiln[local]'"
+        )
 
 
 def status(home: Home) -> CloudStatus:

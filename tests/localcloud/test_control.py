@@ -1,139 +1,230 @@
-"""The daemon as a process of its own: started, found again, ended, killed."""
+"""The daemon as a process of its own: started, found again, ended, killed.
+
+Two daemons are real processes: one that the tests which change nothing share, and one that is
+killed. Elsewhere another process, or this one, stands where the daemon would be.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import select
 import shlex
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
-from amikiln.errors import LocalCloudError
+from amikiln import __version__
+from amikiln.errors import LocalCloudError, PreflightError
 from amikiln.runtime.progress import PlainReporter
-from amikiln_localcloud import cli, control, daemon_record, variables
+from amikiln_localcloud import cli, control, daemon, daemon_record, variables
+from amikiln_localcloud.control import CloudStatus
+from amikiln_localcloud.daemon_record import DaemonRecord
 from amikiln_localcloud.home import Home
+from fakes import Recorder
 from localcloud import fake_daemon
 from localcloud.fixture import LocalSession
 
 BASE_NAME = "amikiln-base-debian-13-x86_64"
 
 
+def use(patch: pytest.MonkeyPatch, directory: Path) -> Home:
+    """Make a directory the default home, whose daemon has fake machines."""
+    tests = str(Path(__file__).parent.parent)
+    patch.setattr(control, "DAEMON", (sys.executable, fake_daemon.__file__))
+    patch.setattr(control, "prepare", lambda home, report: None)
+    patch.setattr(control, "fill_registry", lambda home, address, report: None)
+    inherited = [path for path in sys.path if path]
+    patch.setenv("PYTHONPATH", os.pathsep.join([tests, *inherited]))
+    patch.setenv("AMIKILN_STATE", str(directory / "state"))
+    patch.setenv("AMIKILN_CACHE", str(directory / "cache"))
+    return Home.default()
+
+
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
-    """A home whose daemon has fake machines."""
-    tests = str(Path(__file__).parent.parent)
-    monkeypatch.setattr(control, "DAEMON", (sys.executable, fake_daemon.__file__))
-    monkeypatch.setattr(control, "prepare", lambda home, report: None)
-    monkeypatch.setattr(control, "fill_registry", lambda home, address, report: None)
-    inherited = [path for path in sys.path if path]
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([tests, *inherited]))
-    monkeypatch.setenv("AMIKILN_STATE", str(tmp_path / "state"))
-    monkeypatch.setenv("AMIKILN_CACHE", str(tmp_path / "cache"))
-    home = Home.default()
+    """A home of one test's own; nothing runs yet."""
+    home = use(monkeypatch, tmp_path)
     yield home
     control.down(home, PlainReporter())
 
 
-def ec2(status: control.CloudStatus) -> Any:
+@pytest.fixture(scope="module")
+def running_daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, CloudStatus]]:
+    """The directory and the status of a real daemon, for tests that change nothing."""
+    directory = tmp_path_factory.mktemp("shared")
+    with pytest.MonkeyPatch.context() as patch:
+        home = use(patch, directory)
+        yield directory, control.up(home, PlainReporter())
+        control.down(home, PlainReporter())
+
+
+@pytest.fixture
+def shared(
+    running_daemon: tuple[Path, CloudStatus], monkeypatch: pytest.MonkeyPatch
+) -> tuple[Home, CloudStatus]:
+    """The default home is that of the shared daemon."""
+    directory, status = running_daemon
+    return use(monkeypatch, directory), status
+
+
+@contextmanager
+def sleeping_daemon(home: Home) -> Iterator[subprocess.Popen[bytes]]:
+    """Yield a process that the home's record names as its daemon."""
+    home.state.mkdir(parents=True, exist_ok=True)
+    with subprocess.Popen(["sleep", "600"]) as process:
+        record_of(process.pid).write(home.daemon_record)
+        yield process
+        process.kill()
+
+
+def record_of(pid: int) -> DaemonRecord:
+    return DaemonRecord(
+        pid=pid,
+        started_ticks=daemon_record.started_ticks(pid) or 0,
+        port=9,
+        registry="127.0.0.1:9",
+        version=__version__,
+    )
+
+
+def client(status: CloudStatus, service: str) -> Any:
     assert status.endpoint is not None
-    return LocalSession(status.endpoint, "us-east-1").client("ec2")
+    return LocalSession(status.endpoint, "us-east-1").client(service)
 
 
 def wait_for_end(pid: int) -> None:
     process = daemon_record.open_process(pid)
     if process is not None:
-        import select
-
         assert select.select([process], [], [], 30)[0], "the daemon did not end"
         os.close(process)
 
 
-def test_up_is_idempotent_and_down_ends_it(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
-    report = PlainReporter()
-    assert control.status(home) == control.CloudStatus(running=False)
-    first = control.up(home, report)
-    assert control.up(home, report) == first == control.status(home)
-    (image,) = ec2(first).describe_images()["Images"]
+def run_in_thread(home: Home) -> object:
+    """Run the daemon in a thread, which keeps its signal mask to itself; return its exit code."""
+
+    def run() -> object:
+        with pytest.raises(SystemExit) as ended:
+            daemon.run(home, fake_daemon.parts)
+        return ended.value.code
+
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(run).result(60)
+
+
+def test_up_is_idempotent(shared: tuple[Home, CloudStatus]) -> None:
+    home, first = shared
+    assert control.up(home, PlainReporter()) == first == control.status(home)
+    assert first.running
+    (image,) = client(first, "ec2").describe_images()["Images"]
     assert image["Name"] == BASE_NAME
-    assert first.pid is not None
-    control.down(home, report)
-    wait_for_end(first.pid)
-    assert control.status(home) == control.CloudStatus(running=False)
-    assert not home.daemon_record.exists()
-    control.down(home, report)
-    assert "the local cloud is not up" in capsys.readouterr().err
-    assert "down" in home.daemon_log.read_text().splitlines()[-1]
 
 
-def test_two_ups_at_once_start_one_daemon(home: Home) -> None:
-    found: list[control.CloudStatus] = []
-    threads = [
-        threading.Thread(target=lambda: found.append(control.up(home, PlainReporter())))
-        for _ in range(2)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(found) == 2
-    assert found[0] == found[1]
+def test_two_ups_at_once_start_one_daemon(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    starting, go_on = threading.Event(), threading.Event()
+    starts: list[Home] = []
+
+    def start(home: Home) -> DaemonRecord:
+        starts.append(home)
+        starting.set()
+        assert go_on.wait(60)
+        record = record_of(process.pid)
+        record.write(home.daemon_record)
+        return record
+
+    monkeypatch.setattr(control, "_start", start)
+    with subprocess.Popen(["sleep", "600"]) as process, ThreadPoolExecutor(2) as threads:
+        found = [threads.submit(control.up, home, PlainReporter()) for _ in range(2)]
+        assert starting.wait(60)
+        go_on.set()
+        assert found[0].result(60) == found[1].result(60)
+        process.kill()
+    assert starts == [home]
 
 
-def test_a_second_daemon_for_the_same_home_refuses(home: Home) -> None:
-    control.up(home, PlainReporter())
-    second = subprocess.run(
-        [*control.DAEMON, "--state", home.state, "--cache", home.cache],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert second.returncode == LocalCloudError.exit_code
-    assert "another daemon" in second.stdout
+def test_a_second_daemon_for_the_same_home_refuses(
+    shared: tuple[Home, CloudStatus], caplog: pytest.LogCaptureFixture
+) -> None:
+    home, _ = shared
+    assert run_in_thread(home) == LocalCloudError.exit_code
+    assert "another daemon" in caplog.text
     assert control.status(home).running
 
 
-def test_what_the_daemon_said_is_reported_when_it_dies_at_start(
-    home: Home, monkeypatch: pytest.MonkeyPatch
+def test_a_daemon_that_cannot_start_says_why(
+    home: Home, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("FAKE_FAILURE", "there is no disk space")
-    with pytest.raises(LocalCloudError, match="there is no disk space"):
-        control.up(home, PlainReporter())
-    assert not control.status(home).running
+    assert run_in_thread(home) == LocalCloudError.exit_code
+    assert "there is no disk space" in caplog.text
 
 
-def test_a_stale_record_is_noticed(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
-    home.state.mkdir(parents=True)
-    # This very process's id, but of a process that started at another time.
-    stale = daemon_record.DaemonRecord(
-        pid=os.getpid(), started_ticks=1, port=9, registry="127.0.0.1:9", version="0"
-    )
-    stale.write(home.daemon_record)
-    assert not control.status(home).running
-    assert control.up(home, PlainReporter()).running
-    assert "has ended without saying so" in capsys.readouterr().err
-
-
-def test_a_daemon_of_another_version_is_told_of(
+def test_what_the_daemon_wrote_is_reported_when_it_dies_at_start(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    control.up(home, PlainReporter())
+    home.state.mkdir(parents=True)
+    home.daemon_log.write_text("of an earlier start\n")
+    monkeypatch.setattr(control, "DAEMON", ("sh", "-c", "echo there is no disk space >&2; exit 9"))
+    with pytest.raises(LocalCloudError, match=r"ended at once:\nthere is no disk space$"):
+        control.up(home, PlainReporter())
+    assert not control.status(home).running
+
+
+def test_a_stale_record_is_noticed(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    home.state.mkdir(parents=True)
+    # This very process's id, but of a process that started at another time.
+    record_of(os.getpid()).model_copy(update={"started_ticks": 1}).write(home.daemon_record)
+    assert not control.status(home).running
+    report = Recorder()
+    with subprocess.Popen(["sleep", "600"]) as process:
+        monkeypatch.setattr(control, "_start", lambda home: record_of(process.pid))
+        assert control.up(home, report).pid == process.pid
+        process.kill()
+    assert "has ended without saying so" in report.said[0]
+    assert not home.daemon_record.exists()
+
+
+def test_an_invalid_record_is_ignored(tmp_path: Path) -> None:
+    file = tmp_path / "daemon.json"
+    record_of(os.getpid()).write(file)
+    whole = json.loads(file.read_text())
+    assert daemon_record.read(file) == record_of(os.getpid())
+    for broken in (
+        "",
+        "{}",
+        "[]",
+        json.dumps({**whole, "pid": "1"}),
+        json.dumps({**whole, "x": 1}),
+    ):
+        file.write_text(broken)
+        assert daemon_record.read(file) is None
+
+
+def test_a_daemon_of_another_version_is_an_error(
+    shared: tuple[Home, CloudStatus], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(control, "__version__", "99.0")
     with pytest.raises(LocalCloudError, match=r"is amikiln .*'s, this is 99\.0"):
-        control.up(home, PlainReporter())
+        control.up(shared[0], PlainReporter())
 
 
-def test_what_was_finished_survives_a_kill_and_what_was_not_is_removed(home: Home) -> None:
-    status = control.up(home, PlainReporter())
+def test_complete_images_survive_a_kill_and_unfinished_ones_are_removed(
+    home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = PlainReporter()
+    assert control.status(home) == CloudStatus(running=False)
+    status = control.up(home, report)
     assert status.pid is not None
-    api = ec2(status)
+    api = client(status, "ec2")
     base = api.describe_images()["Images"][0]["ImageId"]
     instance_id = api.run_instances(ImageId=base, MinCount=1, MaxCount=1, InstanceType="t3.small")[
         "Instances"
@@ -141,10 +232,11 @@ def test_what_was_finished_survives_a_kill_and_what_was_not_is_removed(home: Hom
     api.get_waiter("instance_running").wait(
         InstanceIds=[instance_id], WaiterConfig={"Delay": 1, "MaxAttempts": 60}
     )
-    image_id = api.create_image(InstanceId=instance_id, Name="kept")["ImageId"]
+    image_id = api.create_image(InstanceId=instance_id, Name="complete")["ImageId"]
     api.get_waiter("image_available").wait(
         ImageIds=[image_id], WaiterConfig={"Delay": 1, "MaxAttempts": 60}
     )
+    client(status, "ssm").put_parameter(Name="/a/b", Value="1", Type="String")
     # As when the daemon is killed while it writes.
     half = home.snapshots / ".snap-0123.half"
     half.mkdir()
@@ -152,35 +244,57 @@ def test_what_was_finished_survives_a_kill_and_what_was_not_is_removed(home: Hom
     os.kill(status.pid, signal.SIGKILL)
     wait_for_end(status.pid)
 
-    again = control.up(home, PlainReporter())
-    images = ec2(again).describe_images(Owners=["self"])["Images"]
-    assert [(image["ImageId"], image["Name"]) for image in images] == [(image_id, "kept")]
-    assert ec2(again).describe_instances()["Reservations"] == []
+    again = control.up(home, report)
+    assert again.pid is not None
+    api = client(again, "ec2")
+    images = api.describe_images(Owners=["self"])["Images"]
+    assert [(image["ImageId"], image["Name"]) for image in images] == [(image_id, "complete")]
+    assert api.describe_instances()["Reservations"] == []
+    assert client(again, "ssm").get_parameter(Name="/a/b")["Parameter"]["Value"] == "1"
     assert not half.exists()
     assert len(list(home.snapshots.iterdir())) == 1
 
+    control.down(home, report)
+    wait_for_end(again.pid)
+    assert control.status(home) == CloudStatus(running=False)
+    assert not home.daemon_record.exists()
+    assert "down" in home.daemon_log.read_text().splitlines()[-1]
+    control.down(home, report)
+    assert "the local cloud is not up" in capsys.readouterr().err
 
-def test_reset_removes_what_is_kept(home: Home) -> None:
-    status = control.up(home, PlainReporter())
-    assert status.endpoint is not None
-    ssm = LocalSession(status.endpoint, "us-east-1").client("ssm")
-    ssm.put_parameter(Name="/a/b", Value="1", Type="String")
-    control.reset(home, PlainReporter())
+
+def test_a_daemon_that_does_not_end_is_killed(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(control, "STOP_SECONDS", 0.1)
+    home.state.mkdir(parents=True)
+    argv = ["sh", "-c", "trap '' TERM; echo; while :; do read -r line; done"]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        record_of(process.pid).write(home.daemon_record)
+        control.down(home, PlainReporter())
+        assert process.wait(30) == -signal.SIGKILL
+    assert not home.daemon_record.exists()
+
+
+def test_reset_ends_the_daemon_and_removes_what_is_stored(home: Home) -> None:
+    home.snapshots.mkdir(parents=True)
+    (home.snapshots / "disk.raw").write_text("content")
+    home.ledger.write_text("{}")
+    home.cache.mkdir(parents=True)
+    (home.state / "link").symlink_to(home.cache)
+    with sleeping_daemon(home) as process:
+        control.reset(home, PlainReporter())
+        assert process.wait(30) == -signal.SIGTERM
     assert not control.status(home).running
-    assert not home.ledger.exists()
-    again = control.up(home, PlainReporter())
-    assert again.endpoint is not None
-    ssm = LocalSession(again.endpoint, "us-east-1").client("ssm")
-    assert ssm.describe_parameters()["Parameters"] == []
+    assert [entry.name for entry in home.state.iterdir()] == [control._LOCK]
     assert home.cache.exists()
 
 
 def test_env_is_for_a_shell_and_leaves_no_real_credentials(
-    home: Home, monkeypatch: pytest.MonkeyPatch
+    shared: tuple[Home, CloudStatus],
 ) -> None:
-    runner = CliRunner()
-    assert runner.invoke(cli.cloud, ["up", "--json"]).exit_code == 0
-    printed = runner.invoke(cli.cloud, ["env"]).stdout
+    home, status = shared
+    printed = CliRunner().invoke(cli.cloud, ["env"]).stdout
     inherited = {
         "PATH": os.environ["PATH"],
         "AWS_ACCESS_KEY_ID": "AKIAREAL",
@@ -203,37 +317,57 @@ def test_env_is_for_a_shell_and_leaves_no_real_credentials(
         if name.startswith("AWS_")
     }
     assert aws["AWS_ACCESS_KEY_ID"] == variables.ACCESS_KEY
-    assert aws["AWS_ENDPOINT_URL"] == control.status(home).endpoint
+    assert aws["AWS_ENDPOINT_URL"] == status.endpoint
     variables.enter(home, inherited)
     assert {name for name in inherited if name.startswith("AWS_")} == set(aws)
 
 
-def test_the_commands_print_data_and_exit_codes(home: Home) -> None:
+def test_commands_print_data_for_a_cloud_that_is_up(shared: tuple[Home, CloudStatus]) -> None:
     runner = CliRunner()
-    down = runner.invoke(cli.cloud, ["status", "--json"])
-    assert (down.exit_code, json.loads(down.stdout)["running"]) == (1, False)
-    up = json.loads(runner.invoke(cli.cloud, ["up", "--json"]).stdout)
+    up = runner.invoke(cli.cloud, ["up", "--json"])
     shown = runner.invoke(cli.cloud, ["status", "--json"])
-    assert (shown.exit_code, json.loads(shown.stdout)) == (0, up)
-    assert runner.invoke(cli.cloud, ["down"]).exit_code == 0
+    assert (up.exit_code, shown.exit_code) == (0, 0)
+    assert json.loads(up.stdout) == json.loads(shown.stdout)
+    assert json.loads(up.stdout)["endpoint"] == shared[1].endpoint
+
+
+def test_commands_and_exit_codes_for_a_cloud_that_is_down(home: Home) -> None:
+    runner = CliRunner()
+    shown = runner.invoke(cli.cloud, ["status", "--json"])
+    assert (shown.exit_code, json.loads(shown.stdout)["running"]) == (1, False)
     assert isinstance(runner.invoke(cli.cloud, ["env"]).exception, LocalCloudError)
+    with sleeping_daemon(home) as process:
+        assert runner.invoke(cli.cloud, ["status"]).exit_code == 0
+        assert runner.invoke(cli.cloud, ["down"]).exit_code == 0
+        assert process.wait(30) == -signal.SIGTERM
+    assert runner.invoke(cli.cloud, ["down"]).exit_code == 0
+    assert runner.invoke(cli.cloud, ["status"]).exit_code == 1
 
 
-def test_an_idle_daemon_is_small(home: Home) -> None:
+def test_without_the_extra_one_line_says_how_to_get_it(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control, "find_spec", lambda name: None)
+    answer = CliRunner().invoke(cli.cloud, ["status"])
+    assert isinstance(answer.exception, PreflightError)
+    assert answer.exception.hint == "pip install 'amikiln[local]'"
+    with pytest.raises(PreflightError, match="not installed"):
+        control.up(home, PlainReporter())
+    assert CliRunner().invoke(cli.cloud, ["--help"]).exit_code == 0
+
+
+def test_an_idle_daemon_is_small(shared: tuple[Home, CloudStatus]) -> None:
     """Under 150 MB, also after it was used: parsed service models stay in memory."""
-    status = control.up(home, PlainReporter())
-    assert resident_mib(status) < 150
-    assert status.endpoint is not None
-    session = LocalSession(status.endpoint, "us-east-1")
-    session.client("ec2").describe_instances()
-    session.client("ec2").describe_instance_types(InstanceTypes=["t3.small"])
-    session.client("ssm").describe_parameters()
-    session.client("autoscaling").describe_auto_scaling_groups()
-    session.client("sts").get_caller_identity()
+    _, status = shared
+    client(status, "ec2").describe_instances()
+    client(status, "ec2").describe_instance_types(InstanceTypes=["t3.small"])
+    client(status, "ssm").describe_parameters()
+    client(status, "autoscaling").describe_auto_scaling_groups()
+    client(status, "sts").get_caller_identity()
     assert resident_mib(status) < 150
 
 
-def resident_mib(status: control.CloudStatus) -> float:
+def resident_mib(status: CloudStatus) -> float:
     text = Path(f"/proc/{status.pid}/status").read_text()
     (line,) = [line for line in text.splitlines() if line.startswith("VmRSS:")]
     mib = int(line.split()[1]) / 1024
