@@ -116,6 +116,21 @@ class CloudFixture:
         backend: Any = ssm_backends["123456789012"][REGION]
         self.until(lambda: not backend._unchecked, "the parameters' images looked up")
 
+    def until_at_rest(self) -> None:
+        """Wait until no instance, image or pointer of the default region is about to change."""
+        ec2, ssm = self.backend, self.ssm_backend
+
+        def at_rest() -> bool:
+            instances = [i for r in ec2.reservations.values() for i in r.instances]
+            moving = {"pending", "stopping", "shutting-down"}
+            return (
+                not any(instance.state in moving for instance in instances)
+                and not any(image.state == "pending" for image in ec2.amis.values())
+                and not ssm._unchecked
+            )
+
+        self.until(at_rest, "the cloud at rest")
+
     @contextmanager
     def worker_held(self) -> Iterator[None]:
         """Keep what follows a request by itself from happening."""

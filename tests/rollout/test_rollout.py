@@ -1,4 +1,4 @@
-"""Turn over: groups that follow the pointer, and machines that do when their job ends."""
+"""Roll out: groups that follow the pointer, and machines that do when their job ends."""
 
 from __future__ import annotations
 

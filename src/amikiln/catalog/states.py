@@ -91,13 +91,8 @@ TRANSITIONS: Mapping[ImageState, Mapping[Event, ImageState]] = {
         E.WRITE: S.FORCED_FAILED,
         E.LOSE: S.FORCED_FAILED,
     },
-    S.UNAVAILABLE: {
-        E.FORCE: S.UNAVAILABLE,
-        E.PASS: S.UNAVAILABLE,
-        E.FAIL: S.FAILED,
-        E.WRITE: S.UNAVAILABLE,
-        E.LOSE: S.UNAVAILABLE,
-    },
+    # Nobody can launch it to verify it, nor publish it.
+    S.UNAVAILABLE: dict.fromkeys(E, S.UNAVAILABLE),
 }
 
 REPLACES_A_BAKE = frozenset({S.PROVEN})

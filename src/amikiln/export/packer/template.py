@@ -15,6 +15,7 @@ from typing import Any
 
 import jinja2
 
+from amikiln.catalog.tags import tags_for_spec
 from amikiln.errors import SpecError
 from amikiln.recipe import render
 from amikiln.recipe.warm_build import CONTEXT_DIRECTORY
@@ -70,6 +71,7 @@ def render_folder(
     name = TEMPLATE.format(name=spec.name.removesuffix("-build"))
     values = {
         "spec": spec,
+        "tags": tags_for_spec(spec.name),
         "classic": classic,
         "source": next((key for key in ("id", "name") if getattr(spec.source, key)), "other"),
         "file_name": name,

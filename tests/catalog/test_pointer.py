@@ -1,0 +1,86 @@
+"""The pointer: read, moved under the lease, and read back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from amikiln.catalog.lease import Lease, hold_lease
+from amikiln.catalog.pointer import Pointer
+from amikiln.errors import LeaseError, PublishError
+from amikiln.model.image import Published
+from amikiln.model.run import Run
+from bench import POINTER, Bench
+from fakes import spec
+
+
+@pytest.fixture
+def lease(bench: Bench) -> Iterator[Lease]:
+    run, parameters = Run("cpu-build-1", "cpu-build"), bench.session.cloud.parameters
+    with hold_lease(parameters, "/amikiln/x/lease", run, 60, bench.report) as lease:
+        yield lease
+
+
+@pytest.fixture
+def pointer(bench: Bench) -> Pointer:
+    """A pointer whose values AWS does not check: no image is needed."""
+    return Pointer(spec(publish={"parameter": POINTER, "data_type": "text"}), bench.session)
+
+
+def test_a_launch_template_refers_to_it(pointer: Pointer) -> None:
+    assert pointer.reference == f"resolve:ssm:{POINTER}"
+
+
+def test_before_anything_is_published_there_is_nothing(pointer: Pointer) -> None:
+    assert pointer.read() is None
+    assert pointer.history() == []
+    assert pointer.fault() is None
+    assert pointer.published("ami-1") is None
+
+
+def test_it_is_moved_and_remembers_where_it_was(pointer: Pointer, lease: Lease) -> None:
+    assert pointer.move("ami-1", lease) == Published(POINTER, 1, "ami-1", None)
+    assert pointer.move("ami-2", lease) == Published(POINTER, 2, "ami-2", "ami-1")
+    assert pointer.history() == ["ami-1", "ami-2"]
+    assert pointer.published("ami-2") == Published(POINTER, 2, "ami-2", None)
+    assert pointer.published("ami-1") is None
+
+
+def test_moving_it_to_where_it_is_writes_nothing(pointer: Pointer, lease: Lease) -> None:
+    pointer.move("ami-1", lease)
+    assert pointer.move("ami-1", lease) == Published(POINTER, 1, "ami-1", None)
+
+
+def test_another_data_type_is_a_fault(bench: Bench, pointer: Pointer, lease: Lease) -> None:
+    pointer.move("ami-1", lease)
+    checked = Pointer(spec(), bench.session)
+    why = f"{POINTER} has the data type text, which AWS cannot change"
+    assert why in str(checked.fault())
+    with pytest.raises(PublishError, match=why):
+        checked.move("ami-2", lease)
+    assert pointer.history() == ["ami-1"]
+
+
+def test_it_is_not_moved_without_the_lease(bench: Bench, pointer: Pointer, lease: Lease) -> None:
+    bench.session.cloud.parameters.create("/amikiln/x/lease/2", lease._term.to_json())
+    with pytest.raises(LeaseError, match="took over"):
+        pointer.move("ami-1", lease)
+    assert pointer.read() is None
+
+
+def test_somebody_else_who_writes_it_too_is_noticed(
+    bench: Bench, pointer: Pointer, lease: Lease, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parameters = bench.session.cloud.parameters
+    put = parameters.put
+
+    def put_and_be_overtaken(name: str, value: str, **options: Any) -> int:
+        version = put(name, value, **options)
+        bench.ssm.put_parameter(Name=name, Value="ami-theirs", Overwrite=True)
+        return version
+
+    monkeypatch.setattr(parameters, "put", put_and_be_overtaken)
+    with pytest.raises(PublishError, match=r"by somebody else .*version 2 is ami-theirs"):
+        pointer.move("ami-1", lease)

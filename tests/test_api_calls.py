@@ -1,0 +1,161 @@
+"""How often a run calls the API: each operation's count is data, so that a new call is noticed.
+
+What has not happened yet is asked for again, as often as the wait takes. Here the cloud comes to
+rest before it answers, so every count is exact.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from amikiln import pipeline
+from amikiln.aws.requests import tag_specifications
+from amikiln.catalog.tags import TAG_RUN, TAG_VERDICT, tags_for_spec
+from amikiln.report.status import status
+from amikiln.retire.sweep import sweep
+from amikiln.rollout.rollout import describe_groups
+from bench import POINTER, Bench
+from fakes import plan, spec
+
+FIRST_RUN = {
+    "AuthorizeSecurityGroupIngress": 2,
+    "CreateImage": 1,
+    "CreateSecurityGroup": 2,
+    "CreateTags": 1,
+    "DeleteKeyPair": 2,
+    "DeleteSecurityGroup": 2,
+    "DescribeAutoScalingGroups": 1,
+    "DescribeImages": 8,
+    "DescribeInstanceTypeOfferings": 1,
+    "DescribeInstanceTypes": 1,
+    "DescribeInstances": 8,
+    "DescribeKeyPairs": 3,
+    "DescribeSecurityGroups": 3,
+    "DescribeSnapshots": 1,
+    "DescribeSubnets": 9,
+    "EnableImageDeprecation": 1,
+    "GetParameter": 3,
+    "GetParameterHistory": 1,
+    "GetParametersByPath": 4,
+    "ImportKeyPair": 2,
+    "PutParameter": 3,
+    "RunInstances": 2,
+    "StopInstances": 1,
+    "TerminateInstances": 2,
+}
+"""Plan, bake, verify, publish and roll out, in an account that holds nothing yet."""
+
+UNCHANGED_RUN = {
+    "DeleteParameter": 1,
+    "DescribeAutoScalingGroups": 1,
+    "DescribeImages": 5,
+    "DescribeInstanceTypeOfferings": 1,
+    "DescribeInstanceTypes": 1,
+    "DescribeInstances": 1,
+    "DescribeKeyPairs": 1,
+    "DescribeSecurityGroups": 1,
+    "DescribeSnapshots": 1,
+    "DescribeSubnets": 7,
+    "GetParameter": 2,
+    "GetParameterHistory": 1,
+    "GetParametersByPath": 3,
+    "PutParameter": 2,
+}
+"""The same again, when the image that is published will do."""
+
+GROUPS = ("cpu-build", "cpu-build-spot", "cpu-build-night")
+MACHINES = 2
+ROLLOUT_POLL = {
+    "DescribeAutoScalingGroups": 1,
+    "DescribeInstances": 1,
+    "DescribeLaunchTemplateVersions": 1,
+}
+"""However many groups and machines there are; a launch template is read once for all its groups."""
+
+STATUS = {**ROLLOUT_POLL, "DescribeImages": 1, "GetParameter": 1}
+
+
+@contextmanager
+def count_calls(bench: Bench) -> Iterator[Counter[str]]:
+    """Count the session's calls during the block, by operation."""
+    counts: Counter[str] = Counter()
+
+    def count(model: Any, **other: Any) -> None:
+        counts[model.name] += 1
+        bench.cloud.until_at_rest()
+
+    clients = bench.clients()
+    for client in clients:
+        client.meta.events.register("before-call.*.*", count)
+    yield counts
+    for client in clients:
+        client.meta.events.unregister("before-call.*.*", count)
+
+
+def test_a_run_makes_exactly_these_calls(bench: Bench) -> None:
+    with count_calls(bench) as counts:
+        bench.cycle()
+    assert dict(counts) == FIRST_RUN
+
+
+def test_a_run_with_nothing_to_do_makes_exactly_these_calls(bench: Bench) -> None:
+    bench.cycle()
+    with count_calls(bench) as counts:
+        assert bench.cycle().skipped == ("bake", "verify", "publish")
+    assert dict(counts) == UNCHANGED_RUN
+
+
+def test_all_groups_and_their_machines_are_one_call_each(bench: Bench) -> None:
+    done = bench.cycle()
+    wanted = spec(fleet={"auto_scaling_groups": list(GROUPS)})
+    make_groups(bench)
+    with count_calls(bench) as counts:
+        groups = describe_groups(wanted, done.image.id, bench.session)
+    assert dict(counts) == ROLLOUT_POLL
+    assert [(group.group, len(group.machines)) for group in groups] == [
+        (name, MACHINES) for name in GROUPS
+    ]
+    with count_calls(bench) as counts:
+        assert len(status(wanted, bench.session).groups) == len(GROUPS)
+    assert dict(counts) == STATUS
+
+
+def test_the_instances_of_all_images_of_dead_runs_are_one_call(bench: Bench) -> None:
+    left = [leave_failed_image(bench, number) for number in range(3)]
+    used, *unused = left
+    bench.cloud.run_to(ImageId=used)
+    with count_calls(bench) as counts:
+        removed = sweep(pipeline.new_run("cpu-build"), plan(), bench.session)
+    assert sorted(removed) == sorted(f"image {image_id}" for image_id in unused)
+    assert counts["DescribeInstances"] == 2, "the dead runs' own, and those of all their images"
+
+
+def make_groups(bench: Bench) -> None:
+    bench.ec2.create_launch_template(
+        LaunchTemplateName="cpu-build",
+        LaunchTemplateData={"ImageId": f"resolve:ssm:{POINTER}", "InstanceType": "t3.micro"},
+    )
+    for name in GROUPS:
+        bench.boto.client("autoscaling").create_auto_scaling_group(
+            AutoScalingGroupName=name,
+            MinSize=MACHINES,
+            MaxSize=MACHINES,
+            AvailabilityZones=["us-east-1a"],
+            LaunchTemplate={"LaunchTemplateName": "cpu-build", "Version": "$Latest"},
+        )
+
+
+def leave_failed_image(bench: Bench, number: int) -> str:
+    """Leave an image that did not prove itself, as a dead run does."""
+    tags = {**tags_for_spec("cpu-build"), TAG_RUN: f"dead-{number}", TAG_VERDICT: "fail"}
+    image_id: str = bench.ec2.copy_image(
+        Name=f"dead-{number}",
+        SourceImageId=bench.cloud.base,
+        SourceRegion="us-east-1",
+        TagSpecifications=tag_specifications(("image", "snapshot"), tags),
+    )["ImageId"]
+    bench.cloud.until_image(image_id, "available")
+    return image_id
