@@ -89,9 +89,9 @@ def start_parts(home: Home) -> Parts:
     registry.start()
     host, _, port = registry.address.partition(":")
     hypervisor = QemuHypervisor(
-        home, launcher, accelerator, qemu_command.Registry(host=host, port=int(port))
+        home, launcher, accelerator, qemu_command.RegistryAddress(host=host, port=int(port))
     )
-    return Parts(hypervisor, registry, files, base_image.base_key(), base_image.DISK_GIB)
+    return Parts(hypervisor, registry, files, base_image.compute_base_key(), base_image.DISK_GIB)
 
 
 def serve(home: Home, make_parts: Callable[[Home], Parts]) -> None:
@@ -132,7 +132,7 @@ def serve(home: Home, make_parts: Callable[[Home], Parts]) -> None:
         _return_free_memory()
         record = daemon_record.DaemonRecord(
             pid=os.getpid(),
-            started_ticks=daemon_record.started_ticks(os.getpid()) or 0,
+            started_ticks=daemon_record.read_start_ticks(os.getpid()) or 0,
             port=server.port,
             registry=parts.registry.address,
             version=__version__,

@@ -38,7 +38,7 @@ class DaemonRecord(BaseModel):
 
     @property
     def is_alive(self) -> bool:
-        return started_ticks(self.pid) == self.started_ticks
+        return read_start_ticks(self.pid) == self.started_ticks
 
     def write(self, path: Path) -> None:
         """Replace the file, readable by its owner alone."""
@@ -53,7 +53,7 @@ def read(path: Path) -> DaemonRecord | None:
         return None
 
 
-def started_ticks(pid: int) -> int | None:
+def read_start_ticks(pid: int) -> int | None:
     """Return when a process started, in clock ticks since boot; None if it is gone.
 
     Source: proc_pid_stat(5), field 22; a zombie (state Z) counts as gone.

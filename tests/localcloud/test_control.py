@@ -90,7 +90,7 @@ def sleeping_daemon(home: Home) -> Iterator[subprocess.Popen[bytes]]:
 def record_of(pid: int) -> DaemonRecord:
     return DaemonRecord(
         pid=pid,
-        started_ticks=daemon_record.started_ticks(pid) or 0,
+        started_ticks=daemon_record.read_start_ticks(pid) or 0,
         port=9,
         registry="127.0.0.1:9",
         version=__version__,

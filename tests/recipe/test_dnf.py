@@ -14,7 +14,7 @@ import pytest
 
 from amikiln.recipe import render
 from amikiln.runtime import process
-from amikiln.runtime.cache import key_of, make_once
+from amikiln.runtime.cache import compute_key, make_once
 from amikiln.runtime.directories import cache_directory
 from fakes import plan
 
@@ -123,7 +123,7 @@ def machine(tmp_path: Path) -> DnfMachine:
         command = ["mmdebstrap", "--quiet", "--variant=extract", f"--include={PACKAGES}"]
         process.run([*command, SUITE, str(folder / "root")], timeout_seconds=600)
 
-    base = make_once(cache_directory() / f"dnf-root-{key_of(PACKAGES, SUITE)}", make)
+    base = make_once(cache_directory() / f"dnf-root-{compute_key(PACKAGES, SUITE)}", make)
     found = DnfMachine(base / "root", tmp_path)
     found.offer("docker", "/usr/bin", DOCKER)
     return found

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from amikiln.runtime.cache import key_of, make_once
+from amikiln.runtime.cache import compute_key, make_once
 
 
 def test_it_is_made_once(tmp_path: Path) -> None:
@@ -61,5 +61,5 @@ def test_two_at_once_make_it_once(tmp_path: Path) -> None:
 
 
 def test_keys_tell_parts_apart() -> None:
-    assert key_of("ab", "c") != key_of("a", "bc")
-    assert key_of("a") == key_of(b"a")
+    assert compute_key("ab", "c") != compute_key("a", "bc")
+    assert compute_key("a") == compute_key(b"a")

@@ -12,7 +12,7 @@ from amikiln.runtime import process
 from amikiln.runtime.progress import PlainReporter
 from amikiln.runtime.wait import Waiter
 from amikiln_localcloud.machines.contract import InstanceMetadata, Machine
-from amikiln_localcloud.machines.qemu_command import Registry
+from amikiln_localcloud.machines.qemu_command import RegistryAddress
 
 BOOT_SECONDS = 300.0
 
@@ -121,8 +121,8 @@ class GuestRegistry:
         self._thread.join()
 
     @property
-    def place(self) -> Registry:
-        return Registry("127.0.0.1", self._server.server_port)
+    def place(self) -> RegistryAddress:
+        return RegistryAddress("127.0.0.1", self._server.server_port)
 
 
 class _Greeting(http.server.BaseHTTPRequestHandler):

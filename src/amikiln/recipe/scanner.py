@@ -12,7 +12,7 @@ import kingfisher
 
 from amikiln.errors import PreflightError
 from amikiln.runtime import directories, process
-from amikiln.runtime.cache import key_of, make_once
+from amikiln.runtime.cache import compute_key, make_once
 from amikiln.spec.content import AllowedSecret, Secrets
 
 PROGRAM = "kingfisher"
@@ -107,6 +107,6 @@ def _compile_rules(program: Path, rules: bytes) -> Path:
             process.run(command, timeout_seconds=COMPILE_SECONDS)
 
     return make_once(
-        directories.cache_directory() / f"scanner-rules-{key_of(read_version(), rules)}",
+        directories.cache_directory() / f"scanner-rules-{compute_key(read_version(), rules)}",
         compile_into,
     )

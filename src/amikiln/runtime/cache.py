@@ -13,7 +13,7 @@ from amikiln.runtime.files import fill_atomically
 from amikiln.runtime.progress import Reporter
 
 
-def key_of(*parts: str | bytes) -> str:
+def compute_key(*parts: str | bytes) -> str:
     """Return 16 hex digits that change when any of the parts does."""
     digest = hashlib.sha256()
     for part in parts:

@@ -1,1 +1,1 @@
-"""Machines: the contract, QEMU, disks, addresses, the metadata service, the base image."""
+"""Machines that really boot: QEMU, disks, addresses, the metadata service, the base image."""

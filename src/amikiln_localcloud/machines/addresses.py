@@ -1,4 +1,4 @@
-"""Loopback addresses for machines: each has one to itself, with port 22 free."""
+"""Finds loopback addresses for machines: one for each, on which port 22 is free."""
 
 from __future__ import annotations
 
@@ -14,24 +14,27 @@ FIRST, LAST = 2, 254
 
 @dataclass(frozen=True)
 class Address:
-    """An address that nobody else claims as long as ``claim`` is open."""
+    """An address that belongs to one machine as long as ``claim`` is open."""
 
     ip: str
     claim: socket.socket
 
     def release(self) -> None:
-        """Let others have the address."""
+        """Make the address free for others."""
         self.claim.close()
 
 
 def claim_address(network: str = "127.0.1") -> Address:
-    """Return an address of this host on which port 22 is free.
+    """Reserve an address of this host on which port 22 is free, and return it.
 
-    It is held with a UDP socket on the same port, which the kernel closes however this
-    process ends: several clouds on one host share the addresses without a file between them.
+    A UDP socket on the same port reserves it. The kernel closes that socket however this process
+    ends, so that several clouds on one host share the addresses without a lock file.
+
+    Args:
+        network: The first three numbers of the addresses to try.
 
     Raises:
-        MachineFailure: All are taken, or port 22 is not for this user.
+        MachineFailure: All are taken, or this user may not listen on port 22.
     """
     for number in range(FIRST, LAST + 1):
         ip = f"{network}.{number}"
@@ -60,5 +63,5 @@ def _check_tcp_port(ip: str) -> None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind((ip, SSH_PORT))
-        # Two sockets may share an address as long as none of them listens.
+        # Two sockets may be bound to the same address as long as neither listens.
         probe.listen(1)

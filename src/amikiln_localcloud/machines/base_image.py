@@ -64,7 +64,7 @@ class Variant(Enum):
     CLOUD_INIT = ("files", "cloud-init")
 
 
-def base_key(variant: Variant = Variant.SMALL_UNITS) -> str:
+def compute_base_key(variant: Variant = Variant.SMALL_UNITS) -> str:
     """Return the hash of everything that the base image is made from."""
     made_from = (DEBIAN_SUITE, _packages(variant), DISK_GIB, _BUILD_DISK)
     return hashlib.sha256(repr(made_from).encode() + _overlay(variant)).hexdigest()[:20]
@@ -85,7 +85,7 @@ def ensure_base(
     Raises:
         LocalCloudError: It could not be built: no network, no space, not permitted.
     """
-    base = SnapshotFiles(cache / "base" / base_key(variant))
+    base = SnapshotFiles(cache / "base" / compute_base_key(variant))
     try:
         make_once(base.directory, lambda directory: _build(directory, report, variant), report)
     except (MachineFailure, OSError, process.CommandFailed) as error:

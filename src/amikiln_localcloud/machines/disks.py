@@ -1,7 +1,7 @@
-"""Disks: a machine's own overlay over a snapshot, and snapshots made from overlays.
+"""Makes machines' disks, which are overlays over snapshots, and snapshots from those disks.
 
-A snapshot's disk is a sparse raw file: it can be read with debugfs, and it shares no data
-with any other file, so that a snapshot can be deleted whatever was made from it.
+A snapshot's disk is a sparse raw file. It can be read with debugfs, and does not depend on any
+other file: the snapshot that it came from can be deleted.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ GIB = 1024**3
 
 
 def create_overlay(source: SnapshotFiles, overlay: Path, volume_gib: int) -> None:
-    """Make a machine's disk: everything not written yet is read from the snapshot.
+    """Create a machine's disk, which reads everything not written yet from the snapshot.
 
     Args:
-        source: The snapshot; never written to.
-        overlay: The qcow2 file to make.
-        volume_gib: Size in GiB; a larger source wins.
+        source: The snapshot; it is not written to.
+        overlay: The qcow2 file to create.
+        volume_gib: The size in GiB; the source's size if that is larger.
 
     Raises:
         MachineFailure: The snapshot is missing, or the file cannot be made.
@@ -42,11 +42,11 @@ def create_overlay(source: SnapshotFiles, overlay: Path, volume_gib: int) -> Non
 
 
 @contextmanager
-def partial_snapshot(target: SnapshotFiles) -> Iterator[SnapshotFiles]:
-    """Yield a directory to fill; it takes the target's name when the block ends well.
+def fill_snapshot(target: SnapshotFiles) -> Iterator[SnapshotFiles]:
+    """Yield a directory to fill; it gets the target's name when the block ends without error.
 
     Raises:
-        MachineFailure: The file system refused, for example because it is full.
+        MachineFailure: The directory could not be written, for example because the disk is full.
     """
     try:
         with fill_atomically(target.directory) as partial:
@@ -59,16 +59,16 @@ def flatten(overlay: Path, target: Path) -> None:
     """Copy the whole disk of a machine that does not run into one sparse raw file.
 
     Raises:
-        MachineFailure: The copy is not complete; why, in qemu-img's words.
+        MachineFailure: The copy is not complete; the message has qemu-img's reason.
     """
     try:
         process.run(["qemu-img", "convert", "-O", "raw", overlay, target])
     except process.CommandFailed as error:
-        raise MachineFailure(copy_failure(target, error.what)) from error
+        raise MachineFailure(explain_copy_failure(target, error.what)) from error
 
 
-def copy_failure(target: Path, reason: str) -> str:
-    """Say in one line why a disk was not copied, with the space there is if it ran out."""
+def explain_copy_failure(target: Path, reason: str) -> str:
+    """Return in one line why a disk was not copied; with the free space, if that ran out."""
     if "No space left" in reason:
         free_mib = shutil.disk_usage(target.parent).free // 1024**2
         reason = f"no space left on the file system of {target.parent} ({free_mib} MiB free)"
@@ -78,7 +78,7 @@ def copy_failure(target: Path, reason: str) -> str:
 def replay_journal(disk: Path) -> None:
     """Bring a file system that was copied while in use to its last committed state.
 
-    The next boot would do the same; here it is done before files are taken out.
+    The next boot would do the same, but the kernel is read from it before that.
 
     Raises:
         MachineFailure: It is not ext4, or damaged beyond its journal.
@@ -92,7 +92,7 @@ def replay_journal(disk: Path) -> None:
 
 
 def take_out_kernel(snapshot: SnapshotFiles) -> None:
-    """Copy the kernel and, if the kernel needs it, the initrd out of the snapshot's disk.
+    """Copy the kernel, and the initrd if the kernel needs it, out of the snapshot's disk.
 
     Raises:
         MachineFailure: There is no kernel, or no ext4 file system.
@@ -110,7 +110,7 @@ def take_out_kernel(snapshot: SnapshotFiles) -> None:
 
 
 def _kernel_release(disk: Path, names: set[str]) -> str:
-    """Return the release that a boot loader would start: the one linked to, or the newest."""
+    """Return the release that a boot loader would start: the linked one, or else the newest."""
     for link in ("/vmlinuz", "/boot/vmlinuz"):
         stat = _debugfs(disk, f"stat {link}")
         destination = re.search(r'link dest: "(?:.*/)?vmlinuz-([^"/]+)"', stat)
@@ -130,9 +130,9 @@ def _version(release: str) -> list[tuple[int, str]]:
 
 
 def _mounts_root_alone(disk: Path, release: str, names: set[str]) -> bool:
-    """Tell whether NVMe and ext4 are in the kernel itself, as in Debian's cloud kernel.
+    """Return whether NVMe and ext4 are built into the kernel, as in Debian's cloud kernel.
 
-    Unpacking an initrd and searching for the root disk from it costs seconds without KVM.
+    Without KVM, unpacking an initrd and finding the root disk from there takes seconds.
     """
     if f"config-{release}" not in names:
         return False

@@ -1,4 +1,4 @@
-"""Watches whether a guest is alive, as EC2's instance status check does: from outside."""
+"""Checks from outside whether a guest is alive, as EC2's instance status check does."""
 
 from __future__ import annotations
 
@@ -17,20 +17,21 @@ SILENCE_BOUND_SECONDS = 60.0
 
 
 class HealthWatch:
-    """Asks the guest's network for a sign of life until told that the machine has ended.
+    """Probes the guest's network until the machine ends.
 
-    The host's port leads to a port of the guest where nobody listens. A kernel that is alive
-    refuses the connection at once; one that is not, or not yet, leaves it open. This costs the
-    guest nothing, while sshd starts a process for each connection and in the end locks out an
-    address that connects often without logging in (sshd_config(5), PerSourcePenalties).
+    A port of the host is forwarded to a port of the guest on which nothing listens. A running
+    kernel refuses the connection at once; one that does not run, or not yet, leaves it open. This
+    costs the guest nothing. sshd, in contrast, starts a process for each connection, and in the
+    end locks out an address that connects often without logging in (sshd_config(5),
+    PerSourcePenalties).
 
     Args:
         address: The host's address and port.
         ended: Set when the machine does not run any more.
-        probe: Tells whether the guest answered; takes up to a few seconds.
-        boot_bound_seconds: A guest that has given no sign of life for this long since its
-            start is impaired.
-        silence_bound_seconds: So is one that has been silent for this long after it was alive.
+        probe: Returns whether the guest answered; may take a few seconds.
+        boot_bound_seconds: A guest is impaired if it did not answer for this long since its start.
+        silence_bound_seconds: And if it did not answer for this long after it last did.
+        between_probes_seconds: The pause between two probes once the guest has answered.
     """
 
     def __init__(
@@ -58,7 +59,7 @@ class HealthWatch:
         return Health.IMPAIRED if self.panicked else self._health
 
     def note_panic(self) -> None:
-        """The guest's kernel said that it panicked: nothing better will come."""
+        """Record that the guest's kernel panicked, from which it does not recover."""
         self.panicked = True
 
     def _watch(self) -> None:
@@ -74,7 +75,7 @@ class HealthWatch:
 
 
 def refuses_connections(address: tuple[str, int]) -> bool:
-    """Tell whether the guest's network refused a connection, which only a live one does."""
+    """Return whether the guest's kernel refused a connection, which it does only if it runs."""
     try:
         with socket.create_connection(address, timeout=PROBE_SECONDS) as connection:
             return connection.recv(1) == b""

@@ -1,4 +1,4 @@
-"""Machines that really boot: one QEMU process each."""
+"""Machines that are QEMU processes."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from amikiln_localcloud.machines.imds import MetadataService
 from amikiln_localcloud.machines.qemu_command import (
     REACHABILITY_PORT,
     MachineFiles,
-    Registry,
-    command_line,
+    RegistryAddress,
+    build_command,
     write_credentials,
 )
 from amikiln_localcloud.machines.qemu_process import QemuProcess
@@ -37,10 +37,10 @@ class QemuHypervisor:
     """Makes machines that are QEMU processes.
 
     Args:
-        home: Where machines' directories and snapshots are.
+        home: Has the directories of machines and snapshots.
         launcher: Starts the processes.
         accelerator: QEMU's arguments that choose KVM or TCG: see accelerator.py.
-        registry: Where the name of the container registry leads in guests.
+        registry: The address on the host to which guests' connections to the registry lead.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class QemuHypervisor:
         home: Home,
         launcher: Launcher,
         accelerator: Sequence[str],
-        registry: Registry | None = None,
+        registry: RegistryAddress | None = None,
     ) -> None:
         self._home = home
         self._launcher = launcher
@@ -57,7 +57,7 @@ class QemuHypervisor:
         self._machines: list[QemuMachine] = []
 
     def create(self, plan: MachinePlan) -> QemuMachine:
-        """Give the machine its directory, disk and address; nothing runs yet.
+        """Create the machine's directory and disk and find it an address, without starting it.
 
         Raises:
             MachineFailure: No address or no disk space left.
@@ -78,8 +78,8 @@ class QemuHypervisor:
         return machine
 
     def sweep(self) -> None:
-        """End and remove what a killed daemon left: processes, sockets, half-written files."""
-        for directory in _subdirectories(self._home.instances):
+        """End and remove what a killed daemon left: processes, sockets, unfinished files."""
+        for directory in _list_directories(self._home.instances):
             end_recorded_processes(MachineFiles(directory).pid, directory)
             shutil.rmtree(directory, ignore_errors=True)
         remove_partial_directories(self._home.snapshots)
@@ -91,7 +91,7 @@ class QemuHypervisor:
 
 
 class QemuMachine:
-    """One virtual machine; the hypervisor makes it."""
+    """One virtual machine."""
 
     def __init__(
         self,
@@ -100,7 +100,7 @@ class QemuMachine:
         address: Address,
         launcher: Launcher,
         accelerator: Sequence[str],
-        registry: Registry | None,
+        registry: RegistryAddress | None,
     ) -> None:
         self._plan = plan
         self._files = files
@@ -111,7 +111,7 @@ class QemuMachine:
         self._imds = MetadataService(files.imds_socket, plan.metadata)
         self._run: QemuProcess | None = None
         self._on_end: Callable[[Ending], None] = lambda ending: None
-        # Held by whatever needs the machine to stay as it is: start, stop, a copy of its disk.
+        # Held while the machine must not change: by start, stop, and a copy of its disk.
         self._lock = threading.RLock()
         self._saving = False
         self._destroyed = False
@@ -129,7 +129,7 @@ class QemuMachine:
         """Boot; return when the virtual processors run.
 
         Raises:
-            MachineFailure: QEMU did not start; why, in QEMU's words.
+            MachineFailure: QEMU did not start; the message has QEMU's reason.
         """
         with self._lock:
             if self._destroyed:
@@ -140,7 +140,7 @@ class QemuMachine:
             self._run = self._boot()
 
     def stop(self, deadline_seconds: float) -> None:
-        """Press the power button; pull the plug after the deadline."""
+        """Press the power button; cut the power after the deadline."""
         with self._lock:
             if self._run:
                 self._run.shut_down(deadline_seconds)
@@ -152,10 +152,10 @@ class QemuMachine:
             self.start(self._on_end)
 
     def destroy(self) -> None:
-        """End the machine at once and remove its disk. Never fails for being called twice."""
+        """End the machine at once and remove its disk; calling it twice is no error."""
         self._destroyed = True
         if self._run and not self._saving:
-            self._run.kill()  # without the lock: who stops the machine holds it, and need not wait
+            self._run.kill()  # without the lock: this ends a stop that holds it
         with self._lock:
             if self._run:
                 self._run.kill()
@@ -170,12 +170,12 @@ class QemuMachine:
         return b""
 
     def save(self, target: SnapshotFiles) -> None:
-        """Write this machine's disk as a snapshot, whether it runs or not.
+        """Save this machine's disk as a snapshot, whether the machine runs or not.
 
         Raises:
-            MachineFailure: Disk full, no kernel inside, or the copy was cut short.
+            MachineFailure: The disk is full, has no kernel inside, or was not copied completely.
         """
-        with self._lock, disks.partial_snapshot(target) as partial:
+        with self._lock, disks.fill_snapshot(target) as partial:
             self._saving = True
             try:
                 if self._run and not self._run.ended.is_set():
@@ -187,7 +187,7 @@ class QemuMachine:
             disks.take_out_kernel(partial)
 
     def _copy_while_running(self, run: QemuProcess, partial: SnapshotFiles) -> None:
-        # Not at once into the raw file: QEMU's backup would fill its holes.
+        # Into an overlay first: QEMU's backup would fill the holes of a raw file.
         overlay = partial.directory / "disk.qcow2"
         disks.create_overlay(self._plan.source, overlay, self._plan.volume_gib)
         run.copy_writes(overlay)
@@ -203,7 +203,7 @@ class QemuMachine:
             files.qemu_log.write_bytes(b"")
             ours, theirs = socket.socketpair()
             with theirs:
-                argv = command_line(
+                argv = build_command(
                     files=files,
                     source=self._plan.source,
                     accelerator=self._accelerator,
@@ -227,5 +227,5 @@ class QemuMachine:
         return run
 
 
-def _subdirectories(parent: Path) -> list[Path]:
+def _list_directories(parent: Path) -> list[Path]:
     return [entry for entry in parent.iterdir() if entry.is_dir()] if parent.is_dir() else []

@@ -1,4 +1,4 @@
-"""QEMU's command line for one machine (https://www.qemu.org/docs/master/system/invocation.html)."""
+"""Builds QEMU's command line for one machine (https://www.qemu.org/docs/master/system/invocation.html)."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ METADATA_CARD_NETWORK = "169.254.0.0/16"
 METADATA_CARD_ADDRESS = "169.254.0.15/16"
 """The guest's own address on the card on which the metadata service and the registry answer."""
 REACHABILITY_PORT = 9009
-"""On the machine's address, leads to a port of the guest where nobody listens: see health.py."""
+"""On the machine's address; forwarded to a port on which nothing listens: see health.py."""
 DISCARD_PORT = 9
 
 MACHINE = "q35,sata=off,i8042=off,smbus=off,hpet=off,vmport=off"
-"""Nothing that the guest would load a driver for, and never use."""
+"""Without devices that the guest would load a driver for and never use."""
 
-# Each security module is work at every start of a program, and apparmor has no profiles here.
+# Every security module slows the start of programs, and AppArmor has no profiles here.
 KERNEL_ARGUMENTS = (
     "console=ttyS0 root=/dev/nvme0n1 rootfstype=ext4 rw net.ifnames=0 quiet "
     "mitigations=off lsm=landlock,yama audit=0 systemd.firstboot=off"
@@ -37,7 +37,7 @@ KERNEL_ARGUMENTS = (
 
 @dataclass(frozen=True)
 class MachineFiles:
-    """What is in a machine's directory."""
+    """The files of a machine's directory."""
 
     directory: Path
 
@@ -59,7 +59,7 @@ class MachineFiles:
 
     @property
     def credentials(self) -> Path:
-        """What systemd in the guest is told, one SMBIOS string a file."""
+        """Credentials for systemd in the guest, one SMBIOS string a file."""
         return self.directory / "credentials"
 
     @property
@@ -68,18 +68,18 @@ class MachineFiles:
 
 
 @dataclass(frozen=True)
-class Registry:
-    """Where the container registry listens on the host."""
+class RegistryAddress:
+    """The address on which the container registry listens on the host."""
 
     host: str
     port: int
 
 
 def write_credentials(files: MachineFiles, metadata: InstanceMetadata) -> None:
-    """Write what the guest's units need, for QEMU to hand over as SMBIOS strings.
+    """Write what the guest's units need, which QEMU passes on as SMBIOS strings.
 
-    They reach systemd before its first unit starts (systemd.system-credentials(7)), and are
-    never in QEMU's argument list, where every user of the host could read user data.
+    systemd has them before it starts its first unit (systemd.system-credentials(7)). They are not
+    in QEMU's argument list, where every user of the host could read the user data.
     """
     files.credentials.mkdir(mode=0o700, exist_ok=True)
     for old in files.credentials.iterdir():
@@ -98,7 +98,7 @@ def write_credentials(files: MachineFiles, metadata: InstanceMetadata) -> None:
             (files.credentials / name).write_text(f"io.systemd.credential.binary:{name}={text}")
 
 
-def command_line(
+def build_command(
     *,
     files: MachineFiles,
     source: SnapshotFiles,
@@ -106,18 +106,22 @@ def command_line(
     cores: int,
     memory_mib: int,
     address: str,
-    registry: Registry | None,
+    registry: RegistryAddress | None,
     metadata: InstanceMetadata,
     monitor_fd: int,
 ) -> list[str]:
-    """Return the arguments that start the machine, QEMU's name first.
+    """Return the arguments that start the machine, including QEMU's name.
 
     Args:
-        source: Where kernel and initrd are; the disk is the machine's own overlay.
+        files: The machine's files, among them its disk.
+        source: The snapshot with the kernel and the initrd.
         accelerator: Arguments that choose KVM or TCG, and the processor.
-        address: The host's address whose port 22 leads to the guest's.
-        registry: Where the guest's registry name leads; nowhere if None.
-        monitor_fd: An inherited socket that QEMU speaks its protocol on.
+        cores: The number of processors.
+        memory_mib: The memory in MiB.
+        address: The host's address whose port 22 is forwarded to the guest's.
+        registry: Where the guest's connections to the registry lead; nowhere if None.
+        metadata: The instance's metadata.
+        monitor_fd: An inherited socket for the QEMU Machine Protocol.
     """
     argv = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none"]
     argv += ["-machine", MACHINE, *accelerator, "-smp", str(cores), "-m", f"{memory_mib}M"]
@@ -131,13 +135,13 @@ def command_line(
         argv += ["-initrd", str(source.initrd)]
     argv += _disk(files, metadata)
     argv += _cards(files, address, registry)
-    # A guest that panicked stops using its processors, and is seen as impaired.
+    # A guest that panicked is paused, and reported as impaired.
     argv += ["-device", "pvpanic-pci", "-action", "panic=pause"]
     return argv + _smbios(files, metadata)
 
 
 def _disk(files: MachineFiles, metadata: InstanceMetadata) -> list[str]:
-    # The overlay is worth nothing after a crash of the host, so that nobody waits for its disk.
+    # The overlay is of no use after a crash of the host, so writes need not reach the host's disk.
     cache = {"direct": False, "no-flush": True}
     node = {
         "driver": "qcow2",
@@ -151,18 +155,18 @@ def _disk(files: MachineFiles, metadata: InstanceMetadata) -> list[str]:
             "discard": "unmap",
         },
     }
-    # EC2's disks are NVMe, and NVMe is in Debian's cloud kernel itself, which needs no initrd then.
+    # EC2's disks are NVMe, whose driver is built into Debian's cloud kernel: it needs no initrd.
     serial = f"vol{metadata.instance_id.removeprefix('i-')}"
     return ["-blockdev", json.dumps(node), "-device", f"nvme,drive={DISK_NODE},serial={serial}"]
 
 
-def _cards(files: MachineFiles, address: str, registry: Registry | None) -> list[str]:
+def _cards(files: MachineFiles, address: str, registry: RegistryAddress | None) -> list[str]:
     forward = [
         ("hostfwd", f"tcp:{address}:22-:22"),
         ("hostfwd", f"tcp:{address}:{REACHABILITY_PORT}-:{DISCARD_PORT}"),
     ]
-    # The second card leads nowhere else (restrict=on), so that a guest that tries https on these
-    # addresses first is refused at once.
+    # The second card has no other connections (restrict=on), so that a guest that tries https on
+    # these addresses first is refused at once.
     answers = [
         ("net", METADATA_CARD_NETWORK),
         ("host", "169.254.0.2"),
@@ -185,7 +189,7 @@ def _guest_forward(address: str, *target: str) -> tuple[str, str]:
 
 
 def _smbios(files: MachineFiles, metadata: InstanceMetadata) -> list[str]:
-    # cloud-init knows EC2 by these, and by a UUID that begins with ec2.
+    # cloud-init recognizes EC2 by these, and by a UUID that starts with ec2.
     # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/identify_ec2_instances.html
     machine = uuid.UUID("ec2" + uuid.uuid5(uuid.NAMESPACE_OID, metadata.instance_id).hex[3:])
     tables = [

@@ -1,4 +1,4 @@
-"""One QEMU process: started already, watched, stopped; and its disk copied meanwhile."""
+"""Watches and stops a QEMU process, and copies its disk while it runs."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from amikiln_localcloud.machines.qemu_command import DISK_NODE
 from amikiln_localcloud.machines.qmp import QmpClient, QmpError
 
 PRESS_AGAIN_SECONDS = 5.0
-"""A guest that is still starting does not hear the power button yet."""
+"""A guest that is still starting does not react to the power button yet."""
 
 
 class QemuProcess:
-    """One QEMU process, from its start to its end.
+    """A QEMU process that was just started.
 
     Args:
         process: The child.
-        monitor: The socket that it speaks its protocol on.
-        reachability: The host's address and port of health.py.
-        on_end: Called once, from a thread of its own, if it ends without being told to.
+        monitor: The socket for the QEMU Machine Protocol.
+        reachability: The address and port for ``HealthWatch``.
+        on_end: Called once, from a thread of its own, if QEMU ends without being told to.
     """
 
     def __init__(
@@ -51,23 +51,23 @@ class QemuProcess:
         threading.Thread(target=self._wait, name="qemu", daemon=True).start()
 
     def wait_until_running(self) -> None:
-        """Return when QEMU says that the processors run.
+        """Wait until QEMU reports that the processors run.
 
         Raises:
-            QmpError: It ended before.
+            QmpError: It ended before that.
         """
         try:
             self._qmp.execute("qmp_capabilities")
             if not self._qmp.execute("query-status")["running"]:
                 raise QmpError("the processors do not run")
         except QmpError:
-            self._expected = True  # who waits here is told; nobody else has to be
+            self._expected = True  # the caller gets the error; on_end must not be called as well
             raise
         finally:
             self._start_is_decided.set()
 
     def shut_down(self, deadline_seconds: float) -> None:
-        """Press the power button until the guest is off; pull the plug after the deadline."""
+        """Press the power button until the guest is off; cut the power after the deadline."""
         self._expected = True
         deadline = time.monotonic() + deadline_seconds
         while not self.ended.is_set():
@@ -80,13 +80,13 @@ class QemuProcess:
         return None
 
     def kill(self) -> None:
-        """Pull the plug."""
+        """Cut the power."""
         self._expected = True
         self._process.kill()
         self.ended.wait()
 
     def copy_writes(self, target: Path) -> None:
-        """Copy what was written to the disk until this moment, while the guest goes on.
+        """Copy what was written to the disk until this moment, while the guest runs on.
 
         Args:
             target: An overlay like the machine's own, over the same snapshot, without data.
@@ -107,11 +107,11 @@ class QemuProcess:
             finally:
                 self._qmp.execute("blockdev-del", node_name="copy")
         except QmpError as error:
-            raise MachineFailure(disks.copy_failure(target, str(error))) from error
+            raise MachineFailure(disks.explain_copy_failure(target, str(error))) from error
         problem = next((str(e["error"]) for e in self._job_events if "error" in e), None)
         if problem or not self._job_events:
             reason = problem or "the machine ended meanwhile"
-            raise MachineFailure(disks.copy_failure(target, reason))
+            raise MachineFailure(disks.explain_copy_failure(target, reason))
 
     def _note(self, event: str, data: Mapping[str, Any]) -> None:
         if event == "SHUTDOWN":

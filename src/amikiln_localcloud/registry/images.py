@@ -9,7 +9,7 @@ from pathlib import Path
 
 from amikiln.errors import LocalCloudError
 from amikiln.runtime import process
-from amikiln.runtime.cache import key_of, make_once
+from amikiln.runtime.cache import compute_key, make_once
 from amikiln.runtime.progress import Reporter
 from amikiln_localcloud.home import DEBIAN_SUITE
 from amikiln_localcloud.registry import c_toolchain, go_programs, oci, tree
@@ -48,7 +48,7 @@ class LocalImage:
 
     @property
     def digest(self) -> str:
-        return oci.digest_of(self.layout)
+        return oci.read_digest(self.layout)
 
 
 def make_buildkit(cache: Path, report: Reporter) -> LocalImage:
@@ -183,4 +183,4 @@ def _key(*packages: str) -> str:
     here = Path(__file__).parent
     source = [(here / name).read_text() for name in _SOURCE_FILES]
     module = [(go_programs.MODULE / name).read_text() for name in go_programs.MODULE_FILES]
-    return key_of(DEBIAN_SUITE, *packages, *source, *module)
+    return compute_key(DEBIAN_SUITE, *packages, *source, *module)

@@ -77,7 +77,7 @@ def write_layout(directory: Path, tag: str, layers: Sequence[Tree], config: Imag
     (directory / "oci-layout").write_bytes(_json({"imageLayoutVersion": "1.0.0"}))
 
 
-def digest_of(directory: Path) -> str:
+def read_digest(directory: Path) -> str:
     """Return the ``sha256:...`` of the only image in a layout."""
     index = json.loads((directory / "index.json").read_bytes())
     (manifest,) = index["manifests"]

@@ -71,7 +71,7 @@ class Registry:
             # Another process may take the port before the registry listens on it.
             self._port = _free_port()
             if self._start_on_port():
-                self._home.registries_conf.write_text(registries_conf(self.address))
+                self._home.registries_conf.write_text(render_registries_conf(self.address))
                 return
         raise LocalCloudError(
             f"the local registry does not start: {_last_line(self.log)}",
@@ -112,7 +112,7 @@ class Registry:
         )
 
 
-def registries_conf(address: str) -> str:
+def render_registries_conf(address: str) -> str:
     """Return the file with which skopeo on the host finds the registry by its name.
 
     Source: https://github.com/containers/image/blob/main/docs/containers-registries.conf.5.md

@@ -125,7 +125,9 @@ def test_flattening_keeps_content_and_holes(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_named_with_what_is_free(tmp_path: Path) -> None:
-    said = disks.copy_failure(tmp_path / "disk.raw", "error writing: No space left on device")
+    said = disks.explain_copy_failure(
+        tmp_path / "disk.raw", "error writing: No space left on device"
+    )
     assert f"no space left on the file system of {tmp_path}" in said
     assert "MiB free" in said
 
@@ -137,7 +139,7 @@ def test_a_copy_that_fails_says_why(tmp_path: Path) -> None:
 
 def test_a_snapshot_appears_complete(tmp_path: Path) -> None:
     target = SnapshotFiles(tmp_path / "snapshots" / "snap-1")
-    with disks.partial_snapshot(target) as partial:
+    with disks.fill_snapshot(target) as partial:
         partial.disk.write_text("content")
         assert not target.directory.exists()
     assert target.disk.read_text() == "content"
@@ -148,7 +150,7 @@ def test_a_snapshot_that_fails_leaves_nothing(tmp_path: Path) -> None:
     target = SnapshotFiles(tmp_path / "snapshots" / "snap-1")
 
     def fill() -> None:
-        with disks.partial_snapshot(target) as partial:
+        with disks.fill_snapshot(target) as partial:
             partial.disk.write_text("half")
             raise OSError(28, "No space left on device")
 

@@ -37,7 +37,7 @@ def test_skopeo_reads_it(tmp_path: Path) -> None:
     layout = write(tmp_path / "a", FILES)
     asked = ["skopeo", "--insecure-policy", "inspect"]
     told = json.loads(process.run([*asked, f"oci:{layout}:v1"]).stdout)
-    assert told["Digest"] == oci.digest_of(layout)
+    assert told["Digest"] == oci.read_digest(layout)
     config = json.loads(process.run([*asked, "--config", f"oci:{layout}:v1"]).stdout)
     assert (config["architecture"], config["os"]) == ("amd64", "linux")
     assert config["config"] == {"Entrypoint": ["tool"], "Env": ["A=1", "B=2"]}
@@ -45,7 +45,7 @@ def test_skopeo_reads_it(tmp_path: Path) -> None:
 
 def test_files_keep_kind_mode_and_content(tmp_path: Path) -> None:
     layout = write(tmp_path / "a", FILES)
-    digest = json.loads(blob(layout, oci.digest_of(layout)))["layers"][0]["digest"]
+    digest = json.loads(blob(layout, oci.read_digest(layout)))["layers"][0]["digest"]
     with tarfile.open(fileobj=io.BytesIO(blob(layout, digest))) as archive:
         members = {m.name: m for m in archive}
         motd = archive.extractfile("etc/motd")
@@ -59,7 +59,7 @@ def test_files_keep_kind_mode_and_content(tmp_path: Path) -> None:
 def test_a_second_layer_leaves_the_first_as_it_is(tmp_path: Path) -> None:
     one = write(tmp_path / "a", FILES)
     two = write(tmp_path / "b", FILES, {"more": tree.text("more")})
-    layers = [json.loads(blob(layout, oci.digest_of(layout)))["layers"] for layout in (one, two)]
+    layers = [json.loads(blob(layout, oci.read_digest(layout)))["layers"] for layout in (one, two)]
     assert layers[1][:1] == layers[0]
     assert len(layers[1]) == 2
 

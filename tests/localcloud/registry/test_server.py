@@ -69,7 +69,7 @@ def push(layout: Path, address: str) -> None:
 def test_a_tag_names_the_digest_that_was_pushed(registry: Registry, layout: Path) -> None:
     assert find_digest(registry.address, "some/thing", "latest") is None
     push(layout, registry.address)
-    assert find_digest(registry.address, "some/thing", "latest") == oci.digest_of(layout)
+    assert find_digest(registry.address, "some/thing", "latest") == oci.read_digest(layout)
 
 
 def test_skopeo_finds_it_by_the_guests_name(registry: Registry, layout: Path, home: Home) -> None:
@@ -83,7 +83,7 @@ def test_skopeo_finds_it_by_the_guests_name(registry: Registry, layout: Path, ho
         f"docker://{REGISTRY_NAME}/some/thing",
     ]
     told = proc.run([*SKOPEO, *conf, *asked]).stdout
-    assert told.decode().strip() == oci.digest_of(layout)
+    assert told.decode().strip() == oci.read_digest(layout)
 
 
 def test_content_survives_a_restart(
@@ -94,7 +94,7 @@ def test_content_survives_a_restart(
     again = Registry(home, launcher)
     again.start()
     try:
-        assert find_digest(again.address, "some/thing", "latest") == oci.digest_of(layout)
+        assert find_digest(again.address, "some/thing", "latest") == oci.read_digest(layout)
         assert again.address in home.registries_conf.read_text()
     finally:
         again.close()
