@@ -13,14 +13,22 @@ from fakes import plan
 # This machine's own root below, what is written above; both are gone with the mount namespace.
 ENTER = """
 set -eu
-mount -t tmpfs tmpfs "$1/mount"
-cd "$1/mount"
+folder=$1
+shift
+mount -t tmpfs tmpfs "$folder/mount"
+cd "$folder/mount"
 mkdir written work root
 mount -t overlay overlay -o "lowerdir=/,upperdir=$PWD/written,workdir=$PWD/work" root
 for place in proc dev; do mount --rbind "/$place" "root/$place"; done
-cp -R "$1/over/." root/
+cp -R "$folder/over/." root/
+while [ $# -gt 0 ]; do
+    if [ -d "$1" ]; then mkdir -p "root/$2"; else touch "root/$2"; fi
+    mount --bind "$1" "root/$2"
+    mount -o remount,ro,bind "root/$2"
+    shift 2
+done
 mkdir -p root/results
-mount --bind "$1/results" root/results
+mount --bind "$folder/results" root/results
 exec chroot root sh -eu /results/script
 """
 
@@ -55,12 +63,14 @@ class RootFolder:
 
     Attributes:
         variables: For stand-ins, which are shell scripts.
+        shown: What of this machine is shown read-only in the root, by its path there.
         plan_changes: Top-level values of the spec that the recipe is rendered from.
         left: What the last commands of ``run`` wrote.
     """
 
     place: Path
     variables: dict[str, str] = field(default_factory=dict)
+    shown: dict[str, Path] = field(default_factory=dict)
     plan_changes: dict[str, Any] = field(default_factory=dict)
     left: str = ""
 
@@ -95,8 +105,9 @@ class RootFolder:
         script = f"CALLS=/dev/null; export CALLS; cd /recipe\n{state}\n{before}\n{runs}\n{after}\n"
         (results / "script").write_text(script)
         apart = ["unshare", "--mount", "--propagation", "private"]
+        shown = [str(word) for path, here in self.shown.items() for word in (here, path)]
         entered = subprocess.run(
-            [*apart, "sh", "-c", ENTER, "sh", str(self.place)],
+            [*apart, "sh", "-c", ENTER, "sh", str(self.place), *shown],
             env={**self.variables, "PATH": "/stand-ins:/usr/sbin:/usr/bin:/sbin:/bin"},
             capture_output=True,
             text=True,
