@@ -1,5 +1,5 @@
 #!/bin/sh
-# Step 1: an image, by `amikiln bake` or by Packer.
+# Step 1: builds an image, by `amikiln bake` or Packer.
 #   build.sh bake | packer
 set -eu
 cd "$(dirname "$0")/../.."
@@ -20,7 +20,7 @@ packer)
     (cd packer/cpu && packer init . && packer build -color=false buildkite-cpu-ami.pkr.hcl)
     cp packer/cpu/packer-manifest.json result.json
     image_id=$(json_value result.json builds -1 artifact_id)
-    image_id=${image_id#*:} # it begins with the region
+    image_id=${image_id#*:} # after the region
     echo "$image_id, built by Packer" >baked.txt
     ;;
 *)
@@ -31,4 +31,4 @@ esac
 
 buildkite-agent artifact upload result.json
 buildkite-agent meta-data set "$KEY" "$image_id"
-annotate info "Built, not proven yet" baked.txt
+annotate info "Built, not verified yet" baked.txt

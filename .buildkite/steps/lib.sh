@@ -1,12 +1,12 @@
 # shellcheck shell=sh
-# What the steps share: amikiln, set up from this checkout, and words for Buildkite.
+# Shared by the steps: sets up amikiln from this checkout, and defines functions.
 
-# shellcheck disable=SC2034 # for the steps
+# shellcheck disable=SC2034 # the steps use it
 IMAGE=images/cpu-build
-KEY=cpu-build-ami # of the meta-data that hands the image's id on
+KEY=cpu-build-ami # the meta-data that holds the image's id
 
-# A step that is tried again because its agent was lost finds the lost one's lease: it lapses after
-# deadlines.lease_seconds.
+# When a step is retried because its agent was lost, the lost run still holds the lease until it
+# expires, after deadlines.lease_seconds.
 export AMIKILN_LEASE_WAIT="${AMIKILN_LEASE_WAIT:-20m}"
 
 echo "--- Set-up"
@@ -24,7 +24,7 @@ for key in sys.argv[2:]:
 print(value)' "$@"
 }
 
-# Shows a file's table in the log and above the build.
+# Shows a file in the log and as an annotation of the build.
 annotate() { # STYLE TITLE FILE
     cat "$3"
     { printf '#### %s\n\n```term\n' "$2" && cat "$3" && printf '```\n'; } |

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Step 2: a machine boots from the image, and has to prove that builds on it are warm.
+# Step 2: boots an instance from the image, and checks that builds on it are warm.
 set -eu
 cd "$(dirname "$0")/../.."
 . .buildkite/steps/lib.sh
@@ -9,11 +9,11 @@ rm -f verdict.json
 code=0
 amikiln verify "$IMAGE" "$image_id" --verdict verdict.json >verified.txt || code=$?
 
-# A verdict that is no pass tells why, and publish would refuse it.
+# A verdict that is not a pass gives the reasons, and publish would refuse it.
 [ ! -e verdict.json ] || buildkite-agent artifact upload verdict.json
 if [ "$code" = 0 ]; then
     annotate success "Proven" verified.txt
 else
-    annotate error "Not proven: the pointer stays where it is" verified.txt
+    annotate error "Not proven: the pointer is unchanged" verified.txt
 fi
 exit "$code"

@@ -1,9 +1,10 @@
-"""Prints the path of a program that a folder below scripts/lib/go pins, compiled if need be.
+"""Prints the path of a Go program pinned below scripts/lib/go, and compiles it if necessary.
 
     go_program.py NAME [--only-if-built]
 
-scripts/lib/go/NAME holds go.mod, go.sum and tools.go; the first package that tools.go imports
-is what is compiled. With --only-if-built nothing is: exit code 1, silently, when it is not there.
+scripts/lib/go/NAME holds go.mod, go.sum and tools.go; the first package that tools.go imports is
+compiled. With --only-if-built nothing is compiled: if the program does not exist yet, the exit code
+is 1, without a message.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Says whether requirements.lock still covers pyproject.toml, without network.
+"""Checks, without network, whether requirements.lock still covers pyproject.toml.
 
-Follows the requirements from pyproject.toml through what is installed in .venv, and
-checks that the lock pins each with a hash, to a version that every requirer accepts.
+Follows the requirements from pyproject.toml through the packages installed in .venv, and checks
+that the lock pins each of them, with a hash, to a version that every dependent accepts.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ PIN = re.compile(
 )
 
 
-def pins(lock: str) -> dict[str, set[str]]:
-    """Return what the lock pins: names to versions (several where Python versions differ)."""
+def read_pins(lock: str) -> dict[str, set[str]]:
+    """Return the pinned versions by name; several if they differ between Python versions."""
     found: dict[str, set[str]] = {}
     for name, version, _, _ in PIN.findall(lock):
         found.setdefault(canonicalize_name(name), set()).add(version)
     return found
 
 
-def faults(project: dict[str, list[str]], lock: str) -> list[str]:
-    """Return what the lock lacks, a line each.
+def find_faults(project: dict[str, list[str]], lock: str) -> list[str]:
+    """Return a message for each requirement that the lock does not cover.
 
     Args:
-        project: Who asks (a name to show), to the requirements that it lists.
+        project: Requirements, by the name of their origin to show in messages.
         lock: The lock file's text.
     """
-    pinned = pins(lock)
+    pinned = read_pins(lock)
     found: list[str] = []
     seen: set[tuple[str, str]] = set()
     waiting = [(asker, Requirement(text)) for asker, texts in project.items() for text in texts]
@@ -46,7 +46,7 @@ def faults(project: dict[str, list[str]], lock: str) -> list[str]:
             v for v in pinned.get(name, ()) if wanted.specifier.contains(v, prereleases=True)
         }
         if not fitting:
-            found.append(f"{asker} wants {wanted}, the lock has {pinned.get(name) or 'nothing'}")
+            found.append(f"{asker} requires {wanted}, the lock has {pinned.get(name) or 'nothing'}")
             continue
         for extra in {"", *wanted.extras} - {extra for key, extra in seen if key == name}:
             seen.add((name, extra))
@@ -64,11 +64,11 @@ def main(project_file: str, lock_file: str) -> int:
         f"{project_file} [{extra}]": texts
         for extra, texts in project["optional-dependencies"].items()
     }
-    lines = faults(asked, Path(lock_file).read_text())
+    lines = find_faults(asked, Path(lock_file).read_text())
     for line in sorted(lines):
         print(f"{lock_file}: {line}", file=sys.stderr)
     if lines:
-        print("run scripts/lock to remake it", file=sys.stderr)
+        print("run scripts/lock to update it", file=sys.stderr)
     return 1 if lines else 0
 
 

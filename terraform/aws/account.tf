@@ -1,12 +1,12 @@
-# First-time set-up of what amikiln works with. Nothing is decided in this folder: a file a module,
-# with the module's outputs; here, the pointer that was put by hand is adopted too.
+# First-time set-up of the AWS resources that amikiln uses. Each file of this folder wires one module
+# and its outputs; this one also imports a pointer that was created by hand.
 
 provider "aws" {
   region = var.region
 }
 
-# The first image is baked, and the pointer put, before Terraform runs. A pointer that was adopted
-# already is not imported again, so this may stay.
+# The first image is baked, and the pointer created, before Terraform runs. An imported pointer is not
+# imported again, so this block can stay.
 import {
   for_each = var.pointer_exists ? toset([var.pointer]) : toset([])
   to       = module.account.aws_ssm_parameter.pointer

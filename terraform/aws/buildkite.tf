@@ -1,5 +1,5 @@
 # Organization and token come from the environment (BUILDKITE_ORGANIZATION_SLUG and
-# BUILDKITE_API_TOKEN): no token is in a file or in the state.
+# BUILDKITE_API_TOKEN), so that no token is in a file or in the state.
 module "buildkite" {
   source = "./modules/buildkite"
 
@@ -14,6 +14,6 @@ module "buildkite" {
 }
 
 output "pipeline" {
-  description = "The Buildkite pipeline that bakes, by its slug."
+  description = "The slug of the Buildkite pipeline that bakes the image."
   value       = module.buildkite.slug
 }

@@ -20,7 +20,7 @@ module "queues" {
 }
 
 output "packer_role" {
-  description = "The role of the machines that bake; the policy is attached to it."
+  description = "The role of the instances that bake; the policy is attached to it."
   value       = module.queues.packer_role
 }
 

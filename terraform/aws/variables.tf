@@ -1,14 +1,14 @@
-# What is checked here is what only the root knows; each module checks what it is given.
+# Each module validates its own variables; here is only what concerns the root alone.
 
 # From the image's spec: `amikiln export terraform` writes these to NAME.auto.tfvars.json.
 
 variable "name" {
-  description = "The image's name in its spec."
+  description = "The image's name, from its spec."
   type        = string
 }
 
 variable "region" {
-  description = "The AWS region of everything here."
+  description = "The AWS region of all these resources."
   type        = string
 
   validation {
@@ -23,17 +23,17 @@ variable "pointer" {
 }
 
 variable "pointer_data_type" {
-  description = "The pointer's data type: what launch templates resolve has to be aws:ec2:image."
+  description = "The pointer's data type; launch templates only resolve aws:ec2:image."
   type        = string
 }
 
 variable "subnet_parameter" {
-  description = "The SSM parameter that shall hold the build's subnet id."
+  description = "The SSM parameter that will hold the build's subnet id."
   type        = string
 }
 
 variable "security_group_parameter" {
-  description = "The SSM parameter that shall hold the build's security group id."
+  description = "The SSM parameter that will hold the build's security group id."
   type        = string
 }
 
@@ -43,12 +43,12 @@ variable "schedule" {
 }
 
 variable "instance_types" {
-  description = "What the consumer queue's machines are, in order of preference."
+  description = "The consumer queue's instance types, in order of preference."
   type        = list(string)
 }
 
 variable "volume" {
-  description = "The root volume of the consumer queue's machines."
+  description = "The root volume of the consumer queue's instances."
   type = object({
     size_gib       = number
     iops           = number
@@ -57,30 +57,30 @@ variable "volume" {
 }
 
 variable "instance_storage" {
-  description = "Whether Docker's data moves to the machines' own disks: a baked cache is lost there."
+  description = "Whether Docker's data is on the instances' own disks, without the baked cache."
   type        = bool
 }
 
 variable "user_namespace_remap" {
-  description = "Whether Docker maps users: it then has another data root, without a cache."
+  description = "Whether Docker remaps user namespaces, which moves its data root away from the baked cache."
   type        = bool
 }
 
-# From whoever sets the account up: terraform.tfvars.
+# From you: terraform.tfvars.
 
 variable "pointer_exists" {
-  description = "Whether the pointer was put by hand and is to be adopted; else first_image_id makes it."
+  description = "Whether the pointer exists and is to be imported; else it is created with first_image_id."
   type        = bool
   default     = true
 
   validation {
     condition     = var.pointer_exists || var.first_image_id != null
-    error_message = "Terraform makes the pointer only with an image to name: set first_image_id."
+    error_message = "Terraform needs an image to create the pointer: set first_image_id."
   }
 }
 
 variable "first_image_id" {
-  description = "The image that a pointer names which Terraform makes; never written to one that is there."
+  description = "The first value of a pointer that Terraform creates; an existing one is left alone."
   type        = string
   default     = null
 }
@@ -91,19 +91,19 @@ variable "subnet_id" {
 }
 
 variable "ssh_from" {
-  description = "IPv4 networks that may reach build machines by ssh, beside the packer queue's machines."
+  description = "IPv4 networks that can ssh to build instances, besides the packer queue's instances."
   type        = list(string)
   default     = []
 }
 
 variable "queue_subnet_ids" {
-  description = "Subnets of the queues' machines, in the VPC of subnet_id; none: subnet_id."
+  description = "Subnets of the queues' instances, in the VPC of subnet_id; subnet_id by default."
   type        = list(string)
   default     = []
 }
 
 variable "stack_version" {
-  description = "The release of Buildkite's Elastic CI Stack for AWS: the spec's, where it bakes on that one's image."
+  description = "The release of Buildkite's Elastic CI Stack for AWS; from the spec, if that names one as its source."
   type        = string
   default     = "v6.71.1"
 }
@@ -114,13 +114,13 @@ variable "agent_token_parameter" {
 }
 
 variable "secrets_bucket" {
-  description = "The S3 bucket of the pipelines' secrets, as ssh keys; null: the queues have none."
+  description = "The S3 bucket of the pipelines' secrets, such as ssh keys, if there is one."
   type        = string
   default     = null
 }
 
 variable "packer" {
-  description = "The queue whose machines run amikiln."
+  description = "The queue whose instances run amikiln."
   type = object({
     queue          = optional(string, "packer")
     instance_types = optional(list(string), ["t3.large"])
@@ -130,7 +130,7 @@ variable "packer" {
 }
 
 variable "consumer" {
-  description = "The queue whose machines start from the image; its name is the image's by default."
+  description = "The queue whose instances start from the image; by default it has the image's name."
   type = object({
     queue    = optional(string)
     max_size = optional(number, 10)
@@ -156,19 +156,19 @@ variable "repository" {
 }
 
 variable "branch" {
-  description = "The branch that is baked from."
+  description = "The branch to bake from."
   type        = string
   default     = "main"
 }
 
 variable "cluster_id" {
-  description = "The Buildkite cluster of the queues, by its GraphQL id; null: agents without a cluster."
+  description = "The GraphQL id of the queues' Buildkite cluster; null for agents without a cluster."
   type        = string
   default     = null
 }
 
 variable "default_team_id" {
-  description = "The Buildkite team that gets the pipeline, by its GraphQL id; needed where teams are on."
+  description = "The GraphQL id of the Buildkite team that gets the pipeline; required if teams are enabled."
   type        = string
   default     = null
 }

@@ -85,7 +85,7 @@ def test_without_terraform_it_is_skipped_when_others_call_it(checkout: Checkout)
     (checkout.root / "programs/terraform").unlink()
     done = checkout.run("--if-ready")
     assert (done.returncode, done.stdout) == (0, "")
-    assert done.stderr == "terraform: skipped: it is not installed\n"
+    assert done.stderr == "terraform: skipped: Terraform is not installed\n"
     assert checkout.calls == ""
 
 
@@ -100,7 +100,7 @@ def test_without_the_provider_it_is_skipped_and_nothing_is_fetched(checkout: Che
     done = checkout.run("--if-ready")
     assert (done.returncode, done.stdout) == (0, "")
     assert done.stderr == (
-        "terraform: skipped: its AWS provider is not here (scripts/test-terraform gets it)\n"
+        "terraform: skipped: there is no AWS provider yet (scripts/test-terraform gets it)\n"
     )
     assert checkout.calls == "look for it\n"
 

@@ -48,7 +48,7 @@ def test_the_originals_order(cloud: CloudFixture, account: AccountPart) -> None:
 
     said = account.apply()
     assert "1 imported, " in said
-    assert "was put as" not in said
+    assert "has the data type" not in said
     assert parameter(cloud, POINTER) == by_hand
     the_build_finds_its_group_and_its_subnet(cloud)
     assert account.changes_nothing
@@ -90,7 +90,7 @@ def test_a_plain_text_pointer_is_adopted_as_it_is_with_a_warning(
     put_by_hand(cloud, cloud.base)
     by_hand = parameter(cloud, POINTER)
     assert by_hand["DataType"] == "text"
-    assert "was put as text" in account.apply()
+    assert "has the data type text" in account.apply()
     assert parameter(cloud, POINTER) == by_hand
     assert account.changes_nothing
 

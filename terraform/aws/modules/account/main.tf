@@ -2,7 +2,7 @@ data "aws_subnet" "build" {
   id = var.subnet_id
 }
 
-# The machines that run amikiln. Nothing comes in: Buildkite's agents ask for their jobs.
+# The instances that run amikiln. There is no ingress: Buildkite's agents poll for jobs.
 resource "aws_security_group" "agents" {
   name        = "${var.name}-packer-agents"
   description = "The packer queue: machines that bake the image ${var.name}"
@@ -19,8 +19,8 @@ resource "aws_security_group" "agents" {
   }
 }
 
-# The machines that an image is baked and verified on. amikiln's own tags are not used here: it
-# removes what bears them once the run that made it is dead.
+# The instances that an image is baked and verified on. Without amikiln's tags: it deletes tagged
+# resources whose run has died.
 resource "aws_security_group" "build" {
   name        = "${var.name}-build"
   description = "Machines that the image ${var.name} is baked and verified on"
@@ -58,15 +58,15 @@ resource "aws_security_group" "build" {
 
   lifecycle {
     precondition {
-      # A group as a source matches private addresses alone, and amikiln logs in at a machine's
-      # public address where it has one.
+      # A group as a source matches private addresses only, and amikiln connects to an instance's
+      # public address if it has one.
       condition     = !data.aws_subnet.build.map_public_ip_on_launch || length(var.ssh_from) > 0
-      error_message = "Machines in ${var.subnet_id} get public addresses, and amikiln logs in there: choose a subnet that gives none, or list the packer queue's public addresses in ssh_from."
+      error_message = "Instances in ${var.subnet_id} get public addresses, and amikiln connects to these: choose a subnet without, or list the packer queue's public addresses in ssh_from."
     }
   }
 }
 
-# Where image.toml's [instance] looks: subnet_parameter and security_group_parameter.
+# For [instance] in image.toml: subnet_parameter and security_group_parameter.
 resource "aws_ssm_parameter" "subnet_id" {
   name        = var.subnet_parameter
   description = "The subnet that the image ${var.name} is baked in"

@@ -4,7 +4,7 @@ output "pointer" {
 }
 
 output "pointer_data_type" {
-  description = "What the pointer really is, whoever put it."
+  description = "The pointer's actual data type, even if it was created by hand."
   value       = aws_ssm_parameter.pointer.data_type
 }
 
@@ -24,11 +24,11 @@ output "vpc_id" {
 }
 
 output "agents_security_group_id" {
-  description = "The group of the packer queue's machines, from which build machines take ssh."
+  description = "The packer queue's security group; build instances allow ssh from it."
   value       = aws_security_group.agents.id
 }
 
 output "policy_arn" {
-  description = "The policy for the machines that run amikiln."
+  description = "The policy for the instances that run amikiln."
   value       = aws_iam_policy.build.arn
 }

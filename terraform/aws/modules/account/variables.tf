@@ -1,5 +1,5 @@
 variable "name" {
-  description = "The image's name; other names begin with it."
+  description = "The image's name; other names start with it."
   type        = string
 
   validation {
@@ -19,7 +19,7 @@ variable "pointer" {
 }
 
 variable "pointer_data_type" {
-  description = "What amikiln publishes as."
+  description = "The data type with which amikiln publishes."
   type        = string
 
   validation {
@@ -29,7 +29,7 @@ variable "pointer_data_type" {
 }
 
 variable "first_image_id" {
-  description = "The image that a pointer names which is made here."
+  description = "The first value of a pointer that Terraform creates."
   type        = string
   default     = null
 
@@ -40,7 +40,7 @@ variable "first_image_id" {
 }
 
 variable "subnet_id" {
-  description = "The subnet that images are baked in; its VPC is that of the security groups."
+  description = "The subnet that images are baked in; the security groups are in its VPC."
   type        = string
 
   validation {
@@ -50,7 +50,7 @@ variable "subnet_id" {
 }
 
 variable "subnet_parameter" {
-  description = "The SSM parameter that shall hold the subnet's id."
+  description = "The SSM parameter that will hold the subnet's id."
   type        = string
 
   validation {
@@ -60,7 +60,7 @@ variable "subnet_parameter" {
 }
 
 variable "security_group_parameter" {
-  description = "The SSM parameter that shall hold the security group's id."
+  description = "The SSM parameter that will hold the security group's id."
   type        = string
 
   validation {
@@ -70,7 +70,7 @@ variable "security_group_parameter" {
 }
 
 variable "ssh_from" {
-  description = "IPv4 networks that may reach build machines by ssh, beside the packer queue's machines."
+  description = "IPv4 networks that can ssh to build instances, besides the packer queue's instances."
   type        = list(string)
 
   validation {
@@ -80,12 +80,12 @@ variable "ssh_from" {
 
   validation {
     condition     = !contains(var.ssh_from, "0.0.0.0/0")
-    error_message = "Not the whole Internet: list the networks that bake."
+    error_message = "Not the whole Internet: list the networks that amikiln runs in."
   }
 }
 
 variable "policy_json" {
-  description = "What amikiln needs: `amikiln export iam-policy` prints it."
+  description = "The IAM policy that amikiln needs, as `amikiln export iam-policy` prints it."
   type        = string
 
   validation {
@@ -96,6 +96,6 @@ variable "policy_json" {
   validation {
     # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html: without white space.
     condition     = try(length(jsonencode(jsondecode(var.policy_json))), 0) <= 6144
-    error_message = "IAM keeps at most 6144 characters in a managed policy."
+    error_message = "A managed policy of IAM has at most 6144 characters."
   }
 }

@@ -1,7 +1,7 @@
-# The pipeline's own steps are in the repository: a change of them is a commit, not an apply.
+# The pipeline's steps are in the repository: to change them, commit; no apply is needed.
 resource "buildkite_pipeline" "rebuild" {
   name            = var.pipeline_name
-  description     = "Bakes, proves and publishes the image; amikiln's"
+  description     = "Bakes, verifies and publishes the image with amikiln"
   repository      = var.repository
   default_branch  = var.branch
   cluster_id      = var.cluster_id
@@ -12,12 +12,12 @@ resource "buildkite_pipeline" "rebuild" {
       label   = ":pipeline:"
       command = "buildkite-agent pipeline upload ${var.pipeline_file}"
       agents  = { queue = var.queue }
-      # The uploaded steps ask for the queue by this variable.
+      # The uploaded steps read the queue's name from this variable.
       env = { AMIKILN_QUEUE = var.queue }
     }]
   })
 
-  # The schedule bakes, and whoever presses the button; no push does.
+  # Builds start by the schedule or by hand, never by a push.
   provider_settings = {
     trigger_mode        = strcontains(var.repository, "github") ? "none" : null
     build_branches      = false

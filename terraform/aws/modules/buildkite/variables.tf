@@ -25,7 +25,7 @@ variable "repository" {
 }
 
 variable "branch" {
-  description = "The branch that is baked from."
+  description = "The branch to bake from."
   type        = string
 }
 
@@ -40,7 +40,7 @@ variable "default_team_id" {
 }
 
 variable "queue" {
-  description = "The queue whose machines bake."
+  description = "The queue whose instances bake the image."
   type        = string
 }
 

@@ -1,15 +1,15 @@
-# Two Elastic CI Stacks of one exact release: https://github.com/buildkite/elastic-ci-stack-for-aws
+# Two Elastic CI Stacks of the same pinned release: https://github.com/buildkite/elastic-ci-stack-for-aws
 
 locals {
   template = "https://s3.amazonaws.com/buildkite-aws-stack/${var.stack_version}/aws-stack.yml"
 
-  # The template has nested stacks and roles with names.
+  # The template has nested stacks and named roles.
   capabilities = ["CAPABILITY_AUTO_EXPAND", "CAPABILITY_NAMED_IAM"]
 
   both = {
-    # A path, not the token itself: that would be in Terraform's state.
+    # The path of the token, because the token itself would be in Terraform's state.
     BuildkiteAgentTokenParameterStorePath = var.agent_token_parameter
-    # Without the plugin, no bucket is made that outlives the stack.
+    # The plugin would create a bucket that outlives the stack.
     EnableSecretsPlugin = var.secrets_bucket == null ? "false" : "true"
     SecretsBucket       = var.secrets_bucket == null ? "" : var.secrets_bucket
     VpcId               = var.vpc_id
@@ -19,7 +19,7 @@ locals {
   }
 }
 
-# Runs amikiln, one bake at a time; its machines are the stack's own image.
+# Runs amikiln, one bake at a time, on the stack's own image.
 resource "aws_cloudformation_stack" "packer" {
   name         = "${var.name}-packer"
   template_url = local.template
@@ -33,7 +33,7 @@ resource "aws_cloudformation_stack" "packer" {
   })
 }
 
-# The stack's parameter ManagedPolicyARNs would do as well; this way the plan shows who may what.
+# The stack's parameter ManagedPolicyARNs would do the same, but this way the plan shows it.
 resource "aws_iam_role_policy_attachment" "packer" {
   role       = aws_cloudformation_stack.packer.outputs["InstanceRoleName"]
   policy_arn = var.policy_arn
@@ -50,18 +50,18 @@ resource "aws_cloudformation_stack" "consumer" {
     InstanceTypes  = join(",", var.instance_types)
     MaxSize        = tostring(var.consumer.max_size)
 
-    # The text goes into the launch template as it is, and EC2 resolves it at each launch: the
-    # next machine is of the image that was published last. ImageIdParameter, and
-    # {{resolve:ssm:...}} too, are resolved when the stack is made or updated, so that a published
-    # image would reach no machine; and an update that brings a new image replaces the whole Auto
-    # Scaling group, jobs and all.
+    # This goes into the launch template unchanged, and EC2 resolves it at each launch, so the next
+    # instance starts from the latest published image. ImageIdParameter and {{resolve:ssm:...}} are
+    # resolved when the stack is created or updated: no instance would use a published image before
+    # that, and an update with a new image replaces the whole Auto Scaling group, running jobs
+    # included.
     # https://docs.aws.amazon.com/autoscaling/ec2/userguide/using-systems-manager-parameters.html
     ImageId = "resolve:ssm:${var.pointer}"
 
-    # Each machine serves one job, and the next job gets a machine of the newest image.
+    # Each instance runs one job, and the next job gets an instance with the newest image.
     BuildkiteTerminateInstanceAfterJob = "true"
 
-    # Both give Docker another data root, where a baked cache is not; the second is on by default.
+    # Both move Docker's data root away from the baked cache; the second is on by default.
     EnableInstanceStorage          = tostring(var.instance_storage)
     EnableDockerUserNamespaceRemap = tostring(var.user_namespace_remap)
 
@@ -73,9 +73,9 @@ resource "aws_cloudformation_stack" "consumer" {
 
   lifecycle {
     precondition {
-      # EC2 refuses such a launch template, half-way through making the stack.
+      # Otherwise EC2 refuses the launch template in the middle of creating the stack.
       condition     = var.pointer_data_type == "aws:ec2:image"
-      error_message = "EC2 resolves parameters of the data type aws:ec2:image alone, and ${var.pointer} is ${var.pointer_data_type}: README.md says how to put it anew."
+      error_message = "EC2 only resolves parameters of the data type aws:ec2:image, and ${var.pointer} is ${var.pointer_data_type}: README.md says how to create it again."
     }
   }
 }

@@ -3,19 +3,19 @@ variable "name" {
   type        = string
 
   validation {
-    # CloudFormation wants a letter first; a stack's role is NAME-consumer-Role, of at most 64.
+    # CloudFormation requires a letter first; the role NAME-consumer-Role has at most 64 characters.
     condition     = can(regex("^[a-z][a-z0-9-]{0,49}$", var.name))
     error_message = "Lower-case letters, digits and -, 50 at most, a letter first."
   }
 }
 
 variable "stack_version" {
-  description = "The release of the Elastic CI Stack, exactly."
+  description = "The exact release of the Elastic CI Stack."
   type        = string
 
   validation {
     condition     = can(regex("^v[0-9]+[.][0-9]+[.][0-9]+$", var.stack_version))
-    error_message = "A release, as v6.71.1: `latest` would be another template at each update."
+    error_message = "A release, as v6.71.1: `latest` could be another template at each update."
   }
 }
 
@@ -30,17 +30,17 @@ variable "agent_token_parameter" {
 }
 
 variable "secrets_bucket" {
-  description = "The S3 bucket of the pipelines' secrets; null: none."
+  description = "The S3 bucket of the pipelines' secrets, or null."
   type        = string
 }
 
 variable "vpc_id" {
-  description = "The VPC of the queues' machines."
+  description = "The VPC of the queues' instances."
   type        = string
 }
 
 variable "subnet_ids" {
-  description = "The subnets of the queues' machines."
+  description = "The subnets of the queues' instances."
   type        = list(string)
 
   validation {
@@ -50,7 +50,7 @@ variable "subnet_ids" {
 }
 
 variable "packer" {
-  description = "The queue whose machines run amikiln."
+  description = "The queue whose instances run amikiln."
   type = object({
     queue          = string
     instance_types = list(string)
@@ -69,12 +69,12 @@ variable "packer" {
 
   validation {
     condition     = var.packer.max_size >= 1 && floor(var.packer.max_size) == var.packer.max_size
-    error_message = "At least one machine: none would ever bake."
+    error_message = "At least one instance, or nothing would ever be baked."
   }
 }
 
 variable "packer_security_group_id" {
-  description = "The security group of the packer queue's machines."
+  description = "The security group of the packer queue's instances."
   type        = string
 }
 
@@ -84,7 +84,7 @@ variable "policy_arn" {
 }
 
 variable "consumer" {
-  description = "The queue whose machines start from the image."
+  description = "The queue whose instances start from the image."
   type = object({
     queue    = string
     max_size = number
@@ -96,14 +96,14 @@ variable "consumer" {
   }
 
   validation {
-    # The packer queue's machines may publish images and must not run others' jobs.
+    # The packer queue's instances can publish images, so they must not run other jobs.
     condition     = coalesce(var.consumer.queue, var.name) != var.packer.queue
     error_message = "The two queues need different names."
   }
 
   validation {
     condition     = var.consumer.max_size >= 1 && floor(var.consumer.max_size) == var.consumer.max_size
-    error_message = "At least one machine."
+    error_message = "At least one instance."
   }
 }
 
@@ -113,12 +113,12 @@ variable "pointer" {
 }
 
 variable "pointer_data_type" {
-  description = "The pointer's data type, as it really is."
+  description = "The pointer's actual data type."
   type        = string
 }
 
 variable "instance_types" {
-  description = "What the consumer queue's machines are, in order of preference."
+  description = "The consumer queue's instance types, in order of preference."
   type        = list(string)
 
   validation {
@@ -129,7 +129,7 @@ variable "instance_types" {
 }
 
 variable "volume" {
-  description = "The root volume of the consumer queue's machines, gp3; not smaller than the image's."
+  description = "The gp3 root volume of the consumer queue's instances; at least as large as the image's."
   type = object({
     size_gib       = number
     iops           = number
@@ -143,11 +143,11 @@ variable "volume" {
 }
 
 variable "instance_storage" {
-  description = "Whether Docker's data moves to the machines' own disks."
+  description = "Whether Docker's data is on the instances' own disks."
   type        = bool
 }
 
 variable "user_namespace_remap" {
-  description = "Whether Docker maps users."
+  description = "Whether Docker remaps user namespaces."
   type        = bool
 }

@@ -1,6 +1,6 @@
-# The account's parts, with a provider that only pretends. All runs plan alone: Terraform could not
-# take the pointer away again after an apply. That it leaves a pointer alone which is there is tested
-# in tests/terraform, with a real one.
+# The account's module, with a mock provider. All runs only plan: after an apply Terraform could not
+# destroy the pointer. tests/terraform shows, with a real provider, that an existing pointer is left
+# alone.
 
 mock_provider "aws" {
   mock_data "aws_subnet" {
@@ -41,15 +41,15 @@ run "the_first_image_makes_the_pointer" {
 
   assert {
     condition     = aws_ssm_parameter.pointer.name == var.pointer && aws_ssm_parameter.pointer.type == "String"
-    error_message = "The pointer is a String of the spec's name."
+    error_message = "The pointer is a String with the spec's name."
   }
   assert {
     condition     = nonsensitive(aws_ssm_parameter.pointer.value) == "ami-0123456789abcdef0"
-    error_message = "A pointer that Terraform makes names the first image."
+    error_message = "A pointer that Terraform creates names the first image."
   }
   assert {
     condition     = output.pointer_data_type == "aws:ec2:image"
-    error_message = "Launch templates resolve no other type."
+    error_message = "Launch templates resolve no other data type."
   }
 }
 
@@ -70,12 +70,12 @@ run "the_build_finds_its_network" {
   }
 }
 
-run "only_ssh_from_the_packer_queue_comes_in" {
+run "only_ssh_from_the_packer_queue_is_allowed" {
   command = plan
 
   assert {
     condition     = [for rule in aws_security_group.build.ingress : [rule.protocol, rule.from_port, rule.to_port, length(rule.cidr_blocks == null ? [] : rule.cidr_blocks)]] == [["tcp", 22, 22, 0]]
-    error_message = "Build machines take ssh from the packer queue's machines, and nothing else."
+    error_message = "Build instances allow ssh from the packer queue's instances, and nothing else."
   }
   assert {
     condition     = [for rule in aws_security_group.build.ingress : rule.security_groups] == [toset([aws_security_group.agents.id])]
@@ -83,11 +83,11 @@ run "only_ssh_from_the_packer_queue_comes_in" {
   }
   assert {
     condition     = length(aws_security_group.agents.ingress == null ? [] : aws_security_group.agents.ingress) == 0
-    error_message = "Nothing comes in to the machines that may publish."
+    error_message = "Instances that can publish have no ingress."
   }
 }
 
-run "listed_networks_come_in_too" {
+run "listed_networks_are_allowed_too" {
   command = plan
 
   variables {
@@ -96,7 +96,7 @@ run "listed_networks_come_in_too" {
 
   assert {
     condition     = contains([for rule in aws_security_group.build.ingress : rule.cidr_blocks], tolist(["203.0.113.7/32", "198.51.100.0/24"]))
-    error_message = "What ssh_from lists may come in."
+    error_message = "Networks in ssh_from are allowed."
   }
 }
 
@@ -162,7 +162,7 @@ run "a_policy_without_statements_is_refused" {
   expect_failures = [var.policy_json]
 }
 
-run "a_policy_that_iam_would_not_keep_is_refused" {
+run "a_policy_that_is_too_long_for_iam_is_refused" {
   command = plan
 
   variables {

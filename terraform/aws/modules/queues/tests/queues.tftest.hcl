@@ -1,4 +1,4 @@
-# The queues, with a provider that only pretends.
+# The queues, with a mock provider.
 
 mock_provider "aws" {
   override_resource {
@@ -41,11 +41,11 @@ run "consumers_follow_the_pointer_at_each_launch" {
   }
   assert {
     condition     = !contains(keys(aws_cloudformation_stack.consumer.parameters), "ImageIdParameter")
-    error_message = "ImageIdParameter is resolved when the stack is made, and never again."
+    error_message = "ImageIdParameter is resolved when the stack is created or updated, not at a launch."
   }
   assert {
     condition     = aws_cloudformation_stack.consumer.parameters["BuildkiteTerminateInstanceAfterJob"] == "true"
-    error_message = "Machines have to end after their job: the next one is of the newest image."
+    error_message = "Instances must end after their job, so that the next one has the newest image."
   }
   assert {
     condition     = output.consumer_auto_scaling_group == "cpu-build-consumer-AgentAutoScaleGroup-1"
@@ -68,43 +68,43 @@ run "a_baked_cache_is_where_docker_looks" {
   }
 }
 
-run "the_consumer_queue_is_called_as_the_image" {
+run "the_consumer_queue_has_the_images_name" {
   assert {
     condition     = aws_cloudformation_stack.consumer.parameters["BuildkiteQueue"] == "cpu-build" && aws_cloudformation_stack.packer.parameters["BuildkiteQueue"] == "packer"
     error_message = "Pipelines address the queues by these names."
   }
 }
 
-run "or_as_it_is_told" {
+run "the_consumer_queue_can_have_another_name" {
   variables {
     consumer = { queue = "cpu", max_size = 3 }
   }
 
   assert {
     condition     = aws_cloudformation_stack.consumer.parameters["BuildkiteQueue"] == "cpu" && aws_cloudformation_stack.consumer.parameters["MaxSize"] == "3"
-    error_message = "A queue may be called otherwise."
+    error_message = "A queue can have another name."
   }
 }
 
-run "the_policy_is_for_the_packer_queue_alone" {
+run "only_the_packer_queue_gets_the_policy" {
   assert {
     condition     = aws_iam_role_policy_attachment.packer.role == "cpu-build-packer-Role" && aws_iam_role_policy_attachment.packer.policy_arn == var.policy_arn
     error_message = "The packer queue's role gets the policy."
   }
   assert {
     condition     = !contains(keys(aws_cloudformation_stack.consumer.parameters), "ManagedPolicyARNs")
-    error_message = "Machines that run jobs get no rights over images."
+    error_message = "Instances that run jobs get no permissions on images."
   }
   assert {
     condition     = aws_cloudformation_stack.packer.parameters["SecurityGroupIds"] == "sg-0123456789abcdef0"
-    error_message = "Build machines take ssh from this group."
+    error_message = "Build instances allow ssh from this group."
   }
 }
 
-run "one_exact_release_without_the_token" {
+run "both_stacks_are_of_one_release_and_without_the_token" {
   assert {
     condition     = toset([aws_cloudformation_stack.packer.template_url, aws_cloudformation_stack.consumer.template_url]) == toset(["https://s3.amazonaws.com/buildkite-aws-stack/v6.71.1/aws-stack.yml"])
-    error_message = "Both stacks are of the release that is asked for."
+    error_message = "Both stacks are of the given release."
   }
   assert {
     condition     = alltrue([for stack in [aws_cloudformation_stack.packer, aws_cloudformation_stack.consumer] : stack.parameters["BuildkiteAgentTokenParameterStorePath"] == "/buildkite/agent-token" && !contains(keys(stack.parameters), "BuildkiteAgentToken")])
@@ -112,7 +112,7 @@ run "one_exact_release_without_the_token" {
   }
   assert {
     condition     = alltrue([for stack in [aws_cloudformation_stack.packer, aws_cloudformation_stack.consumer] : stack.parameters["EnableSecretsPlugin"] == "false" && stack.parameters["IMDSv2Tokens"] == "required"])
-    error_message = "No bucket is made unasked, and credentials want IMDSv2."
+    error_message = "No bucket is created by default, and IMDSv2 is required."
   }
 }
 
@@ -166,7 +166,7 @@ run "jobs_do_not_run_where_images_are_published" {
   expect_failures = [var.consumer]
 }
 
-run "a_queue_without_machines_is_refused" {
+run "a_queue_without_instances_is_refused" {
   command = plan
 
   variables {
