@@ -21,7 +21,7 @@ from amikiln.errors import (
     PublishError,
     VerifyError,
 )
-from amikiln.model.image import Forced
+from amikiln.model.image import ForceReason
 from amikiln.model.verdict import Verdict
 from amikiln.publish.proof import read_verdict
 from bench import NOTHING, POINTER, Bench
@@ -188,7 +188,7 @@ def test_a_forced_image_is_baked_anew(bench: Bench) -> None:
     with pytest.raises(VerifyError):
         bench.cycle()
     (forced,) = bench.holdings()["images"]
-    run, word = pipeline.new_run("cpu-build"), Forced(forced, "urgent")
+    run, word = pipeline.new_run("cpu-build"), ForceReason(forced, "urgent")
     published = pipeline.publish_image(spec(), forced, word, run, bench.session)
     assert (bench.pointer(), published.forced) == (forced, "urgent")
     bench.script.owner_builder = "baked-vllm-builder"
@@ -238,7 +238,7 @@ def test_nothing_is_baked_or_published_while_another_run_works(bench: Bench) -> 
     bench.ssm.delete_parameter(Name=POINTER)
     wanted, session, other = spec(), bench.session, pipeline.new_run("cpu-build")
     with lease.hold_lease(session.cloud.parameters, wanted.lease_path, other, 60, bench.report):
-        for proof in (verdict, Forced(done.image.id, "urgent")):
+        for proof in (verdict, ForceReason(done.image.id, "urgent")):
             with pytest.raises(LeaseError, match=other.id):
                 pipeline.publish_image(
                     wanted, done.image.id, proof, pipeline.new_run("cpu-build"), session
@@ -250,7 +250,7 @@ def test_nothing_is_baked_or_published_while_another_run_works(bench: Bench) -> 
 
 
 def test_what_publish_refuses_alone_is_an_error_of_publish(bench: Bench) -> None:
-    run, word = pipeline.new_run("cpu-build"), Forced("ami-0aaaaaaaaaaaaaaaa", "urgent")
+    run, word = pipeline.new_run("cpu-build"), ForceReason("ami-0aaaaaaaaaaaaaaaa", "urgent")
     with pytest.raises(PublishError, match="no image ami-0aaaaaaaaaaaaaaaa in us-east-1"):
         pipeline.publish_image(spec(), "ami-0aaaaaaaaaaaaaaaa", word, run, bench.session)
 

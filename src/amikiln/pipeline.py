@@ -13,7 +13,7 @@ from pathlib import Path
 
 from amikiln.aws.errors import AwsFailure, explain
 from amikiln.bake.bake import bake
-from amikiln.catalog.images import Proven, find_image, find_proven
+from amikiln.catalog.images import ProvenImage, find_image, find_proven
 from amikiln.catalog.lease import Lease, hold_lease, wait_until_free
 from amikiln.errors import (
     AmikilnError,
@@ -25,7 +25,7 @@ from amikiln.errors import (
     VerifyError,
 )
 from amikiln.model.fleet import FleetGroup
-from amikiln.model.image import Forced, Image, Published
+from amikiln.model.image import ForceReason, Image, PublishResult
 from amikiln.model.plan import Plan
 from amikiln.model.result import BakeResult, RunResult
 from amikiln.model.run import Run
@@ -145,8 +145,8 @@ def verify_image(
 
 
 def publish_image(
-    spec: Spec, image_id: str, proof: VerdictFile | Forced, this_run: Run, session: Session
-) -> Published:
+    spec: Spec, image_id: str, proof: VerdictFile | ForceReason, this_run: Run, session: Session
+) -> PublishResult:
     """Publish an image that exists already.
 
     Args:
@@ -232,7 +232,7 @@ class _Stages:
         with self._stage("sweep", PreflightError):
             sweep(self._run, plan, self._session)
 
-    def find_proven(self, plan: Plan) -> Proven | None:
+    def find_proven(self, plan: Plan) -> ProvenImage | None:
         with self._errors_as(PreflightError):
             found = find_proven(plan, self._session)
         if found is not None:
@@ -254,8 +254,8 @@ class _Stages:
             return proof
 
     def publish(
-        self, proof: VerdictFile | Forced, image: Image, spec: Spec, lease: Lease
-    ) -> Published:
+        self, proof: VerdictFile | ForceReason, image: Image, spec: Spec, lease: Lease
+    ) -> PublishResult:
         with self._stage("publish", PublishError):
             return publish(proof, image, spec, lease, self._session)
 
@@ -287,7 +287,7 @@ class _Stages:
             raise kind(error.what, hint=error.hint) from error
 
 
-def _why_skipped(proven: Proven) -> str:
+def _why_skipped(proven: ProvenImage) -> str:
     hours = proven.age.total_seconds() / SECONDS_PER_HOUR
     known = f"inputs unchanged: {proven.image.id} of {hours:.1f} h ago is proven"
     if proven.published is not None:

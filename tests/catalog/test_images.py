@@ -18,7 +18,7 @@ CREATED = datetime(2026, 11, 24, 6, 0, tzinfo=UTC)
 ONE_HOUR = timedelta(hours=1)
 
 
-class Proven:
+class BenchImage:
     """An image that a cycle proved and published, created at 6 o'clock."""
 
     def __init__(self, bench: Bench, cloud: CloudFixture) -> None:
@@ -31,7 +31,7 @@ class Proven:
             recorded.find_by_tags({})[0], created=CREATED.isoformat().replace("+00:00", ".000Z")
         )
 
-    def found_after(self, age: timedelta, **changes: object) -> images.Proven | None:
+    def found_after(self, age: timedelta, **changes: object) -> images.ProvenImage | None:
         """Return what is found when the image is of an age, and its record changed."""
         record = dataclasses.replace(self.record, **changes)  # type: ignore[arg-type]
         with pytest.MonkeyPatch.context() as patch:
@@ -40,15 +40,15 @@ class Proven:
 
 
 @pytest.fixture
-def proven(bench: Bench, cloud: CloudFixture) -> Proven:
-    return Proven(bench, cloud)
+def proven(bench: Bench, cloud: CloudFixture) -> BenchImage:
+    return BenchImage(bench, cloud)
 
 
-def find(bench: Bench, plan: Plan) -> images.Proven | None:
+def find(bench: Bench, plan: Plan) -> images.ProvenImage | None:
     return images.find_proven(plan, bench.session)
 
 
-def test_a_young_proven_image_of_the_same_inputs_is_found(proven: Proven) -> None:
+def test_a_young_proven_image_of_the_same_inputs_is_found(proven: BenchImage) -> None:
     found = find(proven.bench, proven.cycle.plan)
     assert found is not None
     assert found.image == proven.cycle.image
@@ -57,7 +57,7 @@ def test_a_young_proven_image_of_the_same_inputs_is_found(proven: Proven) -> Non
     assert found.published.version == proven.cycle.published.version
 
 
-def test_whether_the_pointer_names_it_is_told(proven: Proven) -> None:
+def test_whether_the_pointer_names_it_is_told(proven: BenchImage) -> None:
     proven.bench.ssm.put_parameter(Name=POINTER, Value="ami-0aaaaaaaaaaaaaaaa", Overwrite=True)
     found = find(proven.bench, proven.cycle.plan)
     assert found is not None
@@ -68,7 +68,7 @@ def test_whether_the_pointer_names_it_is_told(proven: Proven) -> None:
     assert found.published is None
 
 
-def test_an_age_up_to_the_specs_is_young_and_the_specs_own_is_not(proven: Proven) -> None:
+def test_an_age_up_to_the_specs_is_young_and_the_specs_own_is_not(proven: BenchImage) -> None:
     longest = timedelta(hours=proven.cycle.plan.spec.max_age_hours)
     assert longest == 20 * ONE_HOUR
     found = proven.found_after(longest - timedelta(milliseconds=1))
@@ -82,45 +82,45 @@ def test_an_age_up_to_the_specs_is_young_and_the_specs_own_is_not(proven: Proven
 @pytest.mark.parametrize(
     "created", ["", "yesterday", "2026-11-24", "2026-11-24T06:00:00", "2026-13-24T06:00:00Z"]
 )
-def test_an_image_whose_age_cannot_be_told_is_not_young(proven: Proven, created: str) -> None:
+def test_an_image_whose_age_cannot_be_told_is_not_young(proven: BenchImage, created: str) -> None:
     assert proven.found_after(ONE_HOUR) is not None
     assert proven.found_after(ONE_HOUR, created=created) is None
 
 
-def test_an_image_of_the_future_is_not_young(proven: Proven) -> None:
+def test_an_image_of_the_future_is_not_young(proven: BenchImage) -> None:
     assert proven.found_after(-timedelta(seconds=1)) is None
 
 
 @pytest.mark.parametrize("state", ["pending", "failed", "disabled", "error", "invalid"])
-def test_an_image_that_is_not_available_is_none(proven: Proven, state: str) -> None:
+def test_an_image_that_is_not_available_is_none(proven: BenchImage, state: str) -> None:
     proven.ami.state = state
     assert find(proven.bench, proven.cycle.plan) is None
 
 
 @pytest.mark.parametrize("verdict", ["fail", "unknown", "PASS", ""])
-def test_an_image_with_another_verdict_is_none(proven: Proven, verdict: str) -> None:
+def test_an_image_with_another_verdict_is_none(proven: BenchImage, verdict: str) -> None:
     proven.bench.session.cloud.images.tag(proven.id, {TAG_VERDICT: verdict})
     assert find(proven.bench, proven.cycle.plan) is None
 
 
-def test_an_image_without_a_verdict_is_none(proven: Proven) -> None:
+def test_an_image_without_a_verdict_is_none(proven: BenchImage) -> None:
     proven.bench.ec2.delete_tags(Resources=[proven.id], Tags=[{"Key": TAG_VERDICT}])
     assert find(proven.bench, proven.cycle.plan) is None
 
 
-def test_an_image_that_was_published_without_proof_is_none(proven: Proven) -> None:
+def test_an_image_that_was_published_without_proof_is_none(proven: BenchImage) -> None:
     proven.bench.session.cloud.images.tag(proven.id, {TAG_FORCED: "urgent"})
     assert find(proven.bench, proven.cycle.plan) is None
 
 
-def test_an_image_of_other_inputs_or_of_another_spec_is_none(proven: Proven) -> None:
+def test_an_image_of_other_inputs_or_of_another_spec_is_none(proven: BenchImage) -> None:
     plan = proven.cycle.plan
     assert find(proven.bench, dataclasses.replace(plan, digest="e" * 64)) is None
     other = plan.spec.model_copy(update={"name": "gpu-build"})
     assert find(proven.bench, dataclasses.replace(plan, spec=other)) is None
 
 
-def test_of_several_the_newest_that_will_do_is_found(proven: Proven) -> None:
+def test_of_several_the_newest_that_will_do_is_found(proven: BenchImage) -> None:
     bench, plan = proven.bench, proven.cycle.plan
 
     def found_of(*records: ImageRecord) -> str | None:

@@ -71,7 +71,7 @@ def test_a_lapsed_lease_is_taken_over_and_its_holder_notices(
     parameters: Parameters, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = hold(parameters, "run-one", seconds=60)
-    monkeypatch.setattr(lease, "_lapsed", lambda parameter, listing: True)
+    monkeypatch.setattr(lease, "_is_lapsed", lambda parameter, listing: True)
     hold(parameters, "run-two")
     monkeypatch.undo()
     with pytest.raises(LeaseError, match=r"run run-two of .* took over"):
@@ -82,7 +82,7 @@ def test_a_holder_that_overslept_cannot_harm_its_successor(
     parameters: Parameters, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = hold(parameters, "run-one")
-    monkeypatch.setattr(lease, "_lapsed", lambda parameter, listing: True)
+    monkeypatch.setattr(lease, "_is_lapsed", lambda parameter, listing: True)
     second = hold(parameters, "run-two")
     monkeypatch.undo()
     first.renew()
@@ -94,7 +94,7 @@ def test_a_lease_that_was_not_renewed_is_no_lease(
     parameters: Parameters, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = hold(parameters, "run-one")
-    monkeypatch.setattr(lease, "_lapsed", lambda parameter, listing: True)
+    monkeypatch.setattr(lease, "_is_lapsed", lambda parameter, listing: True)
     with pytest.raises(LeaseError, match="lapsed"):
         first.check()
 

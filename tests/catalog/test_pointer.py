@@ -10,7 +10,7 @@ import pytest
 from amikiln.catalog.lease import Lease, hold_lease
 from amikiln.catalog.pointer import Pointer
 from amikiln.errors import LeaseError, PublishError
-from amikiln.model.image import Published
+from amikiln.model.image import PublishResult
 from amikiln.model.run import Run
 from bench import POINTER, Bench
 from fakes import spec
@@ -35,32 +35,32 @@ def test_a_launch_template_refers_to_it(pointer: Pointer) -> None:
 
 def test_before_anything_is_published_there_is_nothing(pointer: Pointer) -> None:
     assert pointer.read() is None
-    assert pointer.history() == []
-    assert pointer.fault() is None
-    assert pointer.published("ami-1") is None
+    assert pointer.read_history() == []
+    assert pointer.find_fault() is None
+    assert pointer.read_if_at("ami-1") is None
 
 
 def test_it_is_moved_and_remembers_where_it_was(pointer: Pointer, lease: Lease) -> None:
-    assert pointer.move("ami-1", lease) == Published(POINTER, 1, "ami-1", None)
-    assert pointer.move("ami-2", lease) == Published(POINTER, 2, "ami-2", "ami-1")
-    assert pointer.history() == ["ami-1", "ami-2"]
-    assert pointer.published("ami-2") == Published(POINTER, 2, "ami-2", None)
-    assert pointer.published("ami-1") is None
+    assert pointer.move("ami-1", lease) == PublishResult(POINTER, 1, "ami-1", None)
+    assert pointer.move("ami-2", lease) == PublishResult(POINTER, 2, "ami-2", "ami-1")
+    assert pointer.read_history() == ["ami-1", "ami-2"]
+    assert pointer.read_if_at("ami-2") == PublishResult(POINTER, 2, "ami-2", None)
+    assert pointer.read_if_at("ami-1") is None
 
 
 def test_moving_it_to_where_it_is_writes_nothing(pointer: Pointer, lease: Lease) -> None:
     pointer.move("ami-1", lease)
-    assert pointer.move("ami-1", lease) == Published(POINTER, 1, "ami-1", None)
+    assert pointer.move("ami-1", lease) == PublishResult(POINTER, 1, "ami-1", None)
 
 
 def test_another_data_type_is_a_fault(bench: Bench, pointer: Pointer, lease: Lease) -> None:
     pointer.move("ami-1", lease)
     checked = Pointer(spec(), bench.session)
     why = f"{POINTER} has the data type text, which AWS cannot change"
-    assert why in str(checked.fault())
+    assert why in str(checked.find_fault())
     with pytest.raises(PublishError, match=why):
         checked.move("ami-2", lease)
-    assert pointer.history() == ["ami-1"]
+    assert pointer.read_history() == ["ami-1"]
 
 
 def test_it_is_not_moved_without_the_lease(bench: Bench, pointer: Pointer, lease: Lease) -> None:

@@ -8,7 +8,7 @@ import json
 import pytest
 
 from amikiln.cli import output
-from amikiln.model.image import Image, Published
+from amikiln.model.image import Image, PublishResult
 from amikiln.model.result import BakeResult, RunResult
 from amikiln.model.run import Run
 from amikiln.report.status import ImageLine, Status
@@ -59,7 +59,7 @@ def done() -> RunResult:
         planned,
         image,
         verdict(check_result(evidence="running"), digest=planned.digest, run_id="cpu-build-1"),
-        Published("/pointer", 7, "ami-1", "ami-0"),
+        PublishResult("/pointer", 7, "ami-1", "ami-0"),
         (),
         {"plan": 0.5, "bake": 61.2},
         (),

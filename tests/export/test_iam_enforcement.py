@@ -16,7 +16,7 @@ from amikiln import pipeline
 from amikiln.errors import AmikilnError, BakeError, VerifyError
 from amikiln.export import iam_policy
 from amikiln.export.iam_policy import Scope
-from amikiln.model.image import Forced
+from amikiln.model.image import ForceReason
 from amikiln.model.result import RunResult
 from amikiln.model.run import Run
 from amikiln.report.status import status
@@ -124,7 +124,7 @@ def test_so_do_the_verbs_that_are_parts_of_it(bench: Bench) -> None:
     session, file, word = bench.session, bench.folder / "verdict.json", "urgent"
     image = pipeline.bake_image(SPEC, bench.own, new_run(), session).image
     pipeline.verify_image(SPEC, bench.own, image.id, new_run(), session, file)
-    pipeline.publish_image(SPEC, image.id, Forced(image.id, word), new_run(), session)
+    pipeline.publish_image(SPEC, image.id, ForceReason(image.id, word), new_run(), session)
     (group,) = roll_out(SPEC, image.id, bench.session)
     assert group.follows
     assert status(SPEC, bench.session).published_image == image.id

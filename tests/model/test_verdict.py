@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from amikiln.model.fleet import FleetGroup, FleetMachine
-from amikiln.model.image import Forced
+from amikiln.model.image import ForceReason
 from amikiln.model.plan import PinnedImage
 from amikiln.model.verdict import Outcome, Verdict, serialize
 from verdicts import check_result, verdict
@@ -86,7 +86,7 @@ def test_a_figure_that_json_cannot_hold_is_refused(figure: float) -> None:
 
 @pytest.mark.parametrize("reason", ["x", "x" * 255, "  Ünïcode: the old one has a hole  "])
 def test_a_reason_is_one_line_without_spaces_around_it(reason: str) -> None:
-    assert Forced("ami-1", reason).reason == reason.strip()
+    assert ForceReason("ami-1", reason).reason == reason.strip()
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_a_reason_is_one_line_without_spaces_around_it(reason: str) -> None:
 )
 def test_what_is_no_reason_is_refused(reason: str) -> None:
     with pytest.raises(ValueError, match="1 to 255 printable characters"):
-        Forced("ami-1", reason)
+        ForceReason("ami-1", reason)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from amikiln import pipeline
 from amikiln.catalog import lease
 from amikiln.catalog.tags import TAG_DIGEST, TAG_FORCED, TAG_IMAGE, TAG_VERDICT, TAG_VERDICT_HASH
 from amikiln.errors import AmikilnError, LeaseError, PublishError
-from amikiln.model.image import Forced, Image
+from amikiln.model.image import ForceReason, Image
 from amikiln.model.verdict import Outcome, VerdictFile, conclude, serialize
 from amikiln.publish.proof import read_verdict
 from amikiln.publish.publish import publish
@@ -42,7 +42,7 @@ def proven(bench: Bench) -> tuple[Image, VerdictFile]:
 
 
 def publish_it(
-    bench: Bench, our_lease: lease.Lease, image: Image, proof: VerdictFile | Forced
+    bench: Bench, our_lease: lease.Lease, image: Image, proof: VerdictFile | ForceReason
 ) -> Any:
     return publish(proof, image, spec(), our_lease, bench.session)
 
@@ -153,7 +153,7 @@ def refused_either_way(
 ) -> None:
     """Try to publish an image with its verdict and by force, and see nothing move."""
     image, verdict = proven
-    for proof in (verdict, Forced(image.id, "urgent")):
+    for proof in (verdict, ForceReason(image.id, "urgent")):
         with pytest.raises(AmikilnError, match=why):
             publish_it(bench, our_lease, image, proof)
     assert bench.pointer() is None
@@ -194,7 +194,9 @@ def test_a_forced_image_needs_no_proof_and_status_shows_the_reason(
 ) -> None:
     image, _ = proven
     bench.session.cloud.images.tag(image.id, {TAG_VERDICT: "fail"})
-    published = publish_it(bench, our_lease, image, Forced(image.id, "  the old one has a hole  "))
+    published = publish_it(
+        bench, our_lease, image, ForceReason(image.id, "  the old one has a hole  ")
+    )
     assert published.forced == "the old one has a hole"
     assert bench.pointer() == image.id
     (line,) = status(spec(), bench.session).images
@@ -216,7 +218,7 @@ def test_the_reason_is_recorded_before_the_pointer_moves(
 
     monkeypatch.setattr(bench.session.cloud.parameters, "put", look_and_break)
     with pytest.raises(PublishError, match="no further"):
-        publish_it(bench, our_lease, image, Forced(image.id, "urgent"))
+        publish_it(bench, our_lease, image, ForceReason(image.id, "urgent"))
     monkeypatch.undo()
     assert recorded == ["urgent"]
     assert bench.pointer() is None
@@ -234,7 +236,7 @@ def test_a_reason_that_cannot_be_recorded_publishes_nothing(
     image, _ = proven
     monkeypatch.setattr(bench.session.cloud.images, "tag", refuse)
     with pytest.raises(PublishError, match="no tag today"):
-        publish_it(bench, our_lease, image, Forced(image.id, "urgent"))
+        publish_it(bench, our_lease, image, ForceReason(image.id, "urgent"))
     assert bench.pointer() is None
 
 
@@ -243,7 +245,7 @@ def test_a_reason_for_another_image_is_refused(
 ) -> None:
     image, _ = proven
     with pytest.raises(PublishError, match="the reason is about ami-other"):
-        publish_it(bench, our_lease, image, Forced("ami-other", "urgent"))
+        publish_it(bench, our_lease, image, ForceReason("ami-other", "urgent"))
     assert bench.pointer() is None
 
 
@@ -253,7 +255,7 @@ def test_force_takes_nobody_elses_lease(
     image, _ = proven
     bench.session.cloud.parameters.create("/amikiln/x/lease/2", our_lease._term.to_json())
     with pytest.raises(LeaseError, match="took over"):
-        publish_it(bench, our_lease, image, Forced(image.id, "urgent"))
+        publish_it(bench, our_lease, image, ForceReason(image.id, "urgent"))
     assert TAG_FORCED not in tags_of(bench, image)
     assert bench.pointer() is None
 

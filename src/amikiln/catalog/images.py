@@ -1,4 +1,4 @@
-"""A spec's images that exist already: found, read, and told what was found out about them."""
+"""A spec's images that exist already: finding them, and tagging what is found out about them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from amikiln.catalog.tags import (
     tags_of_run,
 )
 from amikiln.errors import AmikilnError
-from amikiln.model.image import Forced, Image, Published
+from amikiln.model.image import ForceReason, Image, PublishResult
 from amikiln.model.plan import Plan
 from amikiln.model.run import Run
 from amikiln.model.verdict import Outcome, VerdictFile
@@ -94,18 +94,18 @@ class CatalogImage:
 
 
 @dataclass(frozen=True)
-class Proven:
+class ProvenImage:
     """A young image of a plan's inputs that has proven itself.
 
     Attributes:
         image: The image.
         age: Since AWS began to make it.
-        published: The pointer, if it names this image.
+        published: What the pointer says, if it names this image.
     """
 
     image: Image
     age: timedelta
-    published: Published | None
+    published: PublishResult | None
 
 
 def list_images(spec_name: str, session: Session) -> list[CatalogImage]:
@@ -142,7 +142,7 @@ def find_image(image_id: str, spec: Spec, session: Session) -> CatalogImage:
     return CatalogImage(found)
 
 
-def find_proven(plan: Plan, session: Session, now: datetime | None = None) -> Proven | None:
+def find_proven(plan: Plan, session: Session, now: datetime | None = None) -> ProvenImage | None:
     """Return the newest image that makes it needless to bake a plan, or None.
 
     It is available, of the same inputs, proven, and younger than ``max_age_hours``. An image that
@@ -158,8 +158,8 @@ def find_proven(plan: Plan, session: Session, now: datetime | None = None) -> Pr
     for image in _find(tags_for_inputs(plan), session):
         age = image.age(now)
         if image.state in REPLACES_A_BAKE and age is not None and age < longest:
-            published = Pointer(plan.spec, session).published(image.id)
-            return Proven(image.to_image(session.cloud.region), age, published)
+            published = Pointer(plan.spec, session).read_if_at(image.id)
+            return ProvenImage(image.to_image(session.cloud.region), age, published)
     return None
 
 
@@ -184,9 +184,9 @@ def record_verdict(image: Image, file: VerdictFile, session: Session) -> None:
     session.cloud.images.tag(image.id, tags)
 
 
-def record_forced(word: Forced, session: Session) -> None:
+def record_forced(force: ForceReason, session: Session) -> None:
     """Tag an image with the reason why it is published without proof."""
-    session.cloud.images.tag(word.image_id, {TAG_FORCED: word.reason})
+    session.cloud.images.tag(force.image_id, {TAG_FORCED: force.reason})
 
 
 def remove_images_of(run: Run, session: Session) -> None:

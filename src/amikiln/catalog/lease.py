@@ -58,14 +58,14 @@ class Lease:
             LeaseError: It lapsed, or another run has taken over.
         """
         listing = self._parameters.list_below(self._path)
-        newest = _newest(listing)
-        if newest is None or _number(newest) != self._number:
-            who = "it was deleted" if newest is None else f"{_holder(newest)} took over"
+        newest = _find_newest(listing)
+        if newest is None or _read_number(newest) != self._number:
+            who = "it was deleted" if newest is None else f"{_describe_holder(newest)} took over"
             raise LeaseError(
                 f"lost the lease {self._path}/{self._number}: {who}",
                 hint="nothing was written after that; start the run again",
             )
-        if _lapsed(newest, listing):
+        if _is_lapsed(newest, listing):
             raise LeaseError(
                 f"the lease {self._path}/{self._number} lapsed: it could not be renewed in time",
                 hint="check the network, or raise deadlines.lease_seconds; then start again",
@@ -95,8 +95,8 @@ def wait_until_free(parameters: Parameters, path: str, waiter: Waiter, seconds: 
 
     def is_free() -> bool | None:
         listing = parameters.list_below(path)
-        newest = _newest(listing)
-        return True if newest is None or _lapsed(newest, listing) else None
+        newest = _find_newest(listing)
+        return True if newest is None or _is_lapsed(newest, listing) else None
 
     with suppress(DeadlinePassed):
         waiter.until(is_free, what=f"the lease {path} to be free", deadline_seconds=seconds)
@@ -150,20 +150,20 @@ def _acquire(parameters: Parameters, path: str, run: Run, term_seconds: int) -> 
     holder = f"{getpass.getuser()}@{socket.gethostname()} process {os.getpid()}"
     term = Term(run.id, holder, term_seconds)
     listing = parameters.list_below(path)
-    newest = _newest(listing)
-    if newest is not None and not _lapsed(newest, listing):
-        raise _held_by_another(newest, listing)
-    number = 1 if newest is None else _number(newest) + 1
+    newest = _find_newest(listing)
+    if newest is not None and not _is_lapsed(newest, listing):
+        raise _explain_refusal(newest, listing)
+    number = 1 if newest is None else _read_number(newest) + 1
     created = parameters.create(f"{path}/{number}", term.to_json())
     # Somebody may have created the same number, or, if we were slow, a later one meanwhile.
     listing = parameters.list_below(path)
-    newest = max(listing.parameters, key=_number)
-    if not created or _number(newest) != number:
-        raise _held_by_another(newest, listing)
+    newest = max(listing.parameters, key=_read_number)
+    if not created or _read_number(newest) != number:
+        raise _explain_refusal(newest, listing)
     lease = Lease(parameters, path, number, term)
     try:
         for parameter in listing.parameters:
-            if _number(parameter) < number:
+            if _read_number(parameter) < number:
                 parameters.delete(parameter.name)
     except BaseException:
         lease.release()
@@ -171,8 +171,8 @@ def _acquire(parameters: Parameters, path: str, run: Run, term_seconds: int) -> 
     return lease
 
 
-def _held_by_another(parameter: Parameter, listing: Listing) -> LeaseError:
-    term = _term(parameter)
+def _explain_refusal(parameter: Parameter, listing: Listing) -> LeaseError:
+    term = _read_term(parameter)
     left = parameter.modified + timedelta(seconds=term.seconds) - listing.now
     return LeaseError(
         f"run {term.run} of {term.holder} holds the lease {parameter.name}",
@@ -181,7 +181,7 @@ def _held_by_another(parameter: Parameter, listing: Listing) -> LeaseError:
     )
 
 
-def _term(parameter: Parameter) -> Term:
+def _read_term(parameter: Parameter) -> Term:
     try:
         return Term(**json.loads(parameter.value))
     except (ValueError, TypeError) as error:
@@ -191,19 +191,19 @@ def _term(parameter: Parameter) -> Term:
         ) from error
 
 
-def _lapsed(parameter: Parameter, listing: Listing) -> bool:
-    term = _term(parameter)
+def _is_lapsed(parameter: Parameter, listing: Listing) -> bool:
+    term = _read_term(parameter)
     return term.released or listing.now > parameter.modified + timedelta(seconds=term.seconds)
 
 
-def _newest(listing: Listing) -> Parameter | None:
-    return max(listing.parameters, key=_number, default=None)
+def _find_newest(listing: Listing) -> Parameter | None:
+    return max(listing.parameters, key=_read_number, default=None)
 
 
-def _holder(parameter: Parameter) -> str:
-    term = _term(parameter)
+def _describe_holder(parameter: Parameter) -> str:
+    term = _read_term(parameter)
     return f"run {term.run} of {term.holder}"
 
 
-def _number(parameter: Parameter) -> int:
+def _read_number(parameter: Parameter) -> int:
     return int(parameter.name.rsplit("/", 1)[1])

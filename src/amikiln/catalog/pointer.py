@@ -5,7 +5,7 @@ from __future__ import annotations
 from amikiln.aws.parameters import Parameter
 from amikiln.catalog.lease import Lease
 from amikiln.errors import PublishError
-from amikiln.model.image import Published
+from amikiln.model.image import PublishResult
 from amikiln.session import Session
 from amikiln.spec.spec import Spec
 
@@ -38,22 +38,22 @@ class Pointer:
         """Return the newest version; None: nothing was published yet."""
         return self._parameters.get(self.name)
 
-    def history(self) -> list[str]:
+    def read_history(self) -> list[str]:
         """Return the image ids of all versions that AWS keeps: 100 at most."""
         return self._parameters.history(self.name)
 
-    def published(self, image_id: str) -> Published | None:
-        """Return what is published if that is this image, else None."""
+    def read_if_at(self, image_id: str) -> PublishResult | None:
+        """Return what the pointer says if it names this image, else None."""
         now = self.read()
         if now is None or now.value != image_id:
             return None
-        return Published(self.name, now.version, image_id, None)
+        return PublishResult(self.name, now.version, image_id, None)
 
-    def fault(self) -> str | None:
+    def find_fault(self) -> str | None:
         """Return why a run could not move the pointer; None: it can."""
-        return self._type_fault(self.read())
+        return self._find_type_fault(self.read())
 
-    def move(self, image_id: str, lease: Lease) -> Published:
+    def move(self, image_id: str, lease: Lease) -> PublishResult:
         """Let the pointer name an image, and read it back until it does.
 
         Nothing is written where it names this image already.
@@ -68,13 +68,13 @@ class Pointer:
             DeadlinePassed: The value did not arrive.
         """
         before = self.read()
-        if fault := self._type_fault(before):
+        if fault := self._find_type_fault(before):
             raise PublishError(fault)
         if before is not None and before.value == image_id:
             self._session.report.line(
                 f"{self.name} is {image_id} already (version {before.version})"
             )
-            return Published(self.name, before.version, image_id, None)
+            return PublishResult(self.name, before.version, image_id, None)
         lease.check()
         version = self._parameters.put(self.name, image_id, data_type=self._data_type)
         self._wait_for(image_id, version)
@@ -82,7 +82,7 @@ class Pointer:
         self._session.report.line(
             f"{self.name} is {image_id} (version {version}; before: {previous or 'nothing'})"
         )
-        return Published(self.name, version, image_id, previous)
+        return PublishResult(self.name, version, image_id, previous)
 
     def _wait_for(self, image_id: str, version: int) -> None:
         def arrived() -> Parameter | None:
@@ -101,7 +101,7 @@ class Pointer:
             deadline_seconds=READ_BACK_SECONDS,
         )
 
-    def _type_fault(self, found: Parameter | None) -> str | None:
+    def _find_type_fault(self, found: Parameter | None) -> str | None:
         """Compare data types, which AWS does not change on a parameter that exists.
 
         https://github.com/hashicorp/terraform-provider-aws/issues/35959

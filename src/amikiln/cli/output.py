@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from amikiln.model.fleet import FleetGroup
-from amikiln.model.image import Published
+from amikiln.model.image import PublishResult
 from amikiln.model.plan import Plan
 from amikiln.model.result import BakeResult, RunResult
 from amikiln.model.verdict import Verdict
@@ -108,7 +108,7 @@ def print_verdict(verdict: Verdict, file: Path) -> None:
     console.print(f"{verdict.image_id}: {verdict.outcome} ({file})")
 
 
-def print_published(published: Published) -> None:
+def print_published(published: PublishResult) -> None:
     """Print the pointer after publishing."""
     table = _table("image", published.image_id)
     table.add_row("pointer", _pointer(published))
@@ -170,7 +170,7 @@ def _minute(moment: str) -> str:
     return moment[:16].replace("T", " ")
 
 
-def _pointer(published: Published) -> str:
+def _pointer(published: PublishResult) -> str:
     before = published.previous_image_id or "nothing"
     now = f"{published.parameter} = {published.image_id} (version {published.version}"
     return f"{now}; before: {before})"

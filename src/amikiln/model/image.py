@@ -1,4 +1,4 @@
-"""An image, and the pointer that names it."""
+"""An image, the reason to publish it without proof, and what publishing did."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ class Image:
 
 
 @dataclass(frozen=True)
-class Forced:
-    """Somebody's word that an image is to be published without proof.
+class ForceReason:
+    """Why an image is to be published without proof.
 
     Attributes:
         image_id: The AMI that is meant.
-        reason: One line of 1 to 255 printable characters; it is tagged on the image.
+        reason: One line of 1 to 255 printable characters; the image is tagged with it.
 
     Raises:
-        ValueError: The reason is none.
+        ValueError: The reason is empty, too long, or not printable.
     """
 
     image_id: str
@@ -42,8 +42,8 @@ class Forced:
 
 
 @dataclass(frozen=True)
-class Published:
-    """The pointer after publishing."""
+class PublishResult:
+    """What the pointer says after publishing."""
 
     parameter: str
     version: int

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from amikiln.model.fleet import FleetGroup
-from amikiln.model.image import Image, Published
+from amikiln.model.image import Image, PublishResult
 from amikiln.model.plan import Plan
 from amikiln.model.run import Run
 from amikiln.model.verdict import Verdict
@@ -32,7 +32,7 @@ class RunResult:
     plan: Plan
     image: Image
     verdict: Verdict | None
-    published: Published
+    published: PublishResult
     turnover: tuple[FleetGroup, ...]
     seconds: Mapping[str, float]
     skipped: tuple[str, ...]

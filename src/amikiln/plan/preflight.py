@@ -104,7 +104,7 @@ def _name(name: str, session: Session) -> Iterator[str]:
 
 
 def _pointer(plan: Plan, session: Session) -> Iterator[str]:
-    if fault := Pointer(plan.spec, session).fault():
+    if fault := Pointer(plan.spec, session).find_fault():
         yield fault
 
 

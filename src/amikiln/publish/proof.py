@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from amikiln.errors import PublishError, SpecError
-from amikiln.model.image import Forced
+from amikiln.model.image import ForceReason
 from amikiln.model.verdict import ADAPTER, VerdictFile
 
 
@@ -49,7 +49,7 @@ def _describe_first(error: ValidationError) -> str:
 
 def choose_proof(
     ami: str, verdict: Path | None, force: bool, reason: str | None
-) -> VerdictFile | Forced:
+) -> VerdictFile | ForceReason:
     """Return what is to allow the publishing: a verdict or a reason, never both.
 
     Args:
@@ -75,7 +75,7 @@ def choose_proof(
     if verdict is not None:
         return read_verdict(verdict)
     try:
-        return Forced(ami, reason or "")
+        return ForceReason(ami, reason or "")
     except ValueError as error:
         raise SpecError(
             f"--reason: {error}", hint="say in one line why no proof is needed"

@@ -8,20 +8,20 @@ from amikiln.catalog.images import CatalogImage, find_image, record_forced
 from amikiln.catalog.lease import Lease
 from amikiln.catalog.pointer import Pointer
 from amikiln.errors import PublishError
-from amikiln.model.image import Forced, Image, Published
+from amikiln.model.image import ForceReason, Image, PublishResult
 from amikiln.model.verdict import Outcome, Verdict, VerdictFile
 from amikiln.session import Session
 from amikiln.spec.spec import Spec
 
 
 def publish(
-    proof: VerdictFile | Forced, image: Image, spec: Spec, lease: Lease, session: Session
-) -> Published:
+    proof: VerdictFile | ForceReason, image: Image, spec: Spec, lease: Lease, session: Session
+) -> PublishResult:
     """Let the pointer name an image, and read it back until it does.
 
     Args:
-        proof: A verdict has to be a pass, of this very image and its inputs. Or somebody's word
-            instead, whose reason is tagged on the image before anything else is written.
+        proof: A passing verdict of this very image and its inputs; or the reason to publish
+            without one, which is tagged on the image before anything else is written.
         image: What to publish; has to be available.
         spec: Names the pointer.
         lease: Checked before every write.
@@ -44,15 +44,15 @@ def publish(
     return replace(Pointer(spec, session).move(image.id, lease), forced=forced)
 
 
-def _record_reason(word: Forced, image: Image, lease: Lease, session: Session) -> None:
-    if word.image_id != image.id:
+def _record_reason(force: ForceReason, image: Image, lease: Lease, session: Session) -> None:
+    if force.image_id != image.id:
         raise PublishError(
-            f"the reason is about {word.image_id}, not about {image.id}",
+            f"the reason is about {force.image_id}, not about {image.id}",
             hint="give a reason for this very image",
         )
     lease.check()
-    record_forced(word, session)
-    session.report.line(f"{image.id} is published WITHOUT PROOF: {word.reason}")
+    record_forced(force, session)
+    session.report.line(f"{image.id} is published WITHOUT PROOF: {force.reason}")
 
 
 def _require_pass(verdict: Verdict, image: Image) -> None:

@@ -66,7 +66,7 @@ def sweep(run: Run, plan: Plan, session: Session) -> list[str]:
         if is_left_over(run_of(tags)):
             remove(f"key pair {name}", partial(cloud.network.delete_key_pair, name))
 
-    named_by_pointer = Pointer(plan.spec, session).history()
+    named_by_pointer = Pointer(plan.spec, session).read_history()
     images = list_images(run.image_name, session)
     unneeded = [
         image
