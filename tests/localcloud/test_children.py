@@ -73,7 +73,7 @@ def test_output_of_both_kinds_is_appended(tmp_path: Path) -> None:
     assert log.read_text() == "before\nout\nerr\n"
 
 
-def test_a_log_that_cannot_be_written_is_told_to_the_caller(tmp_path: Path) -> None:
+def test_a_log_that_cannot_be_written_is_the_callers_error(tmp_path: Path) -> None:
     launcher = Launcher()
     try:
         launcher.start(["true"], tmp_path / "missing" / "log")

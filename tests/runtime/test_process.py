@@ -17,7 +17,7 @@ def test_a_program_that_is_not_there_is_named() -> None:
         process.run(["no-such-program"])
 
 
-def test_a_failure_tells_program_code_and_last_line_but_no_argument() -> None:
+def test_a_failure_names_program_code_and_last_line_but_no_argument() -> None:
     with pytest.raises(process.CommandFailed) as caught:
         process.run(["sh", "-c", "echo one >&2; echo two >&2; exit 3", "a-secret"])
     assert caught.value.what == "sh exited with 3: two"

@@ -7,7 +7,8 @@ import io
 import pytest
 from rich.console import Console
 
-from amikiln.runtime.progress import PlainReporter, TerminalReporter, reporter_for_stderr
+from amikiln.runtime.progress import PlainReporter, reporter_for_stderr
+from amikiln.runtime.terminal import TerminalReporter
 
 
 def test_ci_gets_groups_and_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
@@ -48,7 +49,7 @@ def test_waits_may_be_nested() -> None:
 
 
 @pytest.mark.parametrize(("ci", "kind"), [("true", PlainReporter), (None, TerminalReporter)])
-def test_a_terminal_that_an_agent_gives_its_job_is_none(
+def test_a_terminal_that_an_agent_gives_its_job_is_ignored(
     ci: str | None, kind: type, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")  # rich then takes stderr for a terminal

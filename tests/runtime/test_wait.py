@@ -42,7 +42,7 @@ def test_long_waits_do_not_call_often(waiter: Waiter, clock: Clock) -> None:
     assert len(clock.pauses) < 7200 / LONGEST_PAUSE_SECONDS * 1.5
 
 
-def test_the_deadline_is_kept_to_and_names_what_was_waited_for(
+def test_a_wait_ends_at_its_deadline_and_names_what_was_waited_for(
     waiter: Waiter, clock: Clock
 ) -> None:
     with pytest.raises(DeadlinePassed, match="image ami-1 to be written"):

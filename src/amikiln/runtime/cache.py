@@ -7,8 +7,6 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from amikiln.runtime.files import fill_atomically
 from amikiln.runtime.progress import Reporter
 
@@ -39,6 +37,8 @@ def make_once(
     """
     if directory.is_dir():
         return directory
+    from filelock import FileLock, Timeout  # slow to import, and rarely needed
+
     directory.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(directory.parent / f".{directory.name}.lock")
     try:

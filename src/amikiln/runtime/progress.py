@@ -14,10 +14,6 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
 
 class Reporter(Protocol):
     """What a stage can report."""
@@ -56,31 +52,6 @@ class PlainReporter:
         self.line(f"{text}: {time.monotonic() - began:.1f} s")
 
 
-class TerminalReporter:
-    """Shows a spinner with the elapsed seconds, on a terminal."""
-
-    def __init__(self, console: Console, started: float | None = None) -> None:
-        self._console = console
-        self._started = time.monotonic() if started is None else started
-
-    def group(self, title: str) -> None:
-        self._console.print(f"[bold cyan]==>[/] [bold]{escape(title)}[/]", highlight=False)
-
-    def line(self, text: str) -> None:
-        seconds = time.monotonic() - self._started
-        for part in text.splitlines() or [""]:
-            self._console.print(f"[dim]{seconds:7.1f}[/]  {escape(part)}", highlight=False)
-
-    @contextmanager
-    def status(self, text: str) -> Iterator[None]:
-        began = time.monotonic()
-        columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-        with Progress(*columns, console=self._console, transient=True) as progress:
-            progress.add_task(escape(text), total=None)
-            yield
-        self.line(f"{text}: {time.monotonic() - began:.1f} s")
-
-
 def reporter_for_stderr(started: float | None = None) -> Reporter:
     """Return the reporter that suits stderr: for a terminal, or for anything else.
 
@@ -90,6 +61,11 @@ def reporter_for_stderr(started: float | None = None) -> Reporter:
     Args:
         started: The ``time.monotonic()`` that lines are timed from; now by default.
     """
+    # Imported here: the local cloud's daemon, and help, do without rich.
+    from rich.console import Console
+
+    from amikiln.runtime.terminal import TerminalReporter
+
     console = Console(stderr=True)
     if console.is_terminal and not os.environ.get("CI"):
         return TerminalReporter(console, started)

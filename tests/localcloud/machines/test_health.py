@@ -93,7 +93,7 @@ def test_a_connection_that_stays_open_is_none(monkeypatch: pytest.MonkeyPatch) -
         assert not refuses_connections(server.getsockname())
 
 
-def test_a_host_port_where_nobody_listens_is_none() -> None:
+def test_a_host_port_on_which_nothing_listens_is_no_answer() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = server.getsockname()
     assert not refuses_connections(address)

@@ -68,7 +68,7 @@ def guest(tmp_path: Path) -> Iterator[Guest]:
     guest.service.close()
 
 
-def test_without_a_token_nothing_is_told(guest: Guest) -> None:
+def test_without_a_token_nothing_is_answered(guest: Guest) -> None:
     assert guest.ask("/latest/meta-data/instance-id")[0] == 401
     assert guest.ask("/latest/user-data", headers={TOKEN_HEADER: "made-up"})[0] == 401
 
@@ -111,7 +111,7 @@ def test_what_is_not_there_is_not_found(guest: Guest) -> None:
     assert guest.ask("/latest/meta-data/public-keys/", headers=headers)[0] == 404
 
 
-def test_changed_metadata_is_told_at_once(guest: Guest) -> None:
+def test_changed_metadata_is_answered_at_once(guest: Guest) -> None:
     headers = {TOKEN_HEADER: guest.token()}
     guest.metadata = replace(METADATA, public_ip="127.0.1.9")
     assert guest.ask("/latest/meta-data/public-ipv4", headers=headers) == (200, "127.0.1.9")

@@ -59,7 +59,7 @@ def test_a_command_gets_its_own_answer_between_events(qemu: Qemu) -> None:
     assert qemu.events == [("RESUME", {})]
 
 
-def test_a_refusal_is_told_in_qemus_words(qemu: Qemu) -> None:
+def test_an_error_has_qemus_own_message(qemu: Qemu) -> None:
     far_side = threading.Thread(target=qemu.answer, kwargs={"error": {"desc": "no such node"}})
     far_side.start()
     with pytest.raises(QmpError, match="blockdev-del: no such node"):
@@ -67,7 +67,7 @@ def test_a_refusal_is_told_in_qemus_words(qemu: Qemu) -> None:
     far_side.join()
 
 
-def test_a_qemu_that_dies_leaves_nobody_waiting(qemu: Qemu) -> None:
+def test_when_qemu_dies_no_command_waits_on(qemu: Qemu) -> None:
     def die() -> None:
         qemu.connection.recv(1)
         qemu.connection.shutdown(socket.SHUT_RDWR)

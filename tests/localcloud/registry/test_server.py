@@ -138,7 +138,7 @@ def test_another_port_is_tried_when_the_first_is_taken(
         other.close()
 
 
-def test_why_it_does_not_start_is_told(
+def test_the_reason_why_it_does_not_start_is_reported(
     home: Home, launcher: RememberingLauncher, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     broken = tmp_path / "bin" / "docker-registry"
