@@ -48,7 +48,7 @@ class Home:
         return self.state / "daemon.log"
 
     @property
-    def ledger(self) -> Path:
+    def state_file(self) -> Path:
         """Images, snapshots and parameters, as JSON."""
         return self.state / "ledger.json"
 

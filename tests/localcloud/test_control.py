@@ -279,7 +279,7 @@ def test_a_daemon_that_does_not_end_is_killed(home: Home, monkeypatch: pytest.Mo
 def test_reset_ends_the_daemon_and_removes_what_is_stored(home: Home) -> None:
     home.snapshots.mkdir(parents=True)
     (home.snapshots / "disk.raw").write_text("content")
-    home.ledger.write_text("{}")
+    home.state_file.write_text("{}")
     home.cache.mkdir(parents=True)
     (home.state / "link").symlink_to(home.cache)
     with sleeping_daemon(home) as process:

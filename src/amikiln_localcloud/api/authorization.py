@@ -1,4 +1,4 @@
-"""IAM's refusals, where moto is told to enforce policies, in each service's own words.
+"""IAM's refusals in each service's own words, where moto enforces policies.
 
 moto asks whether an action is allowed on the resource ``*``, whatever the request is about: a
 policy that names its resources would allow nothing. Here the action alone decides, and a

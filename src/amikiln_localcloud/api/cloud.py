@@ -49,7 +49,7 @@ class Cloud:
         self.hypervisor = hypervisor
         self.timeouts = timeouts or Timeouts()
         self.snapshots = SnapshotStore(home.snapshots)
-        self.state_file = StateFile(home.ledger)
+        self.state_file = StateFile(home.state_file)
         self.lock = threading.RLock()
         self.changed = threading.Condition(self.lock)
         self.closing = False

@@ -25,7 +25,7 @@ log = logging.getLogger("amikiln.state")
 
 
 def restore(cloud: Cloud) -> None:
-    """Bring back what the state file holds, drop what has no files, and keep the file up to date.
+    """Load the state file, drop what has no files, and keep the file up to date from now on.
 
     Raises:
         LocalCloudError: The state file cannot be understood.
@@ -72,11 +72,11 @@ def collect_state() -> State:
             if one.owner_id == ACCOUNT_ID and one.state == "available"
         ]
     parameters = [
-        _record_parameter(region, ssm, name, versions)
+        _record_parameter(region, ssm, versions)
         for region, ssm in _iterate_backends(ssm_backends)
-        for name, versions in ssm._parameters.items()
+        for key, versions in ssm._parameters.items()
         # moto's own public parameters need no record.
-        if versions and not name.startswith("/aws/")
+        if versions and not key.startswith("/aws/")
     ]
     return State(snapshots=snapshots, images=images, parameters=parameters)
 
@@ -148,9 +148,8 @@ def _restore_image(record: ImageRecord) -> None:
     backend.amis[record.id] = image
 
 
-def _record_parameter(
-    region: str, backend: Any, name: str, versions: list[Parameter]
-) -> ParameterRecord:
+def _record_parameter(region: str, backend: Any, versions: list[Parameter]) -> ParameterRecord:
+    name = versions[0].name  # moto's key has no leading slash if there is no other
     return ParameterRecord(
         region=region,
         name=name,
@@ -175,7 +174,8 @@ def _record_parameter(
 
 def _restore_parameter(record: ParameterRecord) -> None:
     backend = ssm_backends[ACCOUNT_ID][record.region]
-    backend._parameters[record.name].extend(
+    parameters = backend._parameters
+    parameters[parameters.normalize_name(record.name)].extend(
         Parameter(  # type: ignore[abstract]  # as moto's own is
             account_id=ACCOUNT_ID,
             name=record.name,
@@ -206,7 +206,7 @@ def _get_ec2(region: str) -> LocalEC2Backend:
 
 
 def _iterate_backends(backends: Any) -> Iterator[tuple[str, Any]]:
-    """Yield the regions that were used, with their backends, of the account that is kept."""
+    """Yield the regions that were used, with their backends, of the account that is saved."""
     for account, region, backend in backends.iter_backends():
         if account == ACCOUNT_ID:
             yield region, backend

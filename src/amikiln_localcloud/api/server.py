@@ -77,7 +77,7 @@ class Server:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop to answer requests, and destroy every machine."""
+        """Stop answering requests, and destroy every machine."""
         if self._server and self._thread:
             self._server.shutdown()
             self._server.server_close()

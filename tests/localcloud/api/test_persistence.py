@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from amikiln.errors import LocalCloudError
+from amikiln_localcloud.machines.contract import SnapshotFiles
+from localcloud.fakes import write_snapshot
 from localcloud.fixture import CloudFixture
 
 POINTER = "/buildkite/cpu-build-ami/us-east-1"
@@ -135,20 +137,102 @@ def test_images_that_were_not_finished_are_removed(cloud: CloudFixture) -> None:
     assert not orphan.exists()
 
 
-def test_a_ledger_that_cannot_be_read_stops_the_start_and_loses_nothing(
+def test_a_state_file_that_cannot_be_read_stops_the_start_and_loses_nothing(
     cloud: CloudFixture,
 ) -> None:
     image_of(cloud)
     cloud.stop()
-    whole = cloud.home.ledger.read_text()
-    cloud.home.ledger.write_text(whole[: len(whole) // 2])
+    whole = cloud.home.state_file.read_text()
+    cloud.home.state_file.write_text(whole[: len(whole) // 2])
     with pytest.raises(LocalCloudError, match=r"ledger\.json cannot be read"):
         cloud.start()
     cloud.stop()
     assert len(list(cloud.home.snapshots.iterdir())) == 1
-    cloud.home.ledger.write_text(whole)
+    cloud.home.state_file.write_text(whole)
     cloud.start()
     assert len(cloud.client("ec2").describe_images(Owners=["self"])["Images"]) == 1
+
+
+FORMER_STATE = """{
+ "format": 1,
+ "snapshots": [
+  {"region": "us-east-1", "id": "snap-0123456789abcdef0", "size": 4, "description": "d",
+   "started": "2026-01-02T03:04:05.678901", "from_image": "ami-0123456789abcdef0",
+   "tags": {"a": "b"}}
+ ],
+ "images": [
+  {"region": "us-east-1", "id": "ami-0123456789abcdef0", "name": "former", "description": "",
+   "created": "2026-01-02T03:04:05", "architecture": "x86_64",
+   "snapshot": "snap-0123456789abcdef0",
+   "root_volume": {"device_name": "/dev/sda1", "snapshot_id": "snap-0123456789abcdef0",
+    "size": 20, "type": "gp3", "iops": 6000, "throughput": null},
+   "launch_permissions": [{"UserId": "210987654321"}], "source_instance": null,
+   "source_image": null, "deprecation_time": "2027-01-02T03:04:00.000Z", "tags": {}}
+ ],
+ "parameters": [
+  {"region": "us-east-1", "name": "/pointer",
+   "versions": [{"number": 3, "value": "v", "type": "String", "data_type": "text",
+    "description": null, "allowed_pattern": "", "key_id": null, "tier": null,
+    "modified": "2026-01-02T03:04:05.678901+00:00", "labels": ["stable"]}],
+   "tags": {}}
+ ]
+}"""
+"""As versions before pydantic's records wrote it."""
+
+
+def write_former_state(cloud: CloudFixture, text: str = FORMER_STATE) -> None:
+    """Stop the cloud and replace what it left."""
+    cloud.stop()
+    cloud.home.state_file.write_text(text)
+    files = SnapshotFiles(cloud.home.snapshots / "snap-0123456789abcdef0")
+    if not files.directory.exists():
+        write_snapshot(files, "disk of a former version")
+
+
+def test_the_state_of_a_former_version_is_read(cloud: CloudFixture) -> None:
+    write_former_state(cloud)
+    cloud.start()
+    (image,) = cloud.client("ec2").describe_images(Owners=["self"])["Images"]
+    assert (image["Name"], image["CreationDate"]) == ("former", "2026-01-02T03:04:05.000Z")
+    assert image["DeprecationTime"] == "2027-01-02T03:04:00.000Z"
+    assert image["BlockDeviceMappings"][0]["Ebs"]["Iops"] == 6000
+    (snapshot,) = cloud.client("ec2").describe_snapshots(OwnerIds=["self"])["Snapshots"]
+    assert snapshot["Tags"] == [{"Key": "a", "Value": "b"}]
+    parameter = cloud.client("ssm").get_parameter(Name="/pointer:stable")["Parameter"]
+    assert (parameter["Value"], parameter["Version"]) == ("v", 3)
+    assert parameter["LastModifiedDate"] == datetime(2026, 1, 2, 3, 4, 5, 678000, UTC)
+    cloud.run_to("running", ImageId=image["ImageId"])
+
+
+@pytest.mark.parametrize(
+    ("correct", "wrong", "fault"),
+    [
+        ('"format": 1', '"format": 2', r"format: Input should be 1"),
+        ('"size": 20', '"size": "20"', r"images\.0\.root_volume\.size: .*valid integer"),
+        ('"name": "former"', '"nome": "former"', r"images\.0\.name: Field required"),
+        ('"number": 3', '"number": 3, "x": 1', r"parameters\.0\.versions\.0\.x: Extra inputs"),
+    ],
+)
+def test_the_error_names_the_file_and_the_key(
+    cloud: CloudFixture, correct: str, wrong: str, fault: str
+) -> None:
+    assert FORMER_STATE.count(correct) == 1
+    write_former_state(cloud, FORMER_STATE.replace(correct, wrong))
+    with pytest.raises(LocalCloudError, match=rf"ledger\.json cannot be read: {fault}") as error:
+        cloud.start()
+    assert "\n" not in str(error.value)
+    cloud.stop()
+    write_former_state(cloud)
+    cloud.start()
+
+
+def test_what_a_client_leaves_out_is_saved_too(cloud: CloudFixture) -> None:
+    """Tags without a value, a parameter without a description, in no folder."""
+    image_of(cloud, TagSpecifications=[{"ResourceType": "image", "Tags": [{"Key": "alone"}]}])
+    cloud.client("ssm").put_parameter(Name="/bare", Value="1", Type="String")
+    before = described(cloud)
+    cloud.restart()
+    assert described(cloud) == before
 
 
 def test_a_snapshot_without_an_initrd_is_whole(cloud: CloudFixture) -> None:
@@ -162,21 +246,23 @@ def test_a_snapshot_without_an_initrd_is_whole(cloud: CloudFixture) -> None:
     cloud.until_image(copy, "available")
 
 
-def test_the_ledger_is_its_owner_s_alone_and_nothing_half_is_left(cloud: CloudFixture) -> None:
+def test_only_the_owner_can_read_the_state_file_and_no_partial_file_is_left(
+    cloud: CloudFixture,
+) -> None:
     cloud.client("ssm").put_parameter(Name="/s", Value="hidden", Type="SecureString")
-    assert cloud.home.ledger.stat().st_mode & 0o777 == 0o600
+    assert cloud.home.state_file.stat().st_mode & 0o777 == 0o600
     left = [entry.name for entry in cloud.home.state.iterdir() if entry.is_file()]
-    assert left == [cloud.home.ledger.name]
+    assert left == [cloud.home.state_file.name]
 
 
 def test_reading_writes_nothing(cloud: CloudFixture) -> None:
     cloud.client("ssm").put_parameter(Name="/s", Value="1", Type="String")
-    before = cloud.home.ledger.stat().st_mtime_ns
+    before = cloud.home.state_file.stat().st_mtime_ns
     described(cloud)
-    assert cloud.home.ledger.stat().st_mtime_ns == before
+    assert cloud.home.state_file.stat().st_mtime_ns == before
 
 
 def test_a_parameter_that_was_answered_is_written(cloud: CloudFixture) -> None:
     """The lease and the pointer are on disk before PutParameter answers."""
     cloud.client("ssm").put_parameter(Name="/lease/17", Value="run-1", Type="String")
-    assert "run-1" in cloud.home.ledger.read_text()
+    assert "run-1" in cloud.home.state_file.read_text()

@@ -66,6 +66,24 @@ def test_other_names_for_loopback_are_refused(cloud: CloudFixture) -> None:
     assert status == 403
 
 
+def test_web_pages_may_not_read_answers(cloud: CloudFixture) -> None:
+    """No Access-Control-Allow-Origin, which moto sends unless it is told not to."""
+    connection = http.client.HTTPConnection("127.0.0.1", cloud.server.port, timeout=20)
+    body = "Action=DescribeImages&Version=2016-11-15"
+    headers = {
+        "Authorization": "AWS4-HMAC-SHA256 Credential=AKIA/20260101/us-east-1/ec2/aws4_request",
+        "Content-Type": "application/x-www-form-urlencoded",
+        "Origin": "http://evil.example",
+    }
+    try:
+        connection.request("POST", "/", body, headers)
+        answer = connection.getresponse()
+        assert b"DescribeImagesResponse" in answer.read()
+        assert not [name for name, _ in answer.getheaders() if name.startswith("Access-Control")]
+    finally:
+        connection.close()
+
+
 def test_moto_s_own_interface_is_not_served(cloud: CloudFixture) -> None:
     status, _ = request(cloud, "POST", "/moto-api/reset")
     assert status == 404

@@ -24,7 +24,7 @@ def merge(slots: dict[str, Any], values: dict[str, Any]) -> dict[str, str]:
 
     Args:
         slots: The template's section ``Parameters``.
-        values: What the request says.
+        values: The request's.
 
     Raises:
         ValidationError: One is unknown, has no value, or violates a constraint of the template.

@@ -98,7 +98,7 @@ class LocalResourceMap(parsing.ResourceMap):
         """Look up the dynamic references of what will be created or updated.
 
         Raises:
-            ValidationError: One names nothing.
+            ValidationError: A parameter does not exist.
         """
         for action, name in list(self.differences()):
             if action != "Remove":

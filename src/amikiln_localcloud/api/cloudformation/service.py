@@ -47,7 +47,7 @@ class LocalCloudFormationResponse(CloudFormationResponse):
         return super().create_stack()
 
     def _validate_different_update(self, *args: Any) -> None:
-        """Do nothing: moto compares parameters' values with the names that stand for them."""
+        """Do nothing: moto would compare parameters' values with keys of the Parameter Store."""
 
 
 class LocalChangeSet(ChangeSet):
@@ -138,7 +138,7 @@ class LocalCloudFormationBackend(CloudFormationBackend):
         }
 
     def delete_stack(self, name_or_stack_id: str) -> None:
-        """Delete a stack; one whose resources could not be deleted stays, and says so."""
+        """Delete a stack; one whose resources could not be deleted stays, as DELETE_FAILED."""
         for stack in list(self.stacks.values()):
             if name_or_stack_id not in (stack.name, stack.stack_id):
                 continue

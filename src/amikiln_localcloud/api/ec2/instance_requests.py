@@ -1,4 +1,4 @@
-"""What requests about instances may say beyond what moto reads, and true answers to them."""
+"""Requests about instances: the parameters that moto does not read, and accurate answers."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class InstanceRequests(General, InstanceResponse):
         https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html
         """
         token = self._get_param("ClientToken")
-        asked = {key: str(value) for key, value in self.params.items() if key != "ClientToken"}
-        fingerprint = json.dumps(asked, sort_keys=True)
+        parameters = {key: str(value) for key, value in self.params.items() if key != "ClientToken"}
+        fingerprint = json.dumps(parameters, sort_keys=True)
         tokens = self.ec2_backend.client_tokens
         if token and token in tokens:
-            known, answer = tokens[token]
-            if known != fingerprint:
+            earlier, answer = tokens[token]
+            if earlier != fingerprint:
                 raise ec2_error(
                     "IdempotentParameterMismatch",
                     "The client token you have provided is associated with a resource that was "
@@ -44,27 +44,27 @@ class InstanceRequests(General, InstanceResponse):
                 "The value for maxCount must be greater than or equal to that for minCount.",
             )
         self.params["MinCount"] = most
-        answered = super().run_instances()
+        result = super().run_instances()
         if token:
-            tokens[token] = (fingerprint, answered.result)
-        return answered
+            tokens[token] = (fingerprint, result.result)
+        return result
 
     def start_instances(self) -> ActionResult:
         self.error_on_dryrun()
         changed = self.ec2_backend.start_instances(self._get_param("InstanceIds", []))
-        return _changes("StartingInstances", changed)
+        return _describe_changes("StartingInstances", changed)
 
     def stop_instances(self) -> ActionResult:
         """Pull the plug at once when forced, which moto ignores."""
         self.error_on_dryrun()
         ids = self._get_param("InstanceIds", [])
         force = self._get_bool_param("Force", False)
-        return _changes("StoppingInstances", self.ec2_backend.stop_instances(ids, force))
+        return _describe_changes("StoppingInstances", self.ec2_backend.stop_instances(ids, force))
 
     def terminate_instances(self) -> ActionResult:
         self.error_on_dryrun()
         changed = self.ec2_backend.terminate_instances(self._get_param("InstanceIds", []))
-        return _changes("TerminatingInstances", changed)
+        return _describe_changes("TerminatingInstances", changed)
 
     def get_console_output(self) -> ActionResult:
         instance: LocalInstance = self.ec2_backend.get_instance(self._get_param("InstanceId"))
@@ -79,16 +79,16 @@ class InstanceRequests(General, InstanceResponse):
         )
 
     def modify_instance_metadata_options(self) -> ActionResult:
-        """Keep the options that the request does not name; moto loses them."""
+        """Leave options that the request does not have unchanged; moto resets them."""
         options = self.ec2_backend.get_instance(self._get_param("InstanceId")).metadata_options
-        kept = {
+        current = {
             "HttpTokens": options.http_tokens,
             "HttpPutResponseHopLimit": options.http_put_response_hop_limit,
             "HttpEndpoint": options.http_endpoint,
             "HttpProtocolIpv6": options.http_protocol_ipv6,
             "InstanceMetadataTags": options.instance_metadata_tags,
         }
-        for name, value in kept.items():
+        for name, value in current.items():
             self.params.setdefault(name, value)
         return super().modify_instance_metadata_options()
 
@@ -103,7 +103,9 @@ class InstanceRequests(General, InstanceResponse):
         return mappings
 
 
-def _changes(name: str, changed: list[tuple[LocalInstance, InstanceState]]) -> ActionResult:
+def _describe_changes(
+    name: str, changed: list[tuple[LocalInstance, InstanceState]]
+) -> ActionResult:
     return ActionResult(
         {
             name: [

@@ -68,7 +68,7 @@ class LocalInstance(Instance):
 
     @property
     def public_dns_name(self) -> str | None:
-        """Nothing: a name below amazonaws.com would lead to somebody else's machine."""
+        """None: a name in amazonaws.com would resolve to another customer's machine."""
         return None
 
     @property

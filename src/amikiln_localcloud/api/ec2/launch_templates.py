@@ -26,7 +26,7 @@ class LaunchTemplatesMixin(BaseEC2Backend):
     """What a launch reads of a launch template."""
 
     def find_template_data(self, reference: dict[str, Any]) -> dict[str, Any]:
-        """Return the data of the launch template version that a request names.
+        """Return the data of the launch template version that a request refers to.
 
         Args:
             reference: ``LaunchTemplateId`` or ``LaunchTemplateName``, and ``Version``; empty for
@@ -45,7 +45,7 @@ class LaunchTemplatesMixin(BaseEC2Backend):
         return data
 
     def resolve_image_id(self, image_id: str) -> str:
-        """Return the image id that ``resolve:ssm:NAME``, ``:VERSION`` or ``:LABEL`` names now.
+        """Return the image id that ``resolve:ssm:NAME``, ``:VERSION`` or ``:LABEL`` refers to now.
 
         Anything else is returned unchanged.
 
@@ -72,7 +72,7 @@ class LaunchTemplateRequests(LaunchTemplates):
         """Lay the request's data over SourceVersion's, which moto ignores."""
         data: dict[str, Any] = self._get_param("LaunchTemplateData", {})
         if "UserData" in data:
-            # moto does this for a template's first version only, and then trips over it.
+            # moto does this for a template's first version only, and fails on others.
             data["UserData"] = parse_user_data(data["UserData"])
         if source := self._get_param("SourceVersion"):
             reference = {
@@ -86,7 +86,7 @@ class LaunchTemplateRequests(LaunchTemplates):
         return super().create_launch_template_version()
 
     def describe_launch_template_versions(self) -> ActionResult:
-        """Answer ResolveAlias with the image id that the parameter names now."""
+        """Answer ResolveAlias with the image id that the parameter refers to now."""
         answer = super().describe_launch_template_versions()
         if self._get_bool_param("ResolveAlias", False):
             result: Any = answer.result

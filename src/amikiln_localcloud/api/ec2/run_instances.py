@@ -28,7 +28,7 @@ from amikiln_localcloud.api.errors import ec2_error
 from amikiln_localcloud.api.records import RootVolume
 
 DEFAULT_TYPE = "m1.small"
-"""What EC2 takes when a request names none (.../APIReference/API_RunInstances.html)."""
+"""EC2's default (.../APIReference/API_RunInstances.html)."""
 
 
 class InstancesMixin(LaunchTemplatesMixin):

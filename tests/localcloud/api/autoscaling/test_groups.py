@@ -25,11 +25,11 @@ def template(cloud: CloudFixture, **data: Any) -> str:
     return template_id
 
 
-def group(cloud: CloudFixture, size: int = 1, **options: Any) -> None:
-    if not {"LaunchTemplate", "MixedInstancesPolicy"} & set(options):
+def group(cloud: CloudFixture, size: int = 1, name: str = "builders", **options: Any) -> None:
+    if not {"LaunchTemplate", "MixedInstancesPolicy", "InstanceId"} & set(options):
         options["LaunchTemplate"] = {"LaunchTemplateId": template(cloud)}
     cloud.client("autoscaling").create_auto_scaling_group(
-        AutoScalingGroupName="builders",
+        AutoScalingGroupName=name,
         **{
             "MinSize": 0,
             "MaxSize": 3,
@@ -306,6 +306,30 @@ def test_names_and_sizes_are_checked(pointed: CloudFixture) -> None:
     with pytest.raises(ClientError) as error:
         autoscaling.set_desired_capacity(AutoScalingGroupName="nobody's", DesiredCapacity=1)
     assert error.value.response["Error"]["Code"] == "ValidationError"
+
+
+def test_a_group_takes_its_settings_from_an_instance(pointed: CloudFixture) -> None:
+    pointed.client("ec2").create_key_pair(KeyName="builders")
+    model = pointed.run_to("running", InstanceType="t3.medium", KeyName="builders")
+    group(pointed, InstanceId=model)
+    (instance_id,) = in_service(pointed)
+    instance = pointed.until_state(instance_id, "running")
+    assert instance_id != model
+    assert (instance["ImageId"], instance["InstanceType"]) == (pointed.base, "t3.medium")
+    assert instance["KeyName"] == "builders"
+    with pytest.raises(ClientError) as error:
+        group(pointed, name="another", InstanceId="i-0123456789abcdef0")
+    assert error.value.response["Error"]["Code"] == "ValidationError"
+
+
+def test_a_group_has_one_source_of_launches(pointed: CloudFixture) -> None:
+    both = {"LaunchTemplate": {"LaunchTemplateId": template(pointed)}, "InstanceId": "i-1"}
+    for sources in ({"LaunchTemplate": {}, "MixedInstancesPolicy": {}}, both):
+        with pytest.raises(ClientError) as error:
+            group(pointed, **sources)
+        assert error.value.response["Error"]["Code"] == "ValidationError"
+    groups = pointed.client("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"]
+    assert groups == []
 
 
 def test_a_mixed_instances_policy_is_followed_and_kept(pointed: CloudFixture) -> None:
