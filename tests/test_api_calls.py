@@ -14,7 +14,7 @@ from typing import Any
 from amikiln import pipeline
 from amikiln.aws.requests import tag_specifications
 from amikiln.catalog.tags import TAG_RUN, TAG_VERDICT, tags_for_spec
-from amikiln.report.status import status
+from amikiln.report.status import read_status
 from amikiln.retire.sweep import sweep
 from amikiln.rollout.rollout import describe_groups
 from bench import POINTER, Bench
@@ -119,7 +119,7 @@ def test_all_groups_and_their_machines_are_one_call_each(bench: Bench) -> None:
         (name, MACHINES) for name in GROUPS
     ]
     with count_calls(bench) as counts:
-        assert len(status(wanted, bench.session).groups) == len(GROUPS)
+        assert len(read_status(wanted, bench.session).groups) == len(GROUPS)
     assert dict(counts) == STATUS
 
 

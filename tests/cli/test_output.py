@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from amikiln.catalog.states import ImageState
 from amikiln.cli import output
 from amikiln.model.image import Image, PublishResult
 from amikiln.model.result import BakeResult, RunResult
@@ -118,8 +119,11 @@ def test_what_was_published_without_proof_says_so(
 
 def test_status_shows_a_reason_whole(capsys: pytest.CaptureFixture[str]) -> None:
     reason = "word " * 50 + "end"
-    line = ImageLine("ami-1", "n", "", "available", "fail", "r", "d", None, True, reason)
-    plain = dataclasses.replace(line, id="ami-2", published=False, forced=None)
+    state = ImageState.FORCED_FAILED
+    line = ImageLine("ami-1", "n", "", "available", "fail", "r", "d", None, True, reason, state)
+    plain = dataclasses.replace(
+        line, id="ami-2", published=False, forced=None, life=ImageState.FAILED
+    )
     found = Status("cpu-build", "us-east-1", "/pointer", 7, "ami-1", (line, plain), ())
     output.print_status(found)
     shown = capsys.readouterr().out
@@ -128,3 +132,4 @@ def test_status_shows_a_reason_whole(capsys: pytest.CaptureFixture[str]) -> None
     output.print_json(found)
     images = json.loads(capsys.readouterr().out)["images"]
     assert [image["forced"] for image in images] == [reason, None]
+    assert [image["life"] for image in images] == ["forced-failed", "failed"]

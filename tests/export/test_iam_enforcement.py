@@ -19,7 +19,7 @@ from amikiln.export.iam_policy import Scope
 from amikiln.model.image import ForceReason
 from amikiln.model.result import RunResult
 from amikiln.model.run import Run
-from amikiln.report.status import status
+from amikiln.report.status import read_status
 from amikiln.rollout.rollout import roll_out
 from bench import POINTER, Bench, set_up
 from fakes import failing, spec
@@ -127,7 +127,7 @@ def test_so_do_the_verbs_that_are_parts_of_it(bench: Bench) -> None:
     pipeline.publish_image(SPEC, image.id, ForceReason(image.id, word), new_run(), session)
     (group,) = roll_out(SPEC, image.id, bench.session)
     assert group.follows
-    assert status(SPEC, bench.session).published_image == image.id
+    assert read_status(SPEC, bench.session).published_image == image.id
     assert "left behind" not in read_report(bench, since)
 
 

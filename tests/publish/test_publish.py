@@ -17,7 +17,7 @@ from amikiln.model.image import ForceReason, Image
 from amikiln.model.verdict import Outcome, VerdictFile, conclude, serialize
 from amikiln.publish.proof import read_verdict
 from amikiln.publish.publish import publish
-from amikiln.report.status import status
+from amikiln.report.status import read_status
 from bench import POINTER, Bench
 from fakes import spec
 from localcloud.fixture import CloudFixture
@@ -199,7 +199,7 @@ def test_a_forced_image_needs_no_proof_and_status_shows_the_reason(
     )
     assert published.forced == "the old one has a hole"
     assert bench.pointer() == image.id
-    (line,) = status(spec(), bench.session).images
+    (line,) = read_status(spec(), bench.session).images
     assert (line.forced, line.verdict, line.published) == ("the old one has a hole", "fail", True)
 
 

@@ -31,7 +31,7 @@ from amikiln.cli.prepare import STARTED, prepared
 from amikiln.errors import AmikilnError
 from amikiln.plan.resolve import plan as make_plan
 from amikiln.publish.proof import choose_proof
-from amikiln.report.status import status as read_status
+from amikiln.report.status import read_status
 from amikiln.rollout.rollout import roll_out
 from amikiln.runtime import directories
 from amikiln.spec import own_files

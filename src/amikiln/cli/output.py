@@ -18,7 +18,7 @@ from amikiln.model.plan import Plan
 from amikiln.model.result import BakeResult, RunResult
 from amikiln.model.verdict import Verdict
 from amikiln.recipe.render import render_recipe
-from amikiln.report.status import Status, machines_of
+from amikiln.report.status import Status, list_machines
 
 # A file or a pipe gets whole lines, however long: ids that are cut off are of no use.
 WIDTH_WITHOUT_TERMINAL = 200
@@ -79,7 +79,7 @@ def print_cycle(done: RunResult, controller_seconds: float) -> None:
             if check.figures:
                 table.add_row(check.name, check.evidence)
     table.add_row("pointer", _pointer(done.published))
-    for group, machine in machines_of(done.turnover):
+    for group, machine in list_machines(done.turnover):
         table.add_row("machine", _machine(group, machine.id, machine.image_id, machine.state))
     table.add_row("seconds", _stages(done.seconds))
     table.add_row("controller", f"{controller_seconds:.1f} s of its own, not waiting")
@@ -120,7 +120,7 @@ def print_published(published: PublishResult) -> None:
 def print_groups(groups: tuple[FleetGroup, ...]) -> None:
     """Print the machines of the groups, and which image each runs."""
     table = Table("group", "machine", "state", "image", "address")
-    for group, machine in machines_of(groups):
+    for group, machine in list_machines(groups):
         mark = "published" if machine.image_id == group.image_id else "old"
         table.add_row(
             group.group, machine.id, machine.state, f"{machine.image_id} ({mark})", machine.address

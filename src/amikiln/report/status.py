@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from amikiln.catalog.images import CatalogImage, list_images
 from amikiln.catalog.pointer import Pointer
+from amikiln.catalog.states import ImageState
 from amikiln.model.fleet import FleetGroup, FleetMachine
 from amikiln.rollout.rollout import describe_groups
 from amikiln.session import Session
@@ -14,19 +15,23 @@ from amikiln.spec.spec import Spec
 
 @dataclass(frozen=True)
 class ImageLine:
-    """One image of the spec's name."""
+    """One image of the spec."""
 
     id: str
     name: str
     created: str
     state: str
+    """What EC2 says."""
     verdict: str
+    """What its last verdict says; ``none``: it was not verified."""
     run: str
     digest: str
     deprecated_from: str | None
     published: bool
     forced: str | None
     """Why somebody published it without proof; None: nobody did."""
+    life: ImageState
+    """What amikiln may do with it, which follows from all of this."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +47,13 @@ class Status:
     groups: tuple[FleetGroup, ...]
 
 
-def status(spec: Spec, session: Session) -> Status:
-    """Read the pointer, the images and the groups. Writes nothing."""
+def read_status(spec: Spec, session: Session) -> Status:
+    """Read the pointer, the images and the groups. Writes nothing.
+
+    Args:
+        spec: Names the pointer and the groups, and is the one that the images are of.
+        session: Where to look.
+    """
     pointer = Pointer(spec, session).read()
     published = pointer.value if pointer is not None else None
     images = list_images(spec.name, session)
@@ -58,7 +68,7 @@ def status(spec: Spec, session: Session) -> Status:
     )
 
 
-def machines_of(groups: tuple[FleetGroup, ...]) -> list[tuple[FleetGroup, FleetMachine]]:
+def list_machines(groups: tuple[FleetGroup, ...]) -> list[tuple[FleetGroup, FleetMachine]]:
     """Return each machine with the group it is in."""
     return [(group, machine) for group in groups for machine in group.machines]
 
@@ -75,4 +85,5 @@ def _line(image: CatalogImage, published: str | None) -> ImageLine:
         deprecated_from=image.record.deprecated_from,
         published=image.id == published,
         forced=image.forced,
+        life=image.state,
     )

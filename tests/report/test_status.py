@@ -1,0 +1,40 @@
+"""Status: what the cloud has now, read in one go."""
+
+from __future__ import annotations
+
+import pytest
+
+from amikiln.catalog.tags import TAG_FORCED
+from amikiln.errors import VerifyError
+from amikiln.report.status import read_status
+from bench import POINTER, Bench
+from fakes import spec
+
+
+def test_before_the_first_run_there_is_nothing(bench: Bench) -> None:
+    found = read_status(spec(), bench.session)
+    assert (found.image, found.region, found.pointer) == ("cpu-build", "us-east-1", POINTER)
+    assert (found.pointer_version, found.published_image) == (None, None)
+    assert (found.images, found.groups) == ((), ())
+
+
+def test_each_image_is_shown_with_its_verdict_and_state_newest_first(bench: Bench) -> None:
+    done = bench.cycle()
+    bench.script.owner_builder = "default"
+    with pytest.raises(VerifyError):
+        bench.cycle(rebake=True)
+    found = read_status(spec(), bench.session)
+    assert (found.published_image, found.pointer_version) == (done.image.id, 1)
+    failed, proven = found.images
+    assert (failed.verdict, failed.life, failed.published) == ("fail", "failed", False)
+    assert (proven.verdict, proven.life, proven.published) == ("pass", "proven", True)
+    assert (proven.id, proven.name, proven.state) == (done.image.id, done.image.name, "available")
+    assert (proven.run, proven.digest, proven.forced) == (done.run.id, done.plan.digest, None)
+    assert proven.deprecated_from is not None
+
+
+def test_an_image_that_was_forced_is_shown_as_that(bench: Bench) -> None:
+    done = bench.cycle()
+    bench.session.cloud.images.tag(done.image.id, {TAG_FORCED: "urgent"})
+    (line,) = read_status(spec(), bench.session).images
+    assert (line.forced, line.verdict, line.life) == ("urgent", "pass", "forced-proven")
