@@ -1,4 +1,4 @@
-"""The records: verdicts that count, references that no push can change, turnover that is done."""
+"""Verdicts: which of them count, and how they are written."""
 
 from __future__ import annotations
 
@@ -10,9 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from amikiln.model.fleet import FleetGroup, FleetMachine
-from amikiln.model.image import ForceReason
-from amikiln.model.plan import PinnedImage
 from amikiln.model.verdict import Outcome, Verdict, serialize
 from verdicts import check_result, verdict
 
@@ -82,45 +79,3 @@ def test_a_whole_figure_is_written_as_one_kind_of_number() -> None:
 def test_a_figure_that_json_cannot_hold_is_refused(figure: float) -> None:
     with pytest.raises(ValueError, match="check gave a figure that is not a number"):
         check_result("check", figures={"seconds": figure})
-
-
-@pytest.mark.parametrize("reason", ["x", "x" * 255, "  Ünïcode: the old one has a hole  "])
-def test_a_reason_is_one_line_without_spaces_around_it(reason: str) -> None:
-    assert ForceReason("ami-1", reason).reason == reason.strip()
-
-
-@pytest.mark.parametrize(
-    "reason", ["", "   ", "\n", "x" * 256, "two\nlines", "a\ttab", "red \x1b[31m", "a\u202eb"]
-)
-def test_what_is_no_reason_is_refused(reason: str) -> None:
-    with pytest.raises(ValueError, match="1 to 255 printable characters"):
-        ForceReason("ami-1", reason)
-
-
-@pytest.mark.parametrize(
-    ("reference", "wanted"),
-    [
-        ("debian:13", "debian@sha256:00"),
-        ("host:5000/a/b:latest", "host:5000/a/b@sha256:00"),
-    ],
-)
-def test_an_image_is_named_by_digest_without_its_tag(reference: str, wanted: str) -> None:
-    assert PinnedImage(reference, "sha256:00").by_digest == wanted
-
-
-@pytest.mark.parametrize(
-    ("machines", "done"),
-    [
-        ([("ami-new", "running")], True),
-        ([("ami-new", "pending")], False),
-        ([("ami-old", "running")], False),
-        ([("ami-new", "running"), ("ami-old", "running")], False),
-        ([], False),
-    ],
-)
-def test_a_group_is_turned_over_when_all_wanted_machines_run_the_image(
-    machines: list[tuple[str, str]], done: bool
-) -> None:
-    listed = tuple(FleetMachine(f"i-{n}", i, s, None) for n, (i, s) in enumerate(machines))
-    group = FleetGroup("g", "ami-new", "resolve:ssm:/p", True, 1, listed)
-    assert group.done is done
