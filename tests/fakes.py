@@ -189,7 +189,7 @@ class FakeGuest:
             "buildx inspect": f"Name: {self.script.owner_builder}\nDriver: docker-container\n"
             f"Nodes:\nName: node0\nStatus: running\n{self.script.worker_rules}",
             "docker cp": "",
-            "builder_store": self.script.store,
+            "print_builder_store": self.script.store,
             "pruners.sh": self.script.pruners + "done\n",
             "manifest.json": json.dumps(manifest | self.script.manifest),
             "short-list.sh": self.script.short_list,

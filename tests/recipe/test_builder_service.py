@@ -71,7 +71,7 @@ def test_a_service_that_had_to_be_killed_fails_the_bake(served: RootFolder) -> N
     served.variables = {"RESULT": "timeout"}
     (ran,) = served.run("90-settle")
     assert ran.exit_code == 1
-    assert "did not end cleanly" in ran.said
+    assert "did not stop cleanly" in ran.said
     served.variables = {"RESULT": "success"}
     (ran,) = served.run("90-settle")
     assert ran.exit_code == 0

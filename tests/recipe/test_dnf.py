@@ -151,7 +151,7 @@ def test_the_manifest_lists_packages_by_rpm_and_the_caches_go(machine: DnfMachin
     done = machine.run(
         "sh -eu steps/10-docker.sh >/dev/null\n"
         "rm -f /usr/bin/dpkg-query\n"
-        "sh -eu -c '. ./lib.sh; installed_packages'\n"
+        "sh -eu -c '. ./lib.sh; list_packages'\n"
         "echo caches; find /var/cache/dnf -type f | head -n 1\n"
         "dnf clean all -q; rm -rf /var/cache/dnf/*; find /var/cache/dnf -type f | wc -l"
     )

@@ -18,7 +18,7 @@ from amikiln.machine.ssh import SshGuest
 from amikiln.machine.user_data import user_data
 from amikiln.plan.resolve import plan
 from amikiln.recipe import build_context, render
-from amikiln.recipe.warm_build import CONTEXT_DIRECTORY
+from amikiln.recipe.paths import CONTEXT_DIRECTORY
 from amikiln.runtime.guest import Login
 from amikiln.runtime.progress import PlainReporter
 from amikiln.session import Session

@@ -15,6 +15,7 @@ from amikiln.model.image import Image
 from amikiln.model.plan import Plan
 from amikiln.model.run import Run
 from amikiln.recipe import render
+from amikiln.recipe.paths import RECIPE_DIRECTORY
 from amikiln.runtime.cleanup import Undo
 from amikiln.runtime.guest import Guest, GuestCommandFailed
 from amikiln.session import Session
@@ -76,7 +77,7 @@ def _apply(rendered: render.Recipe, guest: Guest, plan: Plan, session: Session) 
         try:
             with session.waiter.span(step):
                 guest.stream(
-                    f"cd {render.REMOTE_DIRECTORY} && exec sh -eu {shlex.quote(step)} 2>&1",
+                    f"cd {RECIPE_DIRECTORY} && exec sh -eu {shlex.quote(step)} 2>&1",
                     lambda line: session.report.line(session.mask(f"  {line}")),
                     timeout_seconds=plan.spec.deadlines.step_seconds,
                 )

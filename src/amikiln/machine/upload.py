@@ -7,7 +7,7 @@ from typing import IO
 
 from amikiln.model.plan import Plan
 from amikiln.recipe import build_context, render
-from amikiln.recipe.warm_build import CONTEXT_DIRECTORY, SECRETS_DIRECTORY
+from amikiln.recipe.paths import CONTEXT_DIRECTORY, RECIPE_DIRECTORY, SECRETS_DIRECTORY
 from amikiln.runtime.guest import Guest
 from amikiln.session import Session
 
@@ -16,7 +16,7 @@ SEND_SECONDS = 1800
 
 def send_recipe(rendered: render.Recipe, guest: Guest, session: Session) -> None:
     """Send the recipe's folder."""
-    _unpack(rendered.archive(), render.REMOTE_DIRECTORY, guest, session, "the recipe")
+    _unpack(rendered.archive(), RECIPE_DIRECTORY, guest, session, "the recipe")
 
 
 def send_build(plan: Plan, guest: Guest, session: Session) -> None:

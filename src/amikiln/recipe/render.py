@@ -17,12 +17,9 @@ from importlib import resources
 
 from amikiln.model.canonical import canonical_json
 from amikiln.model.plan import Plan
-from amikiln.recipe import scanner, warm_build
+from amikiln.recipe import paths, scanner, warm_build
 from amikiln.spec.content import Buildkit
 from amikiln.spec.spec import Spec
-
-REMOTE_DIRECTORY = "/run/amikiln"
-"""Where the recipe lies in the guest: a tmpfs, so nothing of it stays in the image."""
 
 
 @dataclass(frozen=True)
@@ -160,8 +157,11 @@ def _list_values(spec: Spec) -> dict[str, str]:
         "BUILDER_OWNER": spec.buildkit.owner,
         "DOCKER_MINIMUM": spec.docker.minimum_version,
         "BUILDX_MINIMUM": spec.docker.minimum_buildx_version,
-        "CONTEXT": warm_build.CONTEXT_DIRECTORY,
-        "SECRETS": warm_build.SECRETS_DIRECTORY,
+        "CONTEXT": paths.CONTEXT_DIRECTORY,
+        "SECRETS": paths.SECRETS_DIRECTORY,
+        "RECORDS": paths.RECORDS_DIRECTORY,
+        "MANIFEST": paths.MANIFEST,
+        "WARM_LOG": paths.WARM_LOG,
         "WARM_ATTEMPTS": str(spec.warm.attempts if spec.warm is not None else 0),
     }
 

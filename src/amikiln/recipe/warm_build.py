@@ -5,15 +5,10 @@ from __future__ import annotations
 import json
 import shlex
 
+from amikiln.recipe.paths import RECIPE_DIRECTORY, SECRETS_DIRECTORY
 from amikiln.spec.content import Warm
 
 DOCKERFILE_AS_BAKE_FILE = "warm-bake.json"
-
-CONTEXT_DIRECTORY = "/var/tmp/amikiln-context"  # noqa: S108  (made anew by root)
-"""Where the context lies: on disk, for it may be large. The seal removes it."""
-
-SECRETS_DIRECTORY = "/run/amikiln-secrets"
-"""Where secrets lie during the build: a tmpfs, one file each, for the builder's owner alone."""
 
 
 def render_files(warm: Warm) -> dict[str, bytes]:
@@ -28,7 +23,7 @@ def render_files(warm: Warm) -> dict[str, bytes]:
     if warm.dockerfile is not None:
         target = {"context": ".", "dockerfile": warm.dockerfile}
         found[DOCKERFILE_AS_BAKE_FILE] = json.dumps({"target": {"default": target}}).encode()
-        words.append(f"--file=/run/amikiln/{DOCKERFILE_AS_BAKE_FILE}")
+        words.append(f"--file={RECIPE_DIRECTORY}/{DOCKERFILE_AS_BAKE_FILE}")
     changes = ["*.output=type=cacheonly", "*.cache-to="]
     changes += [f"*.args.{name}={value}" for name, value in sorted(warm.build_args.items())]
     changes += [f"*.cache-from={source}" for source in warm.cache_from]

@@ -18,7 +18,7 @@ import jinja2
 from amikiln.catalog.tags import tags_for_spec
 from amikiln.errors import SpecError
 from amikiln.recipe import render
-from amikiln.recipe.warm_build import CONTEXT_DIRECTORY
+from amikiln.recipe.paths import CONTEXT_DIRECTORY, RECIPE_DIRECTORY
 from amikiln.spec.own_files import OwnFiles
 from amikiln.spec.spec import Spec
 
@@ -83,7 +83,7 @@ def render_folder(
         "sudo": "" if spec.source.user == "root" else "sudo -n ",
         "root_device": root_device,
         "inputs": INPUTS,
-        "recipe_directory": render.REMOTE_DIRECTORY,
+        "recipe_directory": RECIPE_DIRECTORY,
         "context_directory": CONTEXT_DIRECTORY,
     }
     files[name] = _render("template.pkr.hcl.j2", values)

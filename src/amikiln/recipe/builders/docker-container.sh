@@ -1,12 +1,12 @@
 # shellcheck shell=sh
-# The builder as a container of Docker's, which buildx makes; lib.sh says what each function is.
+# The builder as a Docker container, which buildx creates; lib.sh describes each function.
 
 builder_container() { printf 'buildx_buildkit_%s0' "$BUILDER"; }
 
 make_builder() {
     container=$(builder_container)
-    # A container made anew has an empty cache: it is made only where it would be another one.
-    if builder_is_as_wanted && docker inspect "$container" >/dev/null 2>&1; then
+    # A new container has an empty cache: one that would be the same stays.
+    if builder_is_current && docker inspect "$container" >/dev/null 2>&1; then
         docker start "$container" >/dev/null
         say "builder $BUILDER is there already"
     else
@@ -14,14 +14,14 @@ make_builder() {
         as_owner docker buildx create --name "$BUILDER" --driver docker-container \
             --driver-opt "image=$BUILDKIT_IMAGE" --driver-opt network=host \
             --config /etc/buildkit/buildkitd.toml --use --bootstrap
-        builder_was_made
+        record_builder
     fi
     # The driver option restart-policy needs buildx 0.13; this works with any.
     docker update --restart=always "$container" >/dev/null
-    # Kept for the time when Docker is stopped and cannot be asked.
+    # For later, when Docker is stopped and cannot be asked.
     docker inspect --format \
         '{{range .Mounts}}{{if eq .Destination "/var/lib/buildkit"}}{{.Source}}{{end}}{{end}}' \
-        "$container" >/etc/amikiln/builder-state-directory
+        "$container" >"$RECORDS/builder-state-directory"
     say "container $container: $(docker inspect --format \
         '{{.State.Status}}, restart {{.HostConfig.RestartPolicy.Name}}, network {{.HostConfig.NetworkMode}}' "$container")"
 }
@@ -32,15 +32,15 @@ stop_builder() {
     docker stop --time "$BUILDER_STOP_SECONDS" "$(builder_container)" >/dev/null
     code=$(docker inspect --format '{{.State.ExitCode}}' "$(builder_container)")
     [ "$code" != 137 ] ||
-        die "BuildKit did not end within $BUILDER_STOP_SECONDS s and was killed:" \
+        die "BuildKit did not stop within $BUILDER_STOP_SECONDS s and was killed:" \
             "its databases may be damaged"
 }
 
-builder_version() { docker exec "$(builder_container)" buildkitd --version | cut -d' ' -f3; }
+print_builder_version() { docker exec "$(builder_container)" buildkitd --version | cut -d' ' -f3; }
 
-builder_state_directory() {
-    [ -s /etc/amikiln/builder-state-directory ] || die "no builder was made on this machine"
-    cat /etc/amikiln/builder-state-directory
+find_builder_state() {
+    [ -s "$RECORDS/builder-state-directory" ] || die "no builder was made on this machine"
+    cat "$RECORDS/builder-state-directory"
 }
 
-builder_control() { docker exec "$(builder_container)" buildctl "$@"; }
+run_buildctl() { docker exec "$(builder_container)" buildctl "$@"; }

@@ -1,54 +1,54 @@
 # shellcheck shell=sh
-# The builder as a service of systemd's; lib.sh says what each function is. Its programs come out
-# of the pinned image, so that one digest pins both kinds of builder.
+# The builder as a systemd service; lib.sh describes each function. Its programs come from the
+# pinned image, so that one digest pins both kinds of builder.
 
 PROGRAMS=/opt/buildkit
 SOCKET=unix:///run/buildkit/buildkitd.sock
 STATE=/var/lib/buildkit
 
 make_builder() {
-    if builder_is_as_wanted && programs_are_intact; then
+    if builder_is_current && programs_are_intact; then
         systemctl start buildkit.service buildkit-register.service
         say "builder $BUILDER is there already"
     else
-        # Its cache outlives its programs and its configuration.
+        # Its cache stays when its programs or its configuration change.
         if systemctl is-active --quiet buildkit.service; then stop_builder; fi
-        take_programs
-        service_unit >/etc/systemd/system/buildkit.service
-        register_unit >/etc/systemd/system/buildkit-register.service
+        extract_programs
+        print_service_unit >/etc/systemd/system/buildkit.service
+        print_register_unit >/etc/systemd/system/buildkit-register.service
         systemctl daemon-reload
         systemctl enable --quiet buildkit.service buildkit-register.service
         systemctl start buildkit.service
         systemctl restart buildkit-register.service
-        builder_was_made
+        record_builder
     fi
     say "buildkit.service: $(systemctl is-active buildkit.service)," \
-        "BuildKit $(builder_version), registered for $BUILDER_OWNER as $BUILDER"
+        "BuildKit $(print_builder_version), registered for $BUILDER_OWNER as $BUILDER"
 }
 
 stop_builder() {
-    # Waits until it has ended; systemd kills it after TimeoutStopSec.
+    # Waits until it has exited; systemd kills it after TimeoutStopSec.
     systemctl stop buildkit.service
     result=$(systemctl show --property=Result --value buildkit.service)
     case $result in
     timeout | signal | watchdog | core-dump | oom-kill)
-        die "BuildKit did not end cleanly within $BUILDER_STOP_SECONDS s ($result):" \
+        die "BuildKit did not stop cleanly within $BUILDER_STOP_SECONDS s ($result):" \
             "its databases may be damaged"
         ;;
     esac
 }
 
-builder_version() { "$PROGRAMS/bin/buildkitd" --version | cut -d' ' -f3; }
+print_builder_version() { "$PROGRAMS/bin/buildkitd" --version | cut -d' ' -f3; }
 
-builder_state_directory() { printf '%s\n' "$STATE"; }
+find_builder_state() { printf '%s\n' "$STATE"; }
 
-builder_control() { "$PROGRAMS/bin/buildctl" --addr "$SOCKET" "$@"; }
+run_buildctl() { "$PROGRAMS/bin/buildctl" --addr "$SOCKET" "$@"; }
 
 programs_are_intact() {
     (cd "$PROGRAMS" 2>/dev/null && sha256sum --check --status programs.sha256)
 }
 
-take_programs() {
+extract_programs() {
     scratch=/var/tmp/amikiln-programs
     rm -rf "$scratch" "$PROGRAMS"
     mkdir -p "$scratch" "$PROGRAMS/bin"
@@ -72,17 +72,17 @@ take_programs() {
             die "$program out of $BUILDKIT_IMAGE does not run on this machine: $said"
         say "$said"
     done
-    # What BuildKit calls for git contexts and compressed archives.
+    # BuildKit runs them for git contexts and compressed archives.
     for program in git xz; do
         if [ -e "$scratch/bin/$program" ] && ! command -v "$program" >/dev/null; then
             say "installing $program"
-            case $program in xz) install_offered xz xz-utils ;; *) install_offered "$program" ;; esac
+            case $program in xz) install_packages xz xz-utils ;; *) install_packages "$program" ;; esac
             command -v "$program" >/dev/null || die "no package repository offers $program"
         fi
     done
     rm -rf "$scratch"
     for script in start runc register; do
-        "${script}_script" >"$PROGRAMS/$script"
+        "print_${script}_script" >"$PROGRAMS/$script"
         chmod 0755 "$PROGRAMS/$script"
     done
     (cd "$PROGRAMS" && sha256sum -- bin/* start runc register >programs.sha256)
@@ -92,7 +92,7 @@ take_programs() {
 # Puts itself into a control group below the service's own, then becomes the daemon: a group has
 # either processes or groups with controllers, and beside the daemon's are those of the steps
 # (https://systemd.io/CGROUP_DELEGATION/). DelegateSubgroup= does the same from systemd 254 on.
-start_script() {
+print_start_script() {
     cat <<SCRIPT
 #!/bin/sh -eu
 group=/sys/fs/cgroup/system.slice/buildkit.service
@@ -105,9 +105,9 @@ exec $PROGRAMS/bin/buildkitd --config /etc/buildkit/buildkitd.toml --root $STATE
 SCRIPT
 }
 
-# A process inherits the score of who starts it, and steps with the daemon's would have the kernel
-# kill the agent before them.
-runc_script() {
+# A process inherits its parent's score. With the daemon's, the kernel would kill the agent before a
+# build step.
+print_runc_script() {
     runc=runc
     [ ! -x "$PROGRAMS/bin/buildkit-runc" ] || runc=$PROGRAMS/bin/buildkit-runc
     cat <<SCRIPT
@@ -117,26 +117,26 @@ exec $runc "\$@"
 SCRIPT
 }
 
-# buildx keeps its builders in the home of the user who makes them. What it wrote there is looked
-# at first: to start it takes seconds on a machine that has just booted.
-register_script() {
+# buildx stores a builder in the home of the user who created it. The script looks there first:
+# starting buildx takes seconds on a machine that has just booted.
+print_register_script() {
     cat <<SCRIPT
 #!/bin/sh -eu
-kept=\$HOME/.docker/buildx
-if ! { grep -qF '"Driver":"remote"' "\$kept/instances/$BUILDER" &&
-    grep -qF '"Endpoint":"$SOCKET"' "\$kept/instances/$BUILDER"; } 2>/dev/null; then
+state=\$HOME/.docker/buildx
+if ! { grep -qF '"Driver":"remote"' "\$state/instances/$BUILDER" &&
+    grep -qF '"Endpoint":"$SOCKET"' "\$state/instances/$BUILDER"; } 2>/dev/null; then
     docker buildx rm --force $BUILDER >/dev/null 2>&1 || true
     docker buildx create --name $BUILDER --driver remote --use $SOCKET
-elif ! grep -qF '"Name":"$BUILDER"' "\$kept/current" 2>/dev/null; then
+elif ! grep -qF '"Name":"$BUILDER"' "\$state/current" 2>/dev/null; then
     docker buildx use $BUILDER
 fi
 SCRIPT
 }
 
-# Its steps are in the service's control group (buildkitd.toml) and share its weight; so one that
-# is out of memory must not stop the service, and its tasks have no limit. BuildKit exits with 1
-# when it is told to stop.
-service_unit() {
+# Build steps are in the service's control group (buildkitd.toml) and share its weight: a step that
+# runs out of memory must not stop the service, and tasks are not limited. BuildKit exits with 1 when
+# it is stopped.
+print_service_unit() {
     cat <<UNIT
 [Unit]
 Description=BuildKit, the builder of CI jobs
@@ -168,7 +168,7 @@ WantedBy=multi-user.target
 UNIT
 }
 
-register_unit() {
+print_register_unit() {
     cat <<UNIT
 [Unit]
 Description=BuildKit's service is the builder of $BUILDER_OWNER

@@ -3,8 +3,8 @@
 . ./lib.sh
 . ./warm.sh
 
-warm_build warm.rawjson >warm.said 2>&1 || {
-    tail -n "$SHOWN_LINES" warm.said >&2
+run_warm_build warm.rawjson >warm.out 2>&1 || {
+    tail -n "$SHOWN_LINES" warm.out >&2
     exit 1
 }
-only_steps <warm.rawjson
+select_steps <warm.rawjson

@@ -1,10 +1,10 @@
-# Judges findings against the allow list. Reads the list (PATTERN<tab>KIND<tab>REASON) first, then
+# Compares findings with the allow list. Reads the list (PATTERN<tab>KIND<tab>REASON) first, then
 # findings (KIND<tab>PATH). Paths and patterns are written as JSON strings are, so that a line is
 # one finding whatever a file is called. Prints open<tab>KIND<tab>PATH, or
 # allowed<tab>KIND<tab>PATH<tab>REASON.
 
-# Whether a text fits a pattern in which * stands for anything and nothing else is special.
-function fits(text, pattern,    parts, count, i, at, last) {
+# Whether a text matches a pattern in which * stands for anything and nothing else is special.
+function matches(text, pattern,    parts, count, i, at, last) {
     count = split(pattern, parts, "*")
     if (count == 1) return text == pattern
     if (substr(text, 1, length(parts[1])) != parts[1]) return 0
@@ -22,7 +22,7 @@ BEGIN { FS = "\t" }
 listing { pattern[++entries] = $1; kind[entries] = $2; reason[entries] = $3; next }
 {
     for (i = 1; i <= entries; i++) {
-        if (fits($2, pattern[i]) && fits($1, kind[i])) {
+        if (matches($2, pattern[i]) && matches($1, kind[i])) {
             print "allowed\t" $1 "\t" $2 "\t" reason[i]
             next
         }

@@ -1,13 +1,13 @@
 # shellcheck shell=sh
-# What the steps share. Each step begins with:  . ./lib.sh
-# A step is run as root, in the recipe's directory, by `sh -eu`; it can be run again.
+# Shared by the steps. Each step begins with:  . ./lib.sh
+# A step runs as root, in the recipe's directory, by `sh -eu`, and can be run again.
 
 # shellcheck source=/dev/null
 . ./values.env
 # shellcheck source=/dev/null
 . ./resolved.env
 
-# 80-manifest tells how long each step took.
+# 80-manifest reports how long each step took.
 step_began=$(date +%s)
 note_time() { printf '%s %s\n' "${0##*/}" "$(($(date +%s) - step_began))" >>times.list; }
 trap note_time EXIT
@@ -26,14 +26,14 @@ as_owner() {
     runuser -u "$BUILDER_OWNER" -- env -C "$(owner_home)" HOME="$(owner_home)" "$@"
 }
 
-# Tells whether a version (1.2.3, with whatever a packager put behind) is at least another one.
+# Whether a version (1.2.3, with whatever a packager appended) is at least another one.
 new_enough() {
     lowest=$(printf '%s\n%s\n' "$(printf '%s' "$1" | sed 's/[^0-9.].*//')" "$2" | sort -V | head -n 1)
     [ "$lowest" = "$2" ]
 }
 
-# Installs those of the named packages that a repository of this machine offers.
-install_offered() {
+# Installs those of the packages that a repository of this machine offers.
+install_packages() {
     wanted=$*
     set --
     if command -v dnf >/dev/null; then
@@ -53,8 +53,8 @@ install_offered() {
     fi
 }
 
-# Prints every installed package and its version, a line each.
-installed_packages() {
+# Prints every installed package and its version, one a line.
+list_packages() {
     if command -v dpkg-query >/dev/null; then
         # shellcheck disable=SC2016 # dpkg-query's own variables
         dpkg-query --show --showformat '${Package} ${Version}\n'
@@ -64,31 +64,31 @@ installed_packages() {
 }
 
 # The builder of the plan's driver: builders/DRIVER.sh, each of which defines
-#   make_builder             makes it, and lets it run; one of equal inputs keeps its cache
-#   stop_builder             stops it cleanly, and waits until it has ended
-#   builder_version          prints BuildKit's version
-#   builder_state_directory  prints where its state is on this disk; it may be stopped
-#   builder_control          runs buildctl against it with the given arguments
+#   make_builder             creates and starts it; one of equal inputs keeps its cache
+#   stop_builder             stops it cleanly, and waits until it has exited
+#   print_builder_version    prints BuildKit's version
+#   find_builder_state       prints where its state is on this disk; it may be stopped
+#   run_buildctl             runs buildctl against it with the given arguments
 # and may use what follows.
 # shellcheck disable=SC2034
 BUILDER_STOP_SECONDS=300
-builder_stamp() {
+hash_builder() {
     printf '%s\n' "$BUILDKIT_IMAGE" | cat - buildkitd.toml builder.sh | sha256sum | cut -d' ' -f1
 }
-builder_is_as_wanted() {
-    [ "$(cat /etc/amikiln/builder.sha256 2>/dev/null)" = "$(builder_stamp)" ]
+builder_is_current() {
+    [ "$(cat "$RECORDS/builder.sha256" 2>/dev/null)" = "$(hash_builder)" ]
 }
-builder_was_made() {
-    mkdir -p /etc/amikiln
-    builder_stamp >/etc/amikiln/builder.sha256
+record_builder() {
+    mkdir -p "$RECORDS"
+    hash_builder >"$RECORDS/builder.sha256"
 }
 
 # shellcheck source=/dev/null
 . ./builder.sh
 
-# Prints how much the builder's cache holds, as JSON. BuildKit says -1 of a size it does not know.
-builder_store() {
-    builder_control du --format '{{range .}}{{.Size}}{{println}}{{end}}' >store.list
+# Prints how much the builder's cache holds, as JSON. BuildKit prints -1 for a size it does not know.
+print_builder_store() {
+    run_buildctl du --format '{{range .}}{{.Size}}{{println}}{{end}}' >store.list
     awk 'NF { records++; if ($1 > 0) bytes += $1 }
         END { printf "{\"records\":%d,\"bytes\":%.0f}", records, bytes }' store.list
 }

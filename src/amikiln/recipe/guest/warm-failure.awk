@@ -1,4 +1,4 @@
-# Reads a build's rawjson twice, and prints what its failed steps wrote: base64, a piece a line.
+# Reads a build's rawjson twice, and prints what its failed steps wrote: base64, one piece a line.
 FNR == NR && /^\{"vertexes":\[/ {
     count = split($0, steps, /\{"digest":"/)
     for (i = 2; i <= count; i++) {

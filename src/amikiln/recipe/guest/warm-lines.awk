@@ -1,5 +1,5 @@
 # Puts each report of a build's progress, rawjson, on one line, as newer versions of buildx print
-# it: up to 0.13 and later ones spread it over many. Other lines are passed on.
+# it; older ones print it over many lines. Other lines are passed on.
 /^\{$/ { report = "{"; next }
 
 report != "" {

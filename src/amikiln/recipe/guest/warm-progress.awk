@@ -1,5 +1,5 @@
-# Reads the progress of a build as rawjson, a report a line, and tells of each of its own steps
-# ("[STAGE 2/5] RUN ...") when it begins and how it ends. What is no report is passed on.
+# Reads the progress of a build as rawjson, one report a line, and prints each of its own steps
+# ("[STAGE 2/5] RUN ...") when it begins and how it ends. Other lines are passed on.
 BEGIN { rank["begun"] = 1; rank["done"] = 2; rank["cached"] = 3; rank["failed"] = 4 }
 
 !/^\{("|\})/ { print; fflush(); next }

@@ -1,13 +1,13 @@
 # shellcheck shell=sh
 # The warm build. Sourced after lib.sh, by 50-warm at the bake and by check-warm on the machine
-# that is verified: both do the very same.
+# that is verified, so that both do the same.
 
 SHOWN_LINES=60
 LOG_CHUNKS=400 # BuildKit sends a step's output in pieces of a few lines
 
-# Builds once, as the user that runs jobs. What BuildKit says of it is kept as it is, in a file,
-# and told in words.
-warm_build() ( # FILE
+# Builds once, as the user that runs jobs. BuildKit's log goes to FILE as it is, and its steps are
+# printed.
+run_warm_build() ( # FILE
     file=$1
     # shellcheck source=/dev/null
     . ./warm-arguments.sh
@@ -19,15 +19,15 @@ warm_build() ( # FILE
         code=0
         as_owner env -C "$CONTEXT" "$@" 2>&1 || code=$?
         echo "$code" >warm.exit-code
-    } | awk_at_once -f warm-lines.awk | tee "$file" | awk_at_once -f warm-progress.awk
+    } | unbuffered_awk -f warm-lines.awk | tee "$file" | unbuffered_awk -f warm-progress.awk
     [ "$(cat warm.exit-code)" = 0 ] || {
-        failed_steps_said "$file"
+        print_failed_steps "$file"
         return 1
     }
 )
 
-# mawk waits for a full buffer of input unless it is told not to; others do not know the option.
-awk_at_once() {
+# mawk waits for a full buffer of input without this option; others do not know it.
+unbuffered_awk() {
     case $(awk -W version 2>&1 </dev/null) in
     mawk*) awk -W interactive "$@" ;;
     *) awk "$@" ;;
@@ -35,11 +35,11 @@ awk_at_once() {
 }
 
 # Prints the last lines that the failed steps of a build wrote.
-failed_steps_said() { # FILE
+print_failed_steps() { # FILE
     awk -f warm-failure.awk "$1" "$1" | tail -n "$LOG_CHUNKS" |
         while read -r encoded; do printf '%s' "$encoded" | base64 -d; done |
         tail -n "$SHOWN_LINES"
 }
 
-# Keeps what tells of the steps, and nothing that they wrote: it may hold what is nobody's business.
-only_steps() { grep '"vertexes":\[' | sed -E 's/,"(statuses|logs|warnings)":\[.*$/}/'; }
+# Leaves only the reports of steps, without their output, which may hold anything.
+select_steps() { grep '"vertexes":\[' | sed -E 's/,"(statuses|logs|warnings)":\[.*$/}/'; }

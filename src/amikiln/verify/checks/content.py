@@ -6,6 +6,7 @@ import shlex
 
 from amikiln.model.canonical import canonical_json
 from amikiln.recipe import render
+from amikiln.recipe.paths import MANIFEST
 from amikiln.verify.checks.finding import Finding, Subject, compare, failed, passed
 
 
@@ -16,7 +17,7 @@ def manifest_as_planned(subject: Subject) -> Finding:
         return compare([canonical_json(found)], [canonical_json(wanted)], "manifest")
     if subject.image_digest != subject.plan.digest:
         return compare([subject.image_digest], [subject.plan.digest], "digest on the image's tag")
-    return passed(f"/etc/amikiln/manifest.json names the inputs {subject.plan.digest}")
+    return passed(f"{MANIFEST} names the inputs {subject.plan.digest}")
 
 
 def images_present(subject: Subject) -> Finding:

@@ -10,7 +10,7 @@ from typing import Any
 
 from amikiln.model.plan import Plan
 from amikiln.model.verdict import Outcome
-from amikiln.recipe.render import REMOTE_DIRECTORY
+from amikiln.recipe.paths import MANIFEST, RECIPE_DIRECTORY
 from amikiln.runtime.guest import Guest
 
 COMMAND_SECONDS = 300
@@ -46,7 +46,7 @@ class Subject:
             GuestCommandFailed: It exited with another code than 0.
             ValueError: Its output is incomplete.
         """
-        lines = self.ask(f"cd {REMOTE_DIRECTORY} && {command} && echo done").splitlines()
+        lines = self.ask(f"cd {RECIPE_DIRECTORY} && {command} && echo done").splitlines()
         if not lines or lines.pop() != "done":
             raise ValueError("the output is incomplete")
         return [line.split("\t") for line in lines]
@@ -58,7 +58,7 @@ class Subject:
             GuestCommandFailed: It has none.
             ValueError: It cannot be read.
         """
-        manifest = json.loads(self.ask("cat /etc/amikiln/manifest.json"))
+        manifest = json.loads(self.ask(f"cat {MANIFEST}"))
         if not isinstance(manifest, dict):
             raise ValueError("the manifest is not a JSON object")
         return manifest

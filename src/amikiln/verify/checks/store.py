@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from amikiln.recipe import render
+from amikiln.recipe.paths import RECIPE_DIRECTORY
 from amikiln.verify.checks.finding import Finding, Subject, failed, passed
 
 
@@ -16,8 +16,8 @@ def store_kept(subject: Subject) -> Finding:
     """
     baked = subject.read_manifest()["store"]
     answer = subject.ask(
-        f"cd {render.REMOTE_DIRECTORY} && sh -euc '. ./lib.sh;"
-        ' builder_store; printf "\\n"; state=$(builder_state_directory);'
+        f"cd {RECIPE_DIRECTORY} && sh -euc '. ./lib.sh;"
+        ' print_builder_store; printf "\\n"; state=$(find_builder_state);'
         # Not deeper: below are the layers, with many files that do not matter here.
         ' test -e "$state/cache.db"; find "$state" -maxdepth 2 -name "*.db*.bak*"\''
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amikiln.recipe import render
+from amikiln.recipe.paths import RECIPE_DIRECTORY, WARM_LOG
 from amikiln.verify.build_log import Warmth, compare_builds, read_steps
 from amikiln.verify.checks.finding import Finding, Subject, failed, passed, unknown
 
@@ -18,14 +18,14 @@ def builds_are_warm(subject: Subject) -> Finding:
         )
     warm = read_steps(
         subject.ask(
-            f"cd {render.REMOTE_DIRECTORY} && exec sh -eu check-warm.sh",
+            f"cd {RECIPE_DIRECTORY} && exec sh -eu check-warm.sh",
             timeout_seconds=subject.plan.spec.deadlines.step_seconds,
         )
     )
     if not warm:
         return unknown("the build reported no step of its own", "does it have a RUN?")
     # Without a record of the bake's own build every step counts the same.
-    cold = subject.ask("cat /etc/amikiln/warm.rawjson 2>/dev/null || true")
+    cold = subject.ask(f"cat {WARM_LOG} 2>/dev/null || true")
     return _weigh(compare_builds(read_steps(cold), warm), subject)
 
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Docker is there, starts at boot, and has buildx.
+# Docker is installed, starts at boot, and has buildx.
 . ./lib.sh
 
 if ! command -v docker >/dev/null; then
@@ -7,9 +7,9 @@ if ! command -v docker >/dev/null; then
     # docker: Amazon Linux, with client and buildx. The others: Debian and Ubuntu, of which only
     # some have the client in a package of its own; docker there is something else.
     if command -v dnf >/dev/null; then
-        install_offered docker
+        install_packages docker
     else
-        install_offered docker.io docker-cli docker-buildx
+        install_packages docker.io docker-cli docker-buildx
     fi
     command -v docker >/dev/null || die "no package repository of this machine offers Docker"
 fi
@@ -18,7 +18,7 @@ systemctl start docker.service
 if ! docker buildx version >/dev/null 2>&1; then
     say "installing buildx"
     # The distributions' name for it, and Docker's own.
-    install_offered docker-buildx docker-buildx-plugin
+    install_packages docker-buildx docker-buildx-plugin
     docker buildx version >/dev/null 2>&1 ||
         die "docker has no buildx plugin, and no package repository offers one:" \
             "use a source image that has it"

@@ -6,5 +6,5 @@ if ! cmp -s buildkitd.toml /etc/buildkit/buildkitd.toml; then
     install -D -m 0644 buildkitd.toml /etc/buildkit/buildkitd.toml
     say "/etc/buildkit/buildkitd.toml written"
 fi
-mkdir -p /etc/amikiln
+mkdir -p "$RECORDS"
 make_builder

@@ -1,9 +1,9 @@
 #!/bin/sh
-# /etc/amikiln/manifest.json: what was planned, and what is really here.
+# The manifest: what was planned, and what is on this machine.
 . ./lib.sh
 
 # Reads lines "NAME VALUE" and prints a JSON object; of equal names the last one counts.
-json_object() { # FORMAT of a value
+print_json_object() { # FORMAT of a value
     awk -v format="\"%s\":$1" '
         !($1 in value) { order[++count] = $1 }
         { value[$1] = $2 }
@@ -14,13 +14,13 @@ json_object() { # FORMAT of a value
         }'
 }
 
-mkdir -p /etc/amikiln
+mkdir -p "$RECORDS"
 docker=$(docker version --format '{{json .Server}}')
 buildx=$(docker buildx version | cut -d' ' -f2)
-buildkit=$(builder_version)
+buildkit=$(print_builder_version)
 
-# No build may follow, for verify compares.
-store=$(builder_store)
+# No build may follow: verify compares this with what it finds.
+store=$(print_builder_store)
 
 images=''
 while read -r _ reference; do
@@ -36,8 +36,8 @@ done <images.list
     printf '"docker_store":%s,' "$(docker info --format \
         '{"driver":{{json .Driver}},"data_root":{{json .DockerRootDir}}}')"
     printf '"images":{%s},' "$images"
-    printf '"seconds":{%s},' "$(json_object %s <times.list)"
-    printf '"packages":{%s}}\n' "$(installed_packages | json_object '\"%s\"')"
-} >/etc/amikiln/manifest.json.new
-mv /etc/amikiln/manifest.json.new /etc/amikiln/manifest.json
-say "/etc/amikiln/manifest.json: $(wc -c </etc/amikiln/manifest.json) bytes"
+    printf '"seconds":{%s},' "$(print_json_object %s <times.list)"
+    printf '"packages":{%s}}\n' "$(list_packages | print_json_object '\"%s\"')"
+} >"$MANIFEST.new"
+mv "$MANIFEST.new" "$MANIFEST"
+say "$MANIFEST: $(wc -c <"$MANIFEST") bytes"

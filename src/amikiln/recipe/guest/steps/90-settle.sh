@@ -1,6 +1,6 @@
 #!/bin/sh
-# Builder and Docker stop cleanly before the snapshot: BuildKit opens its database without sync,
-# and one that was cut off in mid-write is replaced by an empty one at the next start, silently.
+# Builder and Docker stop cleanly before the snapshot: BuildKit opens its database without sync, and
+# replaces one that was cut off in the middle of a write by an empty one at the next start, silently.
 . ./lib.sh
 
 stop_builder

@@ -1,8 +1,9 @@
 #!/bin/sh
 # Nothing of this run or this machine stays: keys, logins, identity, histories, logs, caches.
 . ./lib.sh
+. ./homes.sh
 
-# Removes what is there, and says so in a line; says nothing about what is not.
+# Removes the files that exist, and says so on one line.
 remove() { # WHAT FILE...
     what=$1
     shift
@@ -16,27 +17,22 @@ remove() { # WHAT FILE...
     [ "$gone" = 0 ] || say "removed: $what ($gone)"
 }
 
-# Every user's home, a line each.
-homes() {
-    {
-        for home in /root /home/*; do printf '%s\n' "$home"; done
-        getent passwd | cut -d: -f6 | grep -E '^/(var/lib|opt|srv|home)/.'
-        owner_home
-    } | sort -u
-}
-
-homes | while read -r home; do
-    [ -d "$home" ] || continue
-    remove "keys that may log in to $home" "$home/.ssh/authorized_keys" "$home/.ssh/authorized_keys2"
-    remove "histories in $home" "$home"/.*_history "$home/.lesshst" "$home/.viminfo" \
-        "$home/.wget-hsts" "$home/.sudo_as_admin_successful"
-    for logins in "$home/.docker/config.json" "$home/.dockercfg" "$home/.config/containers/auth.json"; do
-        # A file that names credential helpers only holds no secret, and jobs may need it.
-        if grep -qE '"(auth|identitytoken|registrytoken|password)"' "$logins" 2>/dev/null; then
-            remove "$logins: it held a registry login" "$logins"
+remove_logins() { # FILE...
+    for file; do
+        # A file that only names credential helpers holds no secret, and jobs may need it.
+        if grep -qE '"(auth|identitytoken|registrytoken|password)"' "$file" 2>/dev/null; then
+            remove "$file: it held a registry login" "$file"
         fi
     done
-done
+}
+
+list_homes '' >homes.list
+while IFS= read -r home; do
+    with_authorized_keys "$home" remove "keys that may log in to $home"
+    with_histories "$home" remove "histories in $home"
+    with_registry_logins "$home" remove_logins
+    remove "traces in $home" "$home/.wget-hsts" "$home/.sudo_as_admin_successful"
+done <homes.list
 remove "ssh host keys" /etc/ssh/ssh_host_*
 
 # cloud-init keeps user data, and with it this run's host key, under /var/lib/cloud.
@@ -54,10 +50,10 @@ fi
 remove "downloaded packages" /var/cache/apt/archives/*.deb /var/cache/apt/*.bin
 remove "package lists" /var/lib/apt/lists/*
 
-# systemd's and X's own sockets and folders of running services are made anew at boot as well.
+# The sockets of systemd and X and the folders of running services are created anew at boot.
 remove "temporary files" /tmp/* /tmp/.[!.]* /var/tmp/* /var/tmp/.[!.]*
 
-# sudo tells the journal what it was asked to run.
+# sudo logs its commands to the journal.
 remove "the journal" /var/log/journal/*
 emptied=$(find /var/log -xdev -type f -size +0 -print -exec sh -c ': >"$1"' sh {} \; | wc -l)
 [ "$emptied" = 0 ] || say "emptied: log files ($emptied)"

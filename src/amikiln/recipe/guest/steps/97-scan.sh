@@ -1,6 +1,6 @@
 #!/bin/sh
-# The whole root file system is scanned for secrets, while its blocks are warm. Findings that the
-# spec does not allow fail the bake; they are told by file and kind, never by content.
+# The whole root file system is scanned for secrets while it is still in memory. Findings that the
+# spec does not allow fail the bake; they are printed by file and kind, never with their content.
 
 # A mount namespace of its own for what is hidden from the scanner, and no network.
 if [ -z "${SCAN_APART:-}" ]; then
@@ -11,28 +11,28 @@ fi
 LARGEST_MB=256
 began=$(date +%s)
 here=$PWD/scan
-# Not more: in $here/root the whole file system may be seen.
+# Only these: the whole file system may be mounted at $here/root.
 rm -rf "$here/rest" "$here/incomplete"
 mkdir -p "$here/root" "$here/rest"
 # A bind mount shows this file system and nothing that is mounted over it: no /proc, no /run.
 mount --bind "${SCAN_ROOT:-/}" "$here/root"
-# The scanner's rules pass over some names, whatever one asks; ours (scanner-rules.yml) do not.
+# The scanner's own rules always ignore some file names; ours (scanner-rules.yml) do not.
 left_out='contents of compressed archives and git objects, images, fonts, lock files and node_modules (but for our own rules), compiled programs (for entropy alone)'
 
 # -- What is left out, and the metadata inside it that is not.
 
 # Docker's and BuildKit's configurations and manifests, which lie among compressed layers.
-keep_documents() { # FOLDER below the root
+copy_documents() { # FOLDER below the root
     find "$here/root/$1" -xdev -type f -size -4096k | while IFS= read -r blob; do
         [ "$(head -c 1 "$blob" | tr -d '\0')" = '{' ] || continue
-        kept=$here/rest/${blob#"$here/root/"}
-        mkdir -p "${kept%/*}"
-        cp "$blob" "$kept"
+        copy=$here/rest/${blob#"$here/root/"}
+        mkdir -p "${copy%/*}"
+        cp "$blob" "$copy"
     done
 }
 hide() { # FOLDER below the root
     [ -n "$(ls -A "$here/root/$1" 2>/dev/null)" ] || return 0
-    case $1 in *content/blobs | *.content) keep_documents "$1" ;; esac
+    case $1 in *content/blobs | *.content) copy_documents "$1" ;; esac
     mount -t tmpfs -o ro,size=4k none "$here/root/$1"
     left_out="$left_out, layers in /$1"
     say "left out: layer contents in /$1"
@@ -42,7 +42,7 @@ docker_data=$(sed -n 's/.*"data-root"[[:space:]]*:[[:space:]]*"\([^"]*\)".*/\1/p
     "$here/root/etc/docker/daemon.json" 2>/dev/null || true)
 docker_data=${docker_data:-/var/lib/docker}
 docker_data=${docker_data#/}
-builder_state=$(builder_state_directory)
+builder_state=$(find_builder_state)
 builder_state=${builder_state#/}
 for store in overlay2 overlayfs fuse-overlayfs vfs btrfs rootfs; do hide "$docker_data/$store"; done
 for store in "$docker_data/containerd/daemon" var/lib/containerd; do
@@ -62,14 +62,14 @@ done
 # -- The scan itself.
 
 find "$here/root" -xdev -type f -size "+${LARGEST_MB}M" \
-    -exec sh short-list.sh --tell "$here/root" too-large-to-scan {} + >findings.list
+    -exec sh short-list.sh --print "$here/root" too-large-to-scan {} + >findings.list
 tree=$here/root
 quicker=''
-# QEMU's own name for a processor that it emulates; with KVM the real one's name stands there.
+# QEMU's own name for an emulated processor; with KVM it is the real one's name.
 emulated=${SCAN_EMULATED:-$(grep -qs '^model name.*QEMU TCG' /proc/cpuinfo && echo yes || echo no)}
 if [ "$emulated" = yes ] && [ -d "$here/root/var/lib/dpkg/info" ]; then
-    # Without KVM the scanner, which is all vector instructions, reads 1 MB a second: files whose
-    # checksums are those of Debian's packages are left out, and nothing else is.
+    # Without KVM the scanner, which uses vector instructions throughout, reads 1 MB a second: files
+    # whose checksums are those of Debian's packages are left out, and nothing else.
     quicker=--turbo
     (
         cd "$here/root" || exit
@@ -106,7 +106,7 @@ esac
 grep -q '"scan_partial":0,"scan_failed":0' scan.jsonl ||
     die "the scanner does not say that it read everything: nothing is known about this image"
 
-# The rule's id comes before the path, and what is redacted is of the scanner's own words.
+# The rule's id comes before the path, and what comes between has been redacted by the scanner.
 awk -v here="$here" '
     /^\{"rule":/ {
         match($0, /"id":"[^"]*"/)
@@ -118,44 +118,44 @@ awk -v here="$here" '
         print id "\t" path
     }' scan.jsonl >patterns.list
 # Code looks as random as a key does.
-program() { [ "$(head -c 4 "$here/root$1" 2>/dev/null | tr '\177' X)" = XELF ]; }
+is_program() { [ "$(head -c 4 "$here/root$1" 2>/dev/null | tr '\177' X)" = XELF ]; }
 while IFS="$(printf '\t')" read -r kind path; do
-    if [ "$kind" = amikiln.entropy ] && program "$path"; then continue; fi
+    if [ "$kind" = amikiln.entropy ] && is_program "$path"; then continue; fi
     printf '%s\t%s\n' "$kind" "$path"
 done <patterns.list >>findings.list
 sh short-list.sh "$here/root" >>findings.list
 sort -u findings.list |
-    awk -f findings.awk listing=1 secrets.allow listing=0 - >judged.list
+    awk -f findings.awk listing=1 secrets.allow listing=0 - >decided.list
 rm -rf "$here/rest" "$here/incomplete"
 
-# -- What came out of it, told and bound into the manifest.
+# -- The result is printed, and written into the manifest.
 
-figure() { sed -n "s/^{\"findings\":.*\"$1\":\"\{0,1\}\([0-9.]*\).*/\1/p" scan.jsonl; }
-files=$(figure blobs_scanned)
-bytes=$(figure bytes_scanned)
+read_figure() { sed -n "s/^{\"findings\":.*\"$1\":\"\{0,1\}\([0-9.]*\).*/\1/p" scan.jsonl; }
+files=$(read_figure blobs_scanned)
+bytes=$(read_figure bytes_scanned)
 seconds=$(($(date +%s) - began))
-open=$(grep -c '^open' judged.list || true)
+open=$(grep -c '^open' decided.list || true)
 result=$(
     printf '"scanner":"kingfisher %s","rules":%s,"files":%s,"bytes":%s,"seconds":%s,"open":%s,' \
-        "$(figure version_used)" "$(figure rules_applied)" "$files" "$bytes" "$seconds" "$open"
+        "$(read_figure version_used)" "$(read_figure rules_applied)" "$files" "$bytes" "$seconds" "$open"
     printf '"left_out":"%s","allowed":[' "$left_out"
     awk -F '\t' '/^allowed/ {
         printf "%s{\"kind\":\"%s\",\"path\":\"%s\",\"reason\":\"%s\"}", comma, $2, $3, $4
         comma = ","
-    }' judged.list
+    }' decided.list
     printf ']'
 )
-manifest=${SCAN_ROOT:-}/etc/amikiln/manifest.json
-[ -s "$manifest" ] || die "there is no $manifest to bind the scan's result to"
+manifest_file=${SCAN_ROOT:-}$MANIFEST
+[ -s "$manifest_file" ] || die "there is no $manifest_file to write the scan's result into"
 {
-    sed -e 's/,"scan":{.*}}$/}/' -e 's/}$//' "$manifest" | tr -d '\n'
+    sed -e 's/,"scan":{.*}}$/}/' -e 's/}$//' "$manifest_file" | tr -d '\n'
     printf ',"scan":{%s}}\n' "$result"
-} >"$manifest.new"
-mv "$manifest.new" "$manifest"
+} >"$manifest_file.new"
+mv "$manifest_file.new" "$manifest_file"
 sync
 awk -F '\t' '
     /^allowed/ { print "allowed: " $2 " in \"" $3 "\": " $4 }
-    /^open/ { print "found: " $2 " in \"" $3 "\"" }' judged.list
+    /^open/ { print "found: " $2 " in \"" $3 "\"" }' decided.list
 say "not scanned: $left_out"
 say "scanned for secrets: $files files, $((bytes / 1000000)) MB in $seconds s"
 [ "$open" = 0 ] ||
