@@ -1,6 +1,5 @@
 # The image cpu-build, built by Packer from the same recipe that `amikiln bake` runs.
 # Written by `amikiln export packer` from images/cpu-build/image.toml: edit that, and export again.
-#
 #   packer init .
 #   packer build buildkite-cpu-ami.pkr.hcl
 
@@ -165,11 +164,9 @@ variable "machine_minutes" {
 }
 
 locals {
-  # The checkout of amikiln, with the image's spec in it.
   checkout = abspath("${path.root}/../..")
   image    = abspath("${path.root}/../../images/cpu-build")
-  # The recipe's files that all images share.
-  shared = abspath("${path.root}/../../src/amikiln/recipe")
+  shared   = abspath("${path.root}/../../src/amikiln/recipe")
   tags = {
     "amikiln:image" = "cpu-build"
     "Name"          = var.ami_name_prefix
@@ -247,16 +244,15 @@ build {
   # image records them, so that `amikiln verify` can check it later.
   provisioner "shell-local" {
     environment_vars = [
-      "SETUP=${local.checkout}/scripts/lib/setup.sh",
-      "AMIKILN=${local.checkout}/.venv/bin/amikiln",
+      "CHECKOUT=${local.checkout}",
       "IMAGE=${local.image}",
       "HERE=${abspath(path.root)}",
       "SOURCE_AMI=${build.SourceAMI}",
       "ROOT_DEVICE=${var.root_device}",
     ]
     inline = [
-      "\"$SETUP\" --pipeline",
-      "\"$AMIKILN\" export packer-inputs \"$IMAGE\" --to \"$HERE\" --source-ami \"$SOURCE_AMI\" --root-device \"$ROOT_DEVICE\"",
+      "\"$CHECKOUT\"/scripts/lib/setup.sh --pipeline",
+      "\"$CHECKOUT\"/.venv/bin/amikiln export packer-inputs \"$IMAGE\" --to \"$HERE\" --source-ami \"$SOURCE_AMI\" --root-device \"$ROOT_DEVICE\"",
     ]
   }
 
@@ -274,13 +270,8 @@ build {
     destination = "/var/tmp/guest"
   }
   provisioner "file" {
-    source      = "${path.root}/inputs/recipe.tar"
-    destination = "/var/tmp/recipe.tar"
-    generated   = true
-  }
-  provisioner "file" {
-    source      = "${path.root}/inputs/context.tar"
-    destination = "/var/tmp/context.tar"
+    sources     = ["${path.root}/inputs/recipe.tar", "${path.root}/inputs/context.tar"]
+    destination = "/var/tmp/"
     generated   = true
   }
 

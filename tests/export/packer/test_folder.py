@@ -40,13 +40,13 @@ def rendered(*, classic: bool = False, here: Path = ROOT / "packer" / "cpu") -> 
 def upload(template: Path, machine: Path) -> dict[str, bytes]:
     """Copy what the template's file provisioners name, as Packer does; return what is there."""
     text = template.read_text()
-    found = re.search(r'shared = abspath\("\$\{path\.root\}/(.+)"\)', text)
+    found = re.search(r'shared += abspath\("\$\{path\.root\}/(.+)"\)', text)
     assert found
     places = {"${path.root}": template.parent, "${local.shared}": template.parent / found[1]}
     for block in text.split('provisioner "file" {')[1:]:
-        source, destination = re.findall(r'(?:source|destination) += "(.+)"', block)[:2]
         if "generated" in block.split("}\n")[0]:
             continue
+        source, destination = re.findall(r'(?:source|destination) += "(.+)"', block)[:2]
         for variable, place in places.items():
             source = source.replace(variable, str(place))
         target = machine / destination.removeprefix("/")

@@ -37,8 +37,8 @@ def test_an_image_in_no_checkout_is_resolved_by_the_amikiln_on_path(tmp_path: Pa
     here = tmp_path / "packer"
     files = packer.render_folder(load.load(IMAGE, local=False), own, here)
     text = files[TEMPLATE].decode()
-    assert '"AMIKILN=amikiln"' in text
-    assert "setup.sh" not in text
+    assert '"amikiln export packer-inputs ' in text
+    assert "CHECKOUT" not in text
     assert 'abspath("${path.root}/../images/mine")' in text
     assert "shared/guest/lib.sh" in files
 
@@ -57,8 +57,12 @@ def test_the_two_templates_differ_in_what_is_named_and_in_nothing_else() -> None
 
 @needs_packer
 @pytest.mark.parametrize("classic", [False, True], ids=["current", "classic"])
-def test_templates_are_formatted_as_packer_does(classic: bool, tmp_path: Path) -> None:
-    (tmp_path / TEMPLATE).write_bytes(rendered(classic=classic)[TEMPLATE])
+@pytest.mark.parametrize("image", [IMAGE, Path("/images/mine")], ids=["checkout", "elsewhere"])
+def test_templates_are_formatted_as_packer_does(classic: bool, image: Path, tmp_path: Path) -> None:
+    spec = load.load(IMAGE, local=False)
+    own, here = OwnFiles(image, {}, {}), ROOT / "packer" / "cpu"
+    files = packer.render_folder(spec, own, here, classic=classic)
+    (tmp_path / TEMPLATE).write_bytes(files[TEMPLATE])
     done = subprocess.run(
         ["packer", "fmt", "-check", "-diff", "."],
         cwd=tmp_path,
