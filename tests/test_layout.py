@@ -15,7 +15,7 @@ MOST_FILES_AT_THE_TOP = 6
 STAGES = ("plan", "bake", "verify", "publish", "rollout", "retire")
 
 FLOORS = (
-    ("amikiln", "amikiln.errors"),
+    ("amikiln.version", "amikiln.errors"),
     ("amikiln.runtime", "amikiln.spec", "amikiln.aws"),
     ("amikiln.model",),
     ("amikiln.recipe", "amikiln.session"),
@@ -23,6 +23,7 @@ FLOORS = (
     ("amikiln.machine",),
     tuple(f"amikiln.{stage}" for stage in STAGES),
     ("amikiln.export", "amikiln.report", "amikiln.pipeline"),
+    ("amikiln",),  # the public face, which loads its names from the rooms below
     ("amikiln.cli",),
     ("amikiln.__main__",),
 )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
+from secrets import token_hex
 
 from amikiln.aws.errors import AwsFailure, explain
 from amikiln.bake.bake import bake
@@ -48,7 +48,7 @@ STAGES_OF_AN_IMAGE = ("bake", "verify", "publish")
 def new_run(image_name: str) -> Run:
     """Return a run with an id of its own, which begins with the image's name and the time."""
     now = datetime.now(UTC)
-    return Run(f"{image_name}-{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}", image_name)
+    return Run(f"{image_name}-{now:%Y%m%d-%H%M%S}-{token_hex(3)}", image_name)
 
 
 def run(

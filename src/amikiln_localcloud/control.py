@@ -14,9 +14,9 @@ from importlib.util import find_spec
 
 from filelock import FileLock
 
-from amikiln import __version__
 from amikiln.errors import LocalCloudError, PreflightError
 from amikiln.runtime.progress import Reporter
+from amikiln.version import __version__
 from amikiln_localcloud import daemon_record
 from amikiln_localcloud.daemon_record import DaemonRecord
 from amikiln_localcloud.home import Home

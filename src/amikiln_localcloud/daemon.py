@@ -20,8 +20,8 @@ from typing import Protocol
 
 from filelock import FileLock, Timeout
 
-from amikiln import __version__
 from amikiln.errors import AmikilnError, LocalCloudError
+from amikiln.version import __version__
 from amikiln_localcloud import daemon_record
 from amikiln_localcloud.home import Home
 from amikiln_localcloud.machines.contract import Hypervisor, SnapshotFiles

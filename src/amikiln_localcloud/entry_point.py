@@ -15,9 +15,15 @@ if TYPE_CHECKING:
 
 
 def commands() -> typer.Typer:
-    """Return the command group ``amikiln cloud``."""
-    from amikiln_localcloud.cli import cloud
+    """Return the command group ``amikiln cloud``.
 
+    Raises:
+        PreflightError: The packages that the cloud needs are not installed.
+    """
+    from amikiln_localcloud.cli import cloud
+    from amikiln_localcloud.control import check_installed
+
+    check_installed()
     return cloud
 
 

@@ -7,12 +7,13 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from amikiln import pipeline
+from amikiln import pipeline, version
 from amikiln.catalog.tags import TAG_VERDICT_HASH
 from amikiln.cli import commands, main
 from amikiln.errors import VerifyError
@@ -22,21 +23,64 @@ from fakes import spec
 IMAGE = Path(__file__).parents[2] / "images" / "cpu-build"
 
 
+@dataclass(frozen=True)
+class Done:
+    """How a command ended, and what it wrote."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+class Terminal:
+    """Runs commands in this process, in an environment without AWS credentials.
+
+    Args:
+        patch: Takes the changes back.
+        capture: Reads what the commands write.
+        home: The user's home directory.
+    """
+
+    def __init__(
+        self, patch: pytest.MonkeyPatch, capture: pytest.CaptureFixture[str], home: Path
+    ) -> None:
+        self._patch, self._capture = patch, capture
+        for name in os.environ.keys() - {"PATH", "LANG", "PYTHONPATH"}:
+            patch.delenv(name)
+        # Leaves the test process's answer to Ctrl-C as it is.
+        patch.setattr(main.signal, "signal", lambda number, handler: None)
+        self.set(
+            HOME=home, AWS_EC2_METADATA_DISABLED="true", AMIKILN_STATE=home / "state", COLUMNS=80
+        )
+
+    def set(self, **variables: object) -> None:
+        for name, value in variables.items():
+            self._patch.setenv(name, str(value))
+
+    def use(self, endpoint: str) -> None:
+        """Let commands use another cloud's endpoint."""
+        self.set(AWS_ENDPOINT_URL=endpoint, AWS_ACCESS_KEY_ID="x", AWS_SECRET_ACCESS_KEY="y")
+
+    def run(self, *words: object) -> Done:
+        self._patch.setattr(sys, "argv", ["amikiln", *map(str, words)])
+        self._capture.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main.main()
+        written = self._capture.readouterr()
+        return Done(int(ended.value.code or 0), written.out, written.err)
+
+
 @pytest.fixture
-def environment(tmp_path: Path) -> dict[str, str]:
-    """Return an environment without AWS credentials or a local cloud."""
-    kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
-    return kept | {
-        "HOME": str(tmp_path),
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "AMIKILN_STATE": str(tmp_path / "state"),
-    }
+def terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Terminal:
+    return Terminal(monkeypatch, capsys, tmp_path)
 
 
-def amikiln(environment: dict[str, str], *words: object) -> subprocess.CompletedProcess[str]:
+def start(*words: object) -> subprocess.CompletedProcess[str]:
+    """Run a command as its user does, in a process of its own."""
     return subprocess.run(
-        [sys.executable, "-m", "amikiln", *(str(word) for word in words)],
-        env=environment,
+        [sys.executable, "-m", "amikiln", *map(str, words)],
         capture_output=True,
         text=True,
         check=False,
@@ -44,31 +88,31 @@ def amikiln(environment: dict[str, str], *words: object) -> subprocess.Completed
     )
 
 
-def test_a_wrong_flag_is_a_usage_error(environment: dict[str, str]) -> None:
-    done = amikiln(environment, "run", IMAGE, "--lokal")
+def test_a_wrong_flag_is_a_usage_error(terminal: Terminal) -> None:
+    done = terminal.run("run", IMAGE, "--lokal")
     assert done.returncode == 2
     assert "--lokal" in done.stderr
     assert done.stdout == ""
 
 
-def test_a_missing_spec_is_named(environment: dict[str, str], tmp_path: Path) -> None:
-    done = amikiln(environment, "plan", tmp_path / "nothing")
+def test_a_missing_spec_is_named(terminal: Terminal, tmp_path: Path) -> None:
+    done = terminal.run("plan", tmp_path / "nothing")
     assert done.returncode == 2
     assert done.stderr.splitlines()[0] == f"error: there is no {tmp_path}/nothing/image.toml"
     assert done.stdout == ""
 
 
-def test_a_faulty_spec_names_every_fault(environment: dict[str, str], tmp_path: Path) -> None:
+def test_a_faulty_spec_names_every_fault(terminal: Terminal, tmp_path: Path) -> None:
     (tmp_path / "image.toml").write_text('name = "CPU"\n')
-    done = amikiln(environment, "plan", tmp_path)
+    done = terminal.run("plan", tmp_path)
     assert done.returncode == 2
     assert 'name: "CPU": is not allowed' in done.stderr
     assert "volume: is missing" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_missing_credentials_are_explained_in_one_line(environment: dict[str, str]) -> None:
-    done = amikiln(environment, "status", IMAGE)
+def test_missing_credentials_are_explained_in_one_line(terminal: Terminal) -> None:
+    done = terminal.run("status", IMAGE)
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
         "error: there are no AWS credentials",
@@ -76,62 +120,47 @@ def test_missing_credentials_are_explained_in_one_line(environment: dict[str, st
     ]
 
 
-def test_an_endpoint_that_does_not_answer_is_named(environment: dict[str, str]) -> None:
-    environment |= {
-        "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
-        "AWS_ACCESS_KEY_ID": "x",
-        "AWS_SECRET_ACCESS_KEY": "y",
-        "AWS_MAX_ATTEMPTS": "1",
-    }
-    done = amikiln(environment, "status", IMAGE)
+def test_an_endpoint_that_does_not_answer_is_named(terminal: Terminal) -> None:
+    terminal.use("http://127.0.0.1:9")
+    terminal.set(AWS_MAX_ATTEMPTS=1)
+    done = terminal.run("status", IMAGE)
     assert done.returncode == 1
     assert "http://127.0.0.1:9" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_the_traceback_comes_with_debug_alone(environment: dict[str, str]) -> None:
-    done = amikiln(environment, "--debug", "plan", "/nonexistent")
+def test_the_traceback_comes_with_debug_alone(terminal: Terminal) -> None:
+    done = terminal.run("--debug", "plan", "/nonexistent")
     assert done.returncode == 2
     assert "Traceback" in done.stderr
 
 
-@pytest.fixture
-def own_signals(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave the test process's answer to Ctrl-C as it is."""
-    monkeypatch.setattr(main.signal, "signal", lambda number, handler: None)
-
-
-@pytest.mark.usefixtures("own_signals")
 def test_a_fault_of_our_own_is_one_line_too(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, terminal: Terminal
 ) -> None:
-    def broken() -> None:
+    def broken(prog_name: str) -> None:
         raise ZeroDivisionError("division by zero")
 
     monkeypatch.setattr(main, "app", broken)
-    with pytest.raises(SystemExit) as ended:
-        main.main()
-    assert ended.value.code == 1
-    error, hint = capsys.readouterr().err.splitlines()
+    done = terminal.run()
+    assert done.returncode == 1
+    error, hint = done.stderr.splitlines()
     assert error == "error: unexpected ZeroDivisionError: division by zero"
     assert "amikiln --debug" in hint
 
 
-@pytest.mark.usefixtures("own_signals")
 def test_a_file_that_cannot_be_written_is_named(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, terminal: Terminal
 ) -> None:
-    monkeypatch.setattr(main, "app", lambda: Path("/proc/nothing/verdict.json").write_text(""))
-    with pytest.raises(SystemExit) as ended:
-        main.main()
-    assert ended.value.code == 1
-    assert capsys.readouterr().err == (
-        "error: /proc/nothing/verdict.json: No such file or directory\n"
-    )
+    file = Path("/proc/nothing/verdict.json")
+    monkeypatch.setattr(main, "app", lambda prog_name: file.write_text(prog_name))
+    done = terminal.run()
+    assert done.returncode == 1
+    assert done.stderr == "error: /proc/nothing/verdict.json: No such file or directory\n"
 
 
-def test_a_time_that_is_none_is_refused(environment: dict[str, str]) -> None:
-    done = amikiln(environment, "rollout", IMAGE, "--wait", "soon")
+def test_a_time_that_is_none_is_refused(terminal: Terminal) -> None:
+    done = terminal.run("rollout", IMAGE, "--wait", "soon")
     assert done.returncode == 2
     assert done.stderr.splitlines() == [
         "error: --wait soon: not a time",
@@ -139,22 +168,51 @@ def test_a_time_that_is_none_is_refused(environment: dict[str, str]) -> None:
     ]
 
 
-def test_status_of_an_empty_account_is_data_on_stdout(
-    environment: dict[str, str], cloud: Any
-) -> None:
-    environment |= {
-        "AWS_ENDPOINT_URL": cloud.endpoint,
-        "AWS_ACCESS_KEY_ID": "x",
-        "AWS_SECRET_ACCESS_KEY": "y",
-    }
-    done = amikiln(environment, "status", IMAGE)
+def test_status_of_an_empty_account_is_data_on_stdout(terminal: Terminal, cloud: Any) -> None:
+    terminal.use(cloud.endpoint)
+    done = start("status", IMAGE)
     assert done.returncode == 0
     assert "/buildkite/cpu-build-ami/us-east-1 = nothing yet" in done.stdout
     assert done.stderr == ""
 
 
+SLOW = ("boto3", "botocore", "filelock", "jinja2", "moto", "pydantic", "rich", "yaml")
+"""What takes long to import, and is imported by the commands that need it."""
+
+
+def test_help_imports_nothing_that_takes_long() -> None:
+    program = f"""
+import sys
+from amikiln.cli.main import app
+try:
+    app(sys.argv[1:])
+finally:
+    print(*sorted(sys.modules.keys() & set({SLOW!r})), file=sys.stderr)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, "--help"], capture_output=True, text=True, check=True
+    )
+    assert "rollout" in done.stdout
+    assert done.stderr.split() == []
+
+
+@pytest.mark.parametrize("width", [60, 120])
+def test_help_says_what_each_command_does(terminal: Terminal, width: int) -> None:
+    terminal.set(COLUMNS=width)
+    listed = terminal.run("--help").stdout.partition("Commands:")[2].splitlines()[1:]
+    commands_listed = [line.split()[0] for line in listed]
+    assert commands_listed == [c.__name__ for c in commands.ALL] + ["export", "cloud"]
+    assert not [line for line in listed if line.endswith("...")], "cut off"
+    for command in commands_listed:
+        assert terminal.run(command, "--help").stdout.startswith(f"Usage: amikiln {command} ")
+
+
+def test_the_version_is_that_of_the_package(terminal: Terminal) -> None:
+    assert terminal.run("--version") == Done(0, f"{version.__version__}\n", "")
+
+
 def test_publish_takes_a_verdict_or_a_reason_and_nothing_half(
-    environment: dict[str, str], tmp_path: Path
+    terminal: Terminal, tmp_path: Path
 ) -> None:
     either = "give either --verdict FILE or --force --reason TEXT"
     verdict = ("--verdict", tmp_path / "verdict.json")
@@ -168,7 +226,7 @@ def test_publish_takes_a_verdict_or_a_reason_and_nothing_half(
         (("--force", "--reason", "two\nlines"), "--reason: not a reason"),
         (("--force", "--reason", "x" * 256), "--reason: not a reason"),
     ):
-        done = amikiln(environment, "publish", IMAGE, "ami-1", *words)
+        done = terminal.run("publish", IMAGE, "ami-1", *words)
         assert (done.returncode, done.stdout) == (2, ""), words
         error, hint = done.stderr.splitlines()
         assert error.startswith(f"error: {fault}")
@@ -176,30 +234,27 @@ def test_publish_takes_a_verdict_or_a_reason_and_nothing_half(
 
 
 def test_a_verdict_that_is_missing_or_none_publishes_nothing(
-    environment: dict[str, str], tmp_path: Path
+    terminal: Terminal, tmp_path: Path
 ) -> None:
     file = tmp_path / "verdict.json"
     for text, fault in ((None, "cannot read"), ("", "is not a verdict"), ("{}", "not a verdict")):
         if text is not None:
             file.write_text(text)
-        done = amikiln(environment, "publish", IMAGE, "ami-1", "--verdict", file)
+        done = terminal.run("publish", IMAGE, "ami-1", "--verdict", file)
         assert (done.returncode, done.stdout) == (6, "")
         error, _ = done.stderr.splitlines()
         assert fault in error
 
 
 @pytest.fixture
-def account(environment: dict[str, str], bench: Bench) -> dict[str, str]:
-    """Return an environment whose commands reach the bench's account."""
-    return environment | {
-        "AWS_ENDPOINT_URL": bench.cloud.endpoint,
-        "AWS_ACCESS_KEY_ID": "x",
-        "AWS_SECRET_ACCESS_KEY": "y",
-    }
+def account(terminal: Terminal, bench: Bench) -> Terminal:
+    """Return a terminal whose commands use the bench's account."""
+    terminal.use(bench.cloud.endpoint)
+    return terminal
 
 
 def test_a_kept_verdict_publishes_its_image_until_somebody_edits_it(
-    account: dict[str, str], bench: Bench
+    account: Terminal, bench: Bench
 ) -> None:
     image, file = bench.cycle().image, bench.folder / "verdict.json"
     bench.ssm.delete_parameter(Name=POINTER)
@@ -212,12 +267,12 @@ def test_a_kept_verdict_publishes_its_image_until_somebody_edits_it(
 
     edited = bench.folder / "edited.json"
     edited.write_text(file.read_text().replace("running", "runnin"))
-    refused = amikiln(account, "publish", IMAGE, image.id, "--verdict", edited)
+    refused = account.run("publish", IMAGE, image.id, "--verdict", edited)
     assert (refused.returncode, refused.stdout) == (6, "")
     assert "do not carry this verdict: amikiln:verdict-sha256" in refused.stderr
     assert bench.pointer() is None
 
-    done = amikiln(account, "publish", IMAGE, image.id, "--verdict", file, "--json")
+    done = account.run("publish", IMAGE, image.id, "--verdict", file, "--json")
     assert done.returncode == 0, done.stderr
     published = json.loads(done.stdout)
     assert (published["image_id"], published["forced"]) == (image.id, None)
@@ -225,30 +280,30 @@ def test_a_kept_verdict_publishes_its_image_until_somebody_edits_it(
 
 
 def test_an_image_is_forced_with_a_reason_that_status_shows(
-    account: dict[str, str], bench: Bench
+    account: Terminal, bench: Bench
 ) -> None:
     image = pipeline.bake_image(
         spec(), bench.own, pipeline.new_run("cpu-build"), bench.session
     ).image
-    done = amikiln(account, "publish", IMAGE, image.id, "--force", "--reason", "the old leaks")
+    done = account.run("publish", IMAGE, image.id, "--force", "--reason", "the old leaks")
     assert done.returncode == 0, done.stderr
     assert "the old leaks" in done.stdout
     assert f"{image.id} is published WITHOUT PROOF: the old leaks" in done.stderr
     assert bench.pointer() == image.id
-    assert "WITHOUT PROOF: the old leaks" in amikiln(account, "status", IMAGE).stdout
-    shown = json.loads(amikiln(account, "status", IMAGE, "--json").stdout)
+    assert "WITHOUT PROOF: the old leaks" in account.run("status", IMAGE).stdout
+    shown = json.loads(account.run("status", IMAGE, "--json").stdout)
     assert [line["forced"] for line in shown["images"]] == ["the old leaks"]
 
 
 def test_bake_and_run_print_what_they_did(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    terminal: Terminal, bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("AMIKILN_STATE", str(bench.folder / "runs"))
-    monkeypatch.setattr(commands, "prepared", lambda *given: (spec(), bench.session))
+    monkeypatch.setattr(commands, "prepare", lambda *given: (spec(), bench.session))
 
     def printed(*words: str) -> Any:
-        main.app([words[0], str(bench.folder), *words[1:], "--json"], standalone_mode=False)
-        return json.loads(capsys.readouterr().out)
+        done = terminal.run(words[0], bench.folder, *words[1:], "--json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
 
     baked = printed("bake")["image"]["id"]
     assert bench.pointer() is None
@@ -262,8 +317,8 @@ def test_bake_and_run_print_what_they_did(
 
 
 @pytest.mark.parametrize("name", ["schema", "verdict-schema"])
-def test_schemas_are_printed(environment: dict[str, str], name: str) -> None:
-    done = amikiln(environment, "export", name)
+def test_schemas_are_printed(terminal: Terminal, name: str) -> None:
+    done = terminal.run("export", name)
     assert json.loads(done.stdout)["type"] == "object"
 
 
@@ -276,7 +331,7 @@ def test_schemas_are_printed(environment: dict[str, str], name: str) -> None:
     ],
 )
 def test_a_failing_verdict_that_somebody_turned_publishes_nothing(
-    account: dict[str, str], bench: Bench, flipped: tuple[str, ...], fault: str
+    account: Terminal, bench: Bench, flipped: tuple[str, ...], fault: str
 ) -> None:
     bench.script.owner_builder = "default"
     with pytest.raises(VerifyError):
@@ -284,13 +339,13 @@ def test_a_failing_verdict_that_somebody_turned_publishes_nothing(
     (image,) = bench.holdings()["images"]
     file = bench.folder / "verdict.json"
     written = json.loads(file.read_text())
-    untouched = amikiln(account, "publish", IMAGE, image, "--verdict", file)
+    untouched = account.run("publish", IMAGE, image, "--verdict", file)
     assert "its verdict is fail" in untouched.stderr
     for check in written["checks"]:
         check["outcome"] = "pass" if "check" in flipped else check["outcome"]
     written["outcome"] = "pass" if "outcome" in flipped else written["outcome"]
     file.write_text(json.dumps(written))
-    refused = amikiln(account, "publish", IMAGE, image, "--verdict", file)
+    refused = account.run("publish", IMAGE, image, "--verdict", file)
     assert (untouched.returncode, refused.returncode) == (6, 6)
     assert fault in refused.stderr
     assert bench.pointer() is None

@@ -71,7 +71,7 @@ def done() -> RunResult:
 def test_a_cycle_tells_its_verdict_and_where_its_time_went(
     capsys: pytest.CaptureFixture[str], done: RunResult
 ) -> None:
-    output.print_cycle(done, 1.0)
+    output.print_run(done, 1.0)
     shown = capsys.readouterr().out
     for fact in (
         "pass: boot-finished",
@@ -87,7 +87,7 @@ def test_a_cycle_tells_what_it_skipped_and_why(
 ) -> None:
     skipped = ("bake", "verify", "publish")
     done = dataclasses.replace(done, verdict=None, skipped=skipped, because="inputs unchanged")
-    output.print_cycle(done, 1.0)
+    output.print_run(done, 1.0)
     shown = capsys.readouterr().out
     assert "bake, verify, publish: inputs unchanged" in shown
     assert "verdict" not in shown
@@ -100,7 +100,7 @@ def test_a_cycle_tells_what_it_skipped_and_why(
 def test_an_image_baked_alone_is_told_to_have_no_verdict(
     capsys: pytest.CaptureFixture[str], done: RunResult
 ) -> None:
-    output.print_baked(BakeResult(done.run, done.plan.digest, done.image, done.seconds))
+    output.print_bake(BakeResult(done.run, done.plan.digest, done.image, done.seconds))
     shown = capsys.readouterr().out
     for fact in ("ami-1 (test-image-1)", done.plan.digest, "none yet", "plan 0.5, bake 61.2"):
         assert fact in shown

@@ -23,9 +23,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from amikiln import __version__
 from amikiln.errors import LocalCloudError, PreflightError
 from amikiln.runtime.progress import PlainReporter
+from amikiln.version import __version__
 from amikiln_localcloud import cli, control, daemon, daemon_record, variables
 from amikiln_localcloud.control import CloudStatus
 from amikiln_localcloud.daemon_record import DaemonRecord

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from amikiln import __version__
 from amikiln.publish.proof import read_verdict
+from amikiln.version import __version__
 from bench import Bench
 
 

@@ -1,4 +1,7 @@
-"""The command line's verbs for images: what each takes, does and prints."""
+"""The commands that work on images: what each takes, does and prints.
+
+What takes long to import is imported by the command that needs it: see benchmarks/startup.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,7 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from amikiln import pipeline
-from amikiln.catalog.pointer import Pointer
-from amikiln.cli import output
+import amikiln
 from amikiln.cli.options import (
     NO_CHANGES,
     NO_WAIT,
@@ -20,21 +21,15 @@ from amikiln.cli.options import (
     ImageDirectory,
     Json,
     KeepOnError,
-    KeepResult,
-    KeepVerdict,
     LeaseWait,
     Local,
+    ResultFile,
     SecretsFd,
+    VerdictFile,
     seconds_of,
 )
-from amikiln.cli.prepare import STARTED, prepared
+from amikiln.cli.prepare import STARTED, prepare
 from amikiln.errors import AmikilnError
-from amikiln.plan.resolve import plan as make_plan
-from amikiln.publish.proof import choose_proof
-from amikiln.report.status import read_status
-from amikiln.rollout.rollout import roll_out
-from amikiln.runtime import directories
-from amikiln.spec import own_files
 
 Found = TypeVar("Found")
 
@@ -45,9 +40,14 @@ def plan(
     changes: Changes = NO_CHANGES,
     as_json: Json = False,
 ) -> None:
-    """Show what a run would do, with everything resolved. Writes nothing."""
-    spec, session = prepared(image, local, changes)
-    planned = make_plan(spec, own_files.read(image), session)
+    """Show what a run would do; changes nothing.
+
+    Every name, tag and version is resolved as a run would resolve it.
+    """
+    from amikiln.cli import output
+
+    spec, session = prepare(image, local, changes)
+    planned = amikiln.make_plan(spec, amikiln.read_own_files(image), session)
     _show(planned, as_json, output.print_plan)
 
 
@@ -56,22 +56,28 @@ def run(
     local: Local = False,
     changes: Changes = NO_CHANGES,
     as_json: Json = False,
-    verdict: KeepVerdict = None,
+    verdict: VerdictFile = None,
     keep_on_error: KeepOnError = False,
     secrets_fd: SecretsFd = None,
     lease_wait: LeaseWait = NO_WAIT,
     rebake: Annotated[
         bool,
-        typer.Option("--rebake", help="Bake even if there is a young image of the same inputs"),
+        typer.Option("--rebake", help="Bake even if a recent image has the same inputs"),
     ] = False,
 ) -> None:
-    """Bake an image, prove it, publish it, and see the fleet follow."""
-    spec, session = prepared(image, local, changes, secrets_fd, lease_wait)
-    this_run = pipeline.new_run(spec.name)
-    folder = directories.state_directory() / "runs" / this_run.id
-    done = pipeline.run(
+    """Bake, verify, publish and roll out an image.
+
+    What is done already is not done again: a recent image of the same inputs is reused.
+    """
+    from amikiln.cli import output
+    from amikiln.pipeline import write_result
+
+    spec, session = prepare(image, local, changes, secrets_fd, lease_wait)
+    this_run = amikiln.new_run(spec.name)
+    folder = _run_folder(this_run)
+    result = amikiln.run(
         spec,
-        own_files.read(image),
+        amikiln.read_own_files(image),
         this_run,
         session,
         verdict or folder / "verdict.json",
@@ -79,11 +85,12 @@ def run(
         rebake=rebake,
     )
     controller_seconds = time.monotonic() - STARTED - session.waiter.waited_seconds()
-    pipeline.write_result(done, folder / "result.json")
+    write_result(result, folder / "result.json")
     if as_json:
-        output.print_json({"cycle": done, "controller_seconds": round(controller_seconds, 2)})
+        # "cycle" is what a result was called at first: people parse it.
+        output.print_json({"cycle": result, "controller_seconds": round(controller_seconds, 2)})
     else:
-        output.print_cycle(done, controller_seconds)
+        output.print_run(result, controller_seconds)
 
 
 def bake(
@@ -91,18 +98,21 @@ def bake(
     local: Local = False,
     changes: Changes = NO_CHANGES,
     as_json: Json = False,
-    result: KeepResult = None,
+    result: ResultFile = None,
     keep_on_error: KeepOnError = False,
     secrets_fd: SecretsFd = None,
     lease_wait: LeaseWait = NO_WAIT,
 ) -> None:
-    """Bake an image and leave it unjudged; `run` or `verify` takes it up."""
-    spec, session = prepared(image, local, changes, secrets_fd, lease_wait)
-    this_run = pipeline.new_run(spec.name)
-    done = pipeline.bake_image(
-        spec, own_files.read(image), this_run, session, keep_on_error=keep_on_error
-    )
-    _show(done, as_json, output.print_baked, result)
+    """Bake an image; do not verify or publish it.
+
+    The next `run` goes on with it, or `verify` and `publish` do.
+    """
+    from amikiln.cli import output
+
+    spec, session = prepare(image, local, changes, secrets_fd, lease_wait)
+    own, this_run = amikiln.read_own_files(image), amikiln.new_run(spec.name)
+    baked = amikiln.bake_image(spec, own, this_run, session, keep_on_error=keep_on_error)
+    _show(baked, as_json, output.print_bake, result)
 
 
 def verify(
@@ -111,20 +121,26 @@ def verify(
     local: Local = False,
     changes: Changes = NO_CHANGES,
     as_json: Json = False,
-    verdict: KeepVerdict = None,
+    verdict: VerdictFile = None,
     secrets_fd: SecretsFd = None,
     lease_wait: LeaseWait = NO_WAIT,
 ) -> None:
-    """Boot a machine from an image, and see whether builds on it are warm and nothing is secret."""
-    spec, session = prepared(image, local, changes, secrets_fd, lease_wait)
-    this_run = pipeline.new_run(spec.name)
-    file = verdict or directories.state_directory() / "runs" / this_run.id / "verdict.json"
-    found = pipeline.verify_image(spec, own_files.read(image), ami, this_run, session, file)
+    """Boot a machine from an image and check it.
+
+    Builds have to be warm, and no secret may be in it. Exit code 5: it did not pass.
+    """
+    from amikiln.cli import output
+    from amikiln.pipeline import require_pass
+
+    spec, session = prepare(image, local, changes, secrets_fd, lease_wait)
+    own, this_run = amikiln.read_own_files(image), amikiln.new_run(spec.name)
+    file = verdict or _run_folder(this_run) / "verdict.json"
+    proof = amikiln.verify_image(spec, own, ami, this_run, session, file)
     if as_json:
-        print(found.content.decode(), end="")
+        print(proof.content.decode(), end="")
     else:
-        output.print_verdict(found.verdict, file)
-    pipeline.require_pass(found.verdict, file)
+        output.print_verdict(proof.verdict, file)
+    require_pass(proof.verdict, file)
 
 
 def publish(
@@ -132,7 +148,7 @@ def publish(
     ami: Ami,
     local: Local = False,
     as_json: Json = False,
-    result: KeepResult = None,
+    result: ResultFile = None,
     verdict: Annotated[
         Path | None, typer.Option(help="The image's passing verdict", dir_okay=False)
     ] = None,
@@ -141,14 +157,20 @@ def publish(
     ] = False,
     reason: Annotated[
         str | None,
-        typer.Option(help="Why without proof: kept on the image, and shown by `status`"),
+        typer.Option(help="Why without proof: tagged on the image, and shown by `status`"),
     ] = None,
     lease_wait: LeaseWait = NO_WAIT,
 ) -> None:
-    """Let the pointer name an image that is proven already, or is forced."""
+    """Let new machines use an image.
+
+    It needs the verdict of an image that passed, or --force and a reason.
+    """
+    from amikiln.cli import output
+    from amikiln.publish.proof import choose_proof
+
     proof = choose_proof(ami, verdict, force, reason)
-    spec, session = prepared(image, local, lease_wait=lease_wait)
-    published = pipeline.publish_image(spec, ami, proof, pipeline.new_run(spec.name), session)
+    spec, session = prepare(image, local, lease_wait=lease_wait)
+    published = amikiln.publish_image(spec, ami, proof, amikiln.new_run(spec.name), session)
     _show(published, as_json, output.print_published, result)
 
 
@@ -157,34 +179,52 @@ def rollout(
     local: Local = False,
     as_json: Json = False,
     wait: Annotated[
-        str, typer.Option(help="Wait until all machines run the published image, as 90s, 10m, 2h")
+        str,
+        typer.Option(help="Wait until all machines run it, for this long at most: 90s, 10m, 2h"),
     ] = NO_WAIT,
 ) -> None:
-    """Show which machines run the published image, and wait for the others to end their jobs."""
+    """Show which machines run the published image.
+
+    Old machines are replaced when their jobs end; --wait waits for that.
+    """
+    from amikiln.catalog.pointer import Pointer
+    from amikiln.cli import output
+
     wait_seconds = seconds_of(wait, "--wait")
-    spec, session = prepared(image, local)
+    spec, session = prepare(image, local)
     pointer = Pointer(spec, session).read()
     if pointer is None:
         raise AmikilnError(f"{spec.pointer} names no image yet", hint="`amikiln run` publishes one")
-    groups = roll_out(spec, pointer.value, session, wait_seconds=wait_seconds)
+    groups = amikiln.roll_out(spec, pointer.value, session, wait_seconds=wait_seconds)
     _show(groups, as_json, output.print_groups)
 
 
 def status(image: ImageDirectory, local: Local = False, as_json: Json = False) -> None:
-    """Show the pointer, the images and the machines."""
-    spec, session = prepared(image, local)
-    found = read_status(spec, session)
-    _show(found, as_json, output.print_status)
+    """Show the pointer, images and machines."""
+    from amikiln.cli import output
+
+    spec, session = prepare(image, local)
+    _show(amikiln.read_status(spec, session), as_json, output.print_status)
+
+
+def _run_folder(this_run: amikiln.Run) -> Path:
+    """Return where a run's verdict and result are written."""
+    from amikiln.runtime import directories
+
+    return directories.state_directory() / "runs" / this_run.id
 
 
 def _show(
     found: Found,
     as_json: bool,
     print_table: Callable[[Found], None],
-    result: Path | None = None,
+    file: Path | None = None,
 ) -> None:
-    if result is not None:
-        pipeline.write_file(result, output.as_json(found).encode() + b"\n")
+    from amikiln.cli import output
+    from amikiln.pipeline import write_file
+
+    if file is not None:
+        write_file(file, output.as_json(found).encode() + b"\n")
     if as_json:
         output.print_json(found)
     else:

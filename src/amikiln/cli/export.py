@@ -7,15 +7,13 @@ from typing import Annotated
 
 import typer
 
+import amikiln
 from amikiln.cli.options import NO_CHANGES, Changes, ImageDirectory, Local
-from amikiln.cli.prepare import prepared
+from amikiln.cli.prepare import prepare
 from amikiln.errors import AmikilnError
-from amikiln.export import iam_policy, schema, terraform
-from amikiln.export.packer import folder, template
-from amikiln.plan.resolve import plan as make_plan
-from amikiln.spec import load, own_files
+from amikiln.export import ANY_ACCOUNT, ROOT_DEVICE
 
-export = typer.Typer(no_args_is_help=True, help="Print, or write, what other tools take.")
+export = typer.Typer(no_args_is_help=True, help="Write what other tools need from a spec.")
 
 To = Annotated[Path, typer.Option("--to", help="Packer's folder", file_okay=False)]
 RootDevice = Annotated[str, typer.Option("--root-device", help="The source image's root device")]
@@ -23,13 +21,17 @@ RootDevice = Annotated[str, typer.Option("--root-device", help="The source image
 
 @export.command("schema")
 def export_schema() -> None:
-    """Print the JSON Schema of image.toml."""
+    """Print the schema of image.toml."""
+    from amikiln.export import schema
+
     print(schema.render_spec_schema(), end="")
 
 
 @export.command("verdict-schema")
 def export_verdict_schema() -> None:
-    """Print the JSON Schema of a verdict's file."""
+    """Print the schema of a verdict file."""
+    from amikiln.export import schema
+
     print(schema.render_verdict_schema(), end="")
 
 
@@ -37,21 +39,31 @@ def export_verdict_schema() -> None:
 def export_iam_policy(
     image: ImageDirectory,
     account: Annotated[
-        str, typer.Option(metavar="ID", help="The account's 12 digits; * is any")
-    ] = iam_policy.ANY_ACCOUNT,
+        str, typer.Option(metavar="ID", help="The account's 12 digits; * for any")
+    ] = ANY_ACCOUNT,
     kms_key: Annotated[
         str | None,
-        typer.Option(metavar="ARN", help="The account's own key that encrypts its volumes"),
+        typer.Option(metavar="ARN", help="The account's own key, if one encrypts its volumes"),
     ] = None,
 ) -> None:
-    """Print the IAM policy that the verbs need for an image, and nothing beyond it."""
-    print(iam_policy.render_policy(load.load(image), account, kms_key), end="")
+    """Print the IAM policy for an image.
+
+    It allows what the commands need for this image, and nothing else.
+    """
+    from amikiln.export import iam_policy
+
+    print(iam_policy.render_policy(amikiln.load(image), account, kms_key), end="")
 
 
 @export.command("terraform")
 def export_terraform(image: ImageDirectory) -> None:
-    """Print an image's values for terraform/aws, as NAME.auto.tfvars.json."""
-    print(terraform.render_variables(load.load(image)), end="")
+    """Print values for terraform/aws.
+
+    Write them to a file NAME.auto.tfvars.json there.
+    """
+    from amikiln.export import terraform
+
+    print(terraform.render_variables(amikiln.load(image)), end="")
 
 
 @export.command("packer")
@@ -60,14 +72,21 @@ def export_packer(
     to: To,
     local: Local = False,
     changes: Changes = NO_CHANGES,
-    root_device: RootDevice = template.ROOT_DEVICE,
+    root_device: RootDevice = ROOT_DEVICE,
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing; fail if the folder is not current")
     ] = False,
 ) -> None:
-    """Write Packer's folder: a template, and the recipe that `bake` runs. Asks no cloud."""
-    spec = load.load(image, local=local, changes=changes)
-    wanted = template.render_folder(spec, own_files.read(image), to, root_device=root_device)
+    """Write a folder for Packer.
+
+    It holds a template and the recipe that `bake` runs. No cloud is asked.
+    """
+    from amikiln.export.packer import folder, template
+
+    spec = amikiln.load(image, local=local, changes=changes)
+    wanted = template.render_folder(
+        spec, amikiln.read_own_files(image), to, root_device=root_device
+    )
     if not check:
         folder.write_folder(to, wanted)
     elif stale := folder.compare_folder(to, wanted):
@@ -86,7 +105,12 @@ def export_packer_inputs(
     local: Local = False,
     changes: Changes = NO_CHANGES,
 ) -> None:
-    """Write what one build of Packer's resolves; its template calls this."""
-    spec, session = prepared(image, local, changes)
-    plan = make_plan(spec, own_files.read(image), session)
+    """Write what a Packer build needs.
+
+    Packer's template calls this: digests and a commit are resolved anew for each build.
+    """
+    from amikiln.export.packer import folder
+
+    spec, session = prepare(image, local, changes)
+    plan = amikiln.make_plan(spec, amikiln.read_own_files(image), session)
     folder.write_inputs(to, plan, image, source_ami=source_ami, root_device=root_device)

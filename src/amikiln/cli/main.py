@@ -9,31 +9,32 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from amikiln import __version__
-from amikiln.aws.errors import AwsFailure, explain
 from amikiln.cli import commands, export
+from amikiln.cli.local_cloud import HELP, CloudGroup
 from amikiln.errors import INTERRUPTED_EXIT_CODE, AmikilnError, Interrupted
-from amikiln_localcloud.cli import cloud as local_cloud_commands
+from amikiln.version import __version__
 
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    # Help without rich, which takes longer to import than all the rest.
+    rich_markup_mode=None,
     help="Bakes, proves, publishes and rolls out machine images for CI builders.",
 )
 
-for verb in commands.ALL:
-    app.command()(verb)
-app.add_typer(local_cloud_commands, name="cloud")
+for command in commands.ALL:
+    app.command()(command)
 app.add_typer(export.export, name="export")
+app.add_typer(typer.Typer(cls=CloudGroup, no_args_is_help=True, help=HELP), name="cloud")
 
 
 @app.callback(invoke_without_command=True)
 def options(
     version: Annotated[bool, typer.Option("--version", help="Print the version")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of errors")] = False,
 ) -> None:
-    """Take the options that stand before the verb."""
+    """Take the options that stand before the command."""
     if version:
         print(__version__)
         raise typer.Exit
@@ -45,7 +46,7 @@ def main() -> NoReturn:
         signal.signal(number, _interrupt)
     debug = "--debug" in sys.argv
     try:
-        app()
+        app(prog_name="amikiln")
     except Interrupted as interrupt:
         left = "; ".join(interrupt.left_behind)
         what = "interrupted; what was made is removed again"
@@ -55,20 +56,28 @@ def main() -> NoReturn:
         _fail(what, hint, INTERRUPTED_EXIT_CODE, debug)
     except AmikilnError as error:
         _fail(error.what, error.hint, error.exit_code, debug)
-    except AwsFailure as error:
-        _fail(*explain(error), AmikilnError.exit_code, debug)
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        _fail(f"{where}{error.strerror or error}", None, AmikilnError.exit_code, debug)
     except Exception as error:
-        what = f"unexpected {type(error).__name__}: {error}"
-        hint = "this is amikiln's own fault: run `amikiln --debug ...` and report what it shows"
-        _fail(what, hint, AmikilnError.exit_code, debug)
+        _fail(*_explain(error), AmikilnError.exit_code, debug)
     sys.exit(0)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
     raise Interrupted
+
+
+def _explain(error: Exception) -> tuple[str, str | None]:
+    """Return what failed and what to do next, for an error that is not one of amikiln's."""
+    from amikiln.aws.errors import AwsFailure, explain
+
+    if isinstance(error, AwsFailure):
+        return explain(error)
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror or error}", None
+    return (
+        f"unexpected {type(error).__name__}: {error}",
+        "this is a bug in amikiln: run `amikiln --debug ...` and report what it shows",
+    )
 
 
 def _fail(what: str, hint: str | None, exit_code: int, debug: bool) -> NoReturn:

@@ -14,44 +14,48 @@ NO_CHANGES: list[str] = []
 NO_WAIT = "0s"
 UNITS = {"s": 1, "m": 60, "h": 3600}
 
-ImageDirectory = Annotated[Path, typer.Argument(help="The image's directory, as images/cpu-build")]
-Ami = Annotated[str, typer.Argument(help="The image's id, as ami-0123456789abcdef0")]
+ImageDirectory = Annotated[
+    Path, typer.Argument(help="The image's directory, such as images/cpu-build")
+]
+Ami = Annotated[str, typer.Argument(help="The AMI's id, such as ami-0123456789abcdef0")]
 Local = Annotated[
     bool,
     typer.Option(
-        "--local", envvar="AMIKILN_LOCAL", help="Use the local cloud; start it if it is not up"
+        "--local", envvar="AMIKILN_LOCAL", help="Use the local cloud, and start it if it is not up"
     ),
 ]
 Changes = Annotated[
     list[str],
-    typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the spec for this run"),
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the spec for this run only"),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON")]
-KeepResult = Annotated[
+ResultFile = Annotated[
     Path | None,
-    typer.Option("--result", help="Keep the result as JSON in this file, too", dir_okay=False),
+    typer.Option("--result", help="Write the result to this file too, as JSON", dir_okay=False),
 ]
-KeepVerdict = Annotated[
-    Path | None, typer.Option("--verdict", help="Keep the verdict in this file", dir_okay=False)
+VerdictFile = Annotated[
+    Path | None, typer.Option("--verdict", help="Write the verdict to this file", dir_okay=False)
 ]
 SecretsFd = Annotated[
     int | None,
     typer.Option(
         "--secrets-fd",
         metavar="NUMBER",
-        help="Read the warm build's secrets from this file descriptor: a JSON object",
+        help="Read the warm build's secrets from this file descriptor, as a JSON object",
     ),
 ]
 LeaseWait = Annotated[
     str,
     typer.Option(
         "--lease-wait",
+        metavar="TIME",
         envvar="AMIKILN_LEASE_WAIT",
-        help="Wait so long for another run to end, as 90s, 10m, 2h",
+        help="Wait this long for another run of the image to end: 90s, 10m, 2h",
     ),
 ]
 KeepOnError = Annotated[
-    bool, typer.Option("--keep-on-error", help="Leave a machine whose recipe failed running")
+    bool,
+    typer.Option("--keep-on-error", help="Leave the machine running if a step of the recipe fails"),
 ]
 
 

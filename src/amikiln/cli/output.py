@@ -66,38 +66,38 @@ def print_plan(plan: Plan) -> None:
     _console().print(table)
 
 
-def print_cycle(done: RunResult, controller_seconds: float) -> None:
+def print_run(result: RunResult, controller_seconds: float) -> None:
     """Print what a run did, and where its time went."""
-    table = _table("run", done.run.id)
-    table.add_row("image", f"{done.image.id} ({done.image.name})")
-    if done.skipped:
-        table.add_row("skipped", f"{', '.join(done.skipped)}: {done.because}")
-    if done.verdict is not None:
-        passed = ", ".join(check.name for check in done.verdict.checks)
-        table.add_row("verdict", f"{done.verdict.outcome}: {passed}")
-        for check in done.verdict.checks:
+    table = _table("run", result.run.id)
+    table.add_row("image", f"{result.image.id} ({result.image.name})")
+    if result.skipped:
+        table.add_row("skipped", f"{', '.join(result.skipped)}: {result.because}")
+    if result.verdict is not None:
+        passed = ", ".join(check.name for check in result.verdict.checks)
+        table.add_row("verdict", f"{result.verdict.outcome}: {passed}")
+        for check in result.verdict.checks:
             if check.figures:
                 table.add_row(check.name, check.evidence)
-    table.add_row("pointer", _pointer(done.published))
-    for group, machine in list_machines(done.turnover):
+    table.add_row("pointer", _pointer(result.published))
+    for group, machine in list_machines(result.turnover):
         table.add_row("machine", _machine(group, machine.id, machine.image_id, machine.state))
-    table.add_row("seconds", _stages(done.seconds))
+    table.add_row("seconds", _stages(result.seconds))
     table.add_row("controller", f"{controller_seconds:.1f} s of its own, not waiting")
     _console().print(table)
 
 
-def print_baked(done: BakeResult) -> None:
-    """Print the image that a run baked and nobody has judged yet."""
-    table = _table("run", done.run.id)
-    table.add_row("image", f"{done.image.id} ({done.image.name})")
-    table.add_row("inputs", done.digest)
+def print_bake(result: BakeResult) -> None:
+    """Print the image that a run baked and nothing has verified yet."""
+    table = _table("run", result.run.id)
+    table.add_row("image", f"{result.image.id} ({result.image.name})")
+    table.add_row("inputs", result.digest)
     table.add_row("verdict", "none yet")
-    table.add_row("seconds", _stages(done.seconds))
+    table.add_row("seconds", _stages(result.seconds))
     _console().print(table)
 
 
 def print_verdict(verdict: Verdict, file: Path) -> None:
-    """Print what each check found, and where the verdict is kept."""
+    """Print what each check found, and where the verdict was written."""
     table = Table("check", "found", "evidence")
     table.columns[2].overflow = "fold"
     for check in verdict.checks:

@@ -1,51 +1,52 @@
-"""What a command needs before it starts: the spec, the cloud, a session."""
+"""What a command needs before it starts: the spec, and a session with the cloud."""
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from amikiln.aws import connect
-from amikiln.cli import secrets as secrets_input
+from amikiln.cli.local_cloud import find_local_cloud
 from amikiln.cli.options import NO_WAIT, seconds_of
-from amikiln.machine.ssh import SshGuest
-from amikiln.runtime.progress import reporter_for_stderr
-from amikiln.runtime.wait import Waiter
-from amikiln.session import Session
-from amikiln.spec import load
-from amikiln.spec.spec import Spec
-from amikiln_localcloud import Home, up, variables
+
+if TYPE_CHECKING:
+    from amikiln import Session, Spec
 
 STARTED = time.monotonic()
 
 
-def prepared(
+def prepare(
     image: Path,
     local: bool,
     changes: Sequence[str] = (),
     secrets_fd: int | None = None,
     lease_wait: str = NO_WAIT,
 ) -> tuple[Spec, Session]:
-    """Return an image's spec, and the session to work on it with.
+    """Return an image's spec, and a session to work on it with.
 
     Args:
         image: The image's directory.
         local: Use the local cloud, and start it if it is not up.
         changes: Values of the spec for this run alone, as ``table.key=value``.
         secrets_fd: A file descriptor with the warm build's secrets.
-        lease_wait: How long to wait for another run's lease, as ``10m``.
+        lease_wait: How long to wait for another run of the same image to end, as ``10m``.
     """
+    from amikiln import load, open_session
+    from amikiln.cli.secrets import read_secrets
+    from amikiln.runtime.progress import reporter_for_stderr
+    from amikiln.runtime.wait import Waiter
+
     lease_wait_seconds = seconds_of(lease_wait, "--lease-wait")
     report = reporter_for_stderr(STARTED)
     waiter = Waiter(report)
-    spec = load.load(image, local=local, changes=changes)
-    secrets = secrets_input.read(secrets_fd) if secrets_fd is not None else {}
+    spec = load(image, local=local, changes=changes)
+    secrets = read_secrets(secrets_fd) if secrets_fd is not None else {}
     if local:
-        home = Home.default()
+        cloud = find_local_cloud()
         with waiter.span("the local cloud"):
-            up(home, report)
-        variables.enter(home, os.environ)
-    cloud = connect.connect(spec.region)
-    return spec, Session(cloud, report, waiter, SshGuest, secrets, lease_wait_seconds)
+            cloud.enter(report)
+    session = open_session(
+        spec.region, report, waiter, secrets=secrets, lease_wait_seconds=lease_wait_seconds
+    )
+    return spec, session

@@ -11,14 +11,14 @@ from amikiln.errors import SpecError
 LARGEST_BYTES = 1024**2
 
 
-def read(descriptor: int) -> Mapping[str, str]:
+def read_secrets(descriptor: int) -> Mapping[str, str]:
     """Read a JSON object of names and values to its end.
 
     Args:
         descriptor: An open file descriptor, as 0 for stdin or 3 for ``3<FILE``.
 
     Raises:
-        SpecError: It is not open, or holds something else; its content is never told.
+        SpecError: It is not open, or holds something else; its content is never shown.
     """
     hint = 'write {"NAME": "VALUE"} to it, as in: --secrets-fd 3 3<secrets.json'
     try:
@@ -33,6 +33,6 @@ def read(descriptor: int) -> Mapping[str, str]:
         found = None
     if not isinstance(found, dict) or not all(isinstance(v, str) for v in found.values()):
         raise SpecError(
-            f"--secrets-fd {descriptor}: is no JSON object of names and strings", hint=hint
+            f"--secrets-fd {descriptor}: not a JSON object of names and strings", hint=hint
         )
     return found

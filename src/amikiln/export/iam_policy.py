@@ -22,10 +22,10 @@ import amikiln.aws.connect  # noqa: F401  (imports every module that declares pe
 from amikiln.aws.permissions import DECLARED, NO_RESOURCE_LEVEL, Named, Target, Which
 from amikiln.catalog.tags import tags_for_spec
 from amikiln.errors import SpecError
+from amikiln.export import ANY_ACCOUNT
 from amikiln.spec.spec import Spec
 from amikiln.spec.types import ACCOUNT
 
-ANY_ACCOUNT = "*"
 PUBLIC_PARAMETERS = "/aws/service/"
 WITHOUT_ACCOUNT = {"image", "snapshot"}
 """EC2 resources whose ARN names no account."""

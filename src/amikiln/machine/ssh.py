@@ -3,18 +3,56 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO
 
+from amikiln.aws.connect import connect
 from amikiln.errors import AmikilnError
 from amikiln.machine.keys import Keys
 from amikiln.runtime import process
 from amikiln.runtime.guest import GuestCommandFailed, GuestUnreachable, Login
+from amikiln.runtime.progress import Reporter, reporter_for_stderr
+from amikiln.runtime.wait import Waiter
+from amikiln.session import Session
 
 CONNECT_SECONDS = 20
 SSH_FAILED = 255
 """ssh's own exit code (ssh(1)); every other one is the remote command's."""
+
+
+def open_session(
+    region: str,
+    report: Reporter | None = None,
+    waiter: Waiter | None = None,
+    *,
+    secrets: Mapping[str, str] | None = None,
+    lease_wait_seconds: float = 0,
+) -> Session:
+    """Return a session with AWS, which logs in to its machines with OpenSSH.
+
+    Credentials and endpoint are found as boto3 finds them.
+
+    Args:
+        region: An AWS region, as ``us-east-1``.
+        report: What is going on is written here; to stderr by default.
+        waiter: Has waited before the session began; a new one by default.
+        secrets: The warm build's secrets by their ids.
+        lease_wait_seconds: How long to wait for another run of the same image to end.
+
+    Raises:
+        botocore.exceptions.BotoCoreError: No credentials, or no endpoint answers.
+        botocore.exceptions.ClientError: STS refuses the credentials.
+    """
+    report = report or reporter_for_stderr()
+    return Session(
+        cloud=connect(region),
+        report=report,
+        waiter=waiter or Waiter(report),
+        connect=SshGuest,
+        secrets=secrets or {},
+        lease_wait_seconds=lease_wait_seconds,
+    )
 
 
 class SshGuest:

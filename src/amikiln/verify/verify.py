@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from amikiln import __version__
 from amikiln.catalog.images import record_verdict
 from amikiln.machine import instance, upload
 from amikiln.model.image import Image
@@ -20,6 +19,7 @@ from amikiln.session import Session
 from amikiln.verify.checks.finding import Subject
 from amikiln.verify.checks.run import list_checks, run_check
 from amikiln.verify.fleet_settings import apply_fleet_settings
+from amikiln.version import __version__
 
 MARKS = {Outcome.PASS: "ok  ", Outcome.FAIL: "FAIL", Outcome.UNKNOWN: "??  "}
 

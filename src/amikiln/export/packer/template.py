@@ -17,6 +17,7 @@ import jinja2
 
 from amikiln.catalog.tags import tags_for_spec
 from amikiln.errors import SpecError
+from amikiln.export import ROOT_DEVICE
 from amikiln.recipe import render
 from amikiln.recipe.paths import CONTEXT_DIRECTORY, RECIPE_DIRECTORY
 from amikiln.spec.own_files import OwnFiles
@@ -28,8 +29,6 @@ RECIPE = "recipe"
 """The folder of the recipe's files that belong to this image only."""
 SHARED = "shared"
 """The folder of the recipe's files that all images share, unless the checkout provides them."""
-ROOT_DEVICE = "/dev/xvda"
-"""Amazon Linux's and Debian's. A build checks it: with another one Packer would add a volume."""
 INPUTS = "inputs"
 """The folder of what a build has resolved; not checked in."""
 
