@@ -78,7 +78,7 @@ def test_what_is_uploaded_from_a_folder_elsewhere_is_what_a_bake_sends(tmp_path:
     folder.write_folder(here, packer.render_folder(image, own, here))
     sent = render.render_spec_files(image, own.steps)
     assert upload(here / TEMPLATE, tmp_path / "machine") == sent
-    assert "service of systemd" in sent["builder.sh"].decode()
+    assert "systemd service" in sent["builder.sh"].decode()
 
 
 def tracked_copy(checkout: Path) -> None:
