@@ -98,7 +98,9 @@ class Fleets:
             TemplateBody=text.replace("/buildkite/cpu-build-ami/us-east-1", POINTER),
             Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in parameters.items()],
         )
-        self.cloud.cloudformation.get_waiter("stack_create_complete").wait(StackName=name)
+        self.cloud.cloudformation.get_waiter("stack_create_complete").wait(
+            StackName=name, WaiterConfig={"Delay": 2, "MaxAttempts": 300}
+        )
 
     def _is_copied(self) -> bool | None:
         (image,) = self.cloud.ec2.describe_images(ImageIds=[self.newer])["Images"]
