@@ -1,8 +1,8 @@
-"""The verbs of buildkite-agent that need Buildkite's server, against a folder instead.
+"""A fake buildkite-agent: the commands that need Buildkite's server use a folder instead.
 
-    BUILDKITE_STAND_IN=FOLDER stand_in_agent.py annotate | artifact | meta-data ...
+    FAKE_BUILDKITE=FOLDER fake_agent.py annotate | artifact | meta-data ...
 
-Every call is written down in FOLDER/calls.jsonl. What is not known is refused, with exit code 64.
+Every call is recorded in FOLDER/calls.jsonl. Unknown calls are refused with exit code 64.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ STYLES = {"success", "info", "warning", "error"}
 
 def main(words: list[str]) -> int:
     """Carry out one call and return the exit code."""
-    folder = Path(os.environ["BUILDKITE_STAND_IN"])
+    folder = Path(os.environ["FAKE_BUILDKITE"])
     artifacts, values = folder / "artifacts", folder / "meta-data"
     for place in (artifacts, values):
         place.mkdir(parents=True, exist_ok=True)
@@ -45,14 +45,14 @@ def main(words: list[str]) -> int:
             print((values / key).read_text())
         case _:
             _note(folder, words, "refused")
-            print(f"stand-in: not known, or not there: {words}", file=sys.stderr)
+            print(f"fake agent: not known, or not there: {words}", file=sys.stderr)
             return REFUSED
     _note(folder, words, body)
     return 0
 
 
-def put_into(folder: Path) -> None:
-    """Make the stand-in a program in a folder, as ``buildkite-agent``."""
+def install(folder: Path) -> None:
+    """Make this a program in a folder, as ``buildkite-agent``."""
     folder.mkdir(parents=True, exist_ok=True)
     program = folder / "buildkite-agent"
     words = shlex.join([sys.executable, __file__])

@@ -41,7 +41,7 @@ exit "${EXIT_CODE:-0}"
 
 @dataclass
 class Agent:
-    """A checkout whose amikiln pretends, and the stand-in for Buildkite's server."""
+    """A checkout with a fake amikiln, and a fake of Buildkite's server."""
 
     place: Path
     variables: dict[str, str] = field(default_factory=dict)
@@ -60,7 +60,7 @@ class Agent:
                 "CALLS": str(self.place / "calls"),
                 "IMAGE_ID": IMAGE_ID,
                 "PACKERS": json.dumps(PACKERS),
-                "BUILDKITE_STAND_IN": str(self.place / "server"),
+                "FAKE_BUILDKITE": str(self.place / "server"),
                 **self.variables,
             },
             capture_output=True,
@@ -88,7 +88,7 @@ def agent(tmp_path: Path) -> Agent:
     found.program("repo/scripts/lib/setup.sh", 'echo "setup $*" >>"$CALLS"')
     found.program("repo/.venv/bin/amikiln", AMIKILN)
     found.program("repo/.venv/bin/python", f'exec {shlex.quote(sys.executable)} "$@"')
-    fake_agent.put_into(tmp_path / "bin")
+    fake_agent.install(tmp_path / "bin")
     return found
 
 

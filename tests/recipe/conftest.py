@@ -12,10 +12,10 @@ from recipe.root_folder import RootFolder
 
 @pytest.fixture
 def root(tmp_path: Path) -> RootFolder:
-    """Return a root folder whose systemd and sync only pretend."""
+    """Return a root folder with a fake systemctl and a fake sync."""
     if os.geteuid() != 0:
         pytest.skip("not run: a throwaway root folder is mounted by root")
     folder = RootFolder(tmp_path)
     for program in ("systemctl", "sync"):
-        folder.stand_in(program)
+        folder.fake_program(program)
     return folder

@@ -48,7 +48,7 @@ ADD_OWNER = f"groupadd -f docker; id {OWNER} >/dev/null 2>&1 || useradd -m -G do
 
 @dataclass(frozen=True)
 class Ran:
-    """What a step did: its exit code, what it said, and which stand-ins it called."""
+    """What a step did: its exit code, what it said, and which fake programs it called."""
 
     exit_code: int
     said: str
@@ -59,10 +59,10 @@ class Ran:
 class RootFolder:
     """What lies over this machine's root, and what is left of it.
 
-    Stand-ins can remember things in the folder /state.
+    Fake programs can keep things in the folder /state.
 
     Attributes:
-        variables: For stand-ins, which are shell scripts.
+        variables: For fake programs, which are shell scripts.
         shown: What of this machine is shown read-only in the root, by its path there.
         plan_changes: Top-level values of the spec that the recipe is rendered from.
         left: What the last commands of ``run`` wrote.
@@ -81,10 +81,10 @@ class RootFolder:
         file.write_text(content)
         file.chmod(mode)
 
-    def stand_in(self, program: str, script: str = "") -> None:
+    def fake_program(self, program: str, script: str = "") -> None:
         """Put a program before the real one; it notes how it was called."""
         note = f'echo "{program} $*" >>"$CALLS"\n'
-        self.put(f"stand-ins/{program}", f"#!/bin/sh\n{note}{script}\n", 0o755)
+        self.put(f"fakes/{program}", f"#!/bin/sh\n{note}{script}\n", 0o755)
 
     def run(self, step: str, *, before: str = "", times: int = 1, after: str = "") -> list[Ran]:
         """Run a step in the recipe's folder, as the bake does, and return what each time gave.
@@ -108,7 +108,7 @@ class RootFolder:
         shown = [str(word) for path, here in self.shown.items() for word in (here, path)]
         entered = subprocess.run(
             [*apart, "sh", "-c", ENTER, "sh", str(self.place), *shown],
-            env={**self.variables, "PATH": "/stand-ins:/usr/sbin:/usr/bin:/sbin:/bin"},
+            env={**self.variables, "PATH": "/fakes:/usr/sbin:/usr/bin:/sbin:/bin"},
             capture_output=True,
             text=True,
             check=False,

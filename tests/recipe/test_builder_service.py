@@ -24,8 +24,8 @@ SYSTEMCTL = 'case "$*" in *--property=Result*) echo "${RESULT:-success}" ;; esac
 
 @pytest.fixture
 def served(root: RootFolder) -> RootFolder:
-    root.stand_in("docker", DOCKER)
-    root.stand_in("systemctl", SYSTEMCTL)
+    root.fake_program("docker", DOCKER)
+    root.fake_program("systemctl", SYSTEMCTL)
     root.plan_changes = {"buildkit": {"builder": "baked", "owner": OWNER, "driver": "systemd"}}
     return root
 

@@ -67,16 +67,16 @@ for spec in /tests/specs/*; do
     rpmbuild -bb --quiet --define "_rpmdir /repository" "$spec" >/dev/null 2>&1
 done
 createrepo_c --quiet /repository
-mkdir -p /etc/yum.repos.d /stand-ins
+mkdir -p /etc/yum.repos.d /fakes
 cat >/etc/yum.repos.d/tests.repo <<'END'
 [tests]
 name=tests
 baseurl=file:///repository
 gpgcheck=0
 END
-printf '#!/bin/sh\\n' >/stand-ins/systemctl
-chmod 755 /stand-ins/systemctl
-PATH=/stand-ins:$PATH
+printf '#!/bin/sh\\n' >/fakes/systemctl
+chmod 755 /fakes/systemctl
+PATH=/fakes:$PATH
 cd /tests/recipe
 """
 

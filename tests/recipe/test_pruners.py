@@ -18,7 +18,7 @@ esac
 
 
 def pruners(root: RootFolder) -> list[list[str]]:
-    root.stand_in("systemctl", SYSTEMCTL)
+    root.fake_program("systemctl", SYSTEMCTL)
     hide = "rm -rf /etc/cron.d/* /etc/cron.daily/*; cp -R /extra/. / 2>/dev/null || true"
     root.run(
         "20-owner",
@@ -53,7 +53,7 @@ def test_networks_and_stopped_containers_are_not_what_is_baked(root: RootFolder)
 
 @pytest.mark.parametrize("asked", ["list-units", "--property=Unit", "--property=ExecStart"])
 def test_a_systemd_that_does_not_answer_is_no_clean_machine(root: RootFolder, asked: str) -> None:
-    root.stand_in("systemctl", f'case "$*" in *{asked}*) exit 1 ;; esac\n{SYSTEMCTL}')
+    root.fake_program("systemctl", f'case "$*" in *{asked}*) exit 1 ;; esac\n{SYSTEMCTL}')
     root.run(
         "20-owner", before="groupadd -f docker", after="cd /recipe; sh -eu pruners.sh || echo $?"
     )

@@ -40,7 +40,7 @@ esac
 
 @pytest.fixture
 def docker(root: RootFolder) -> RootFolder:
-    root.stand_in("docker", DOCKER)
+    root.fake_program("docker", DOCKER)
     root.plan_changes = {"buildkit": BUILDKIT}
     return root
 
@@ -89,11 +89,11 @@ def test_apt_installs_what_its_release_has(
     docker: RootFolder, offered: str, installed: str
 ) -> None:
     docker.variables = {"OFFERED": offered}
-    docker.stand_in("apt-cache", 'case " $OFFERED " in *" $2 "*) ;; *) exit 100 ;; esac')
-    docker.stand_in(
-        "apt-get", 'case "$*" in *install*) mv /stand-ins/.docker /stand-ins/docker ;; esac'
+    docker.fake_program("apt-cache", 'case " $OFFERED " in *" $2 "*) ;; *) exit 100 ;; esac')
+    docker.fake_program(
+        "apt-get", 'case "$*" in *install*) mv /fakes/.docker /fakes/docker ;; esac'
     )
-    hide = "mv /stand-ins/docker /stand-ins/.docker; rm -f /usr/bin/docker /usr/bin/dnf"
+    hide = "mv /fakes/docker /fakes/.docker; rm -f /usr/bin/docker /usr/bin/dnf"
     (ran,) = docker.run("10-docker", before=hide)
     assert ran.exit_code == 0, ran.said
     asked = [call for call in ran.calls if call.startswith("apt-get")]
@@ -104,15 +104,15 @@ def test_apt_installs_what_its_release_has(
 
 
 def test_dnf_installs_docker(docker: RootFolder) -> None:
-    docker.stand_in("dnf", 'case "$*" in install*) mv /stand-ins/.docker /stand-ins/docker ;; esac')
-    hide = "mv /stand-ins/docker /stand-ins/.docker; rm -f /usr/bin/docker"
+    docker.fake_program("dnf", 'case "$*" in install*) mv /fakes/.docker /fakes/docker ;; esac')
+    hide = "mv /fakes/docker /fakes/.docker; rm -f /usr/bin/docker"
     (ran,) = docker.run("10-docker", before=hide)
     assert ran.exit_code == 0, ran.said
     assert "dnf install -y -q docker" in ran.calls
 
 
 def test_a_missing_buildx_is_installed_from_what_is_offered(docker: RootFolder) -> None:
-    docker.stand_in(
+    docker.fake_program(
         "dnf", 'case "$*" in *list*buildx-plugin) ;; *list*) exit 1 ;; *) rm /state/* ;; esac'
     )
     (ran,) = docker.run("10-docker", before="touch /state/no-buildx")
@@ -121,7 +121,7 @@ def test_a_missing_buildx_is_installed_from_what_is_offered(docker: RootFolder) 
 
 
 def test_a_buildx_that_nobody_offers_is_a_fault(docker: RootFolder) -> None:
-    docker.stand_in("dnf", "exit 1")
+    docker.fake_program("dnf", "exit 1")
     (ran,) = docker.run("10-docker", before="touch /state/no-buildx")
     assert ran.exit_code == 1
     assert "no buildx plugin" in ran.said
@@ -183,7 +183,7 @@ def test_another_configuration_makes_another_builder(docker: RootFolder) -> None
 
 @pytest.fixture
 def images(docker: RootFolder) -> RootFolder:
-    docker.stand_in("sleep")
+    docker.fake_program("sleep")
     docker.plan_changes["docker"] = {"images": [f"host/app:{number}" for number in range(9)]}
     return docker
 
@@ -225,7 +225,7 @@ def test_no_images_are_no_fault(images: RootFolder) -> None:
 
 def test_four_are_pulled_at_once_and_no_more(images: RootFolder) -> None:
     # A pull takes the lowest free slot, and lasts until four were taken at once.
-    images.stand_in(
+    images.fake_program(
         "docker",
         """
 [ "$1" = pull ] || exit 0
@@ -251,7 +251,7 @@ rmdir "/state/$slot"
 
 
 def test_the_manifest_tells_what_was_planned_and_what_is_there(docker: RootFolder) -> None:
-    docker.stand_in("dpkg-query", "printf 'bash 5.2\\nlibc6 2.41-1\\n'")
+    docker.fake_program("dpkg-query", "printf 'bash 5.2\\nlibc6 2.41-1\\n'")
     times = "printf '10-docker.sh 28\\n30-builder.sh 1\\n30-builder.sh 40\\n' >times.list"
     _, second = docker.run(
         "80-manifest", before=times, times=2, after="cat /etc/amikiln/manifest.json"

@@ -72,7 +72,7 @@ def warm(root: RootFolder) -> RootFolder:
             "attempts": 2,
         },
     }
-    root.stand_in("sleep")
+    root.fake_program("sleep")
     return root
 
 
@@ -96,7 +96,7 @@ def build(
         lines = [spread(line) for line in lines] if old_buildx else lines
         warm.put(f"answers/{number}", "\n".join(lines) + "\n")
     codes = " ".join(str(code) for _, code in attempts)
-    warm.stand_in(
+    warm.fake_program(
         "docker",
         f"""
 printf '%s\\n' "$@" >/state/words
@@ -224,14 +224,14 @@ def test_hostile_values_stay_values(warm: RootFolder) -> None:
 
 def test_verify_builds_the_same_and_prints_its_steps(warm: RootFolder) -> None:
     warm.put("answers/1", "\n".join(WORKED) + "\n")
-    warm.stand_in("docker", "cat /answers/1")
+    warm.fake_program("docker", "cat /answers/1")
     warm.run("50-warm", before=f"{ADD_OWNER}; {CONTEXT}", after="cd /recipe; sh -eu check-warm.sh")
     assert [set(json.loads(line)) for line in warm.left.splitlines()] == [{"vertexes"}] * 4
 
 
 def test_a_build_that_fails_in_verify_shows_why_on_stderr(warm: RootFolder) -> None:
     warm.put("answers/1", "\n".join(FAILED) + "\n")
-    warm.stand_in("docker", "cat /answers/1; exit 1")
+    warm.fake_program("docker", "cat /answers/1; exit 1")
     look = "cd /recipe; sh -eu check-warm.sh 2>&1 || echo code $?"
     warm.run("50-warm", before=f"{ADD_OWNER}; {CONTEXT}", after=look)
     assert warm.left.endswith("make: *** [all] Error 1\ncode 1\n")

@@ -1,4 +1,4 @@
-"""scripts/lib/setup.sh on machines that lack things: stand-ins for apt, dpkg, df, sudo, Python."""
+"""scripts/lib/setup.sh on machines that lack things: fakes of apt, dpkg, df, sudo, Python."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ PLENTY = "echo header; echo /dev/vda 99999999 1 99999999 1% /"
 
 @dataclass
 class Machine:
-    """A copy of what set-up reads, and a PATH of stand-ins."""
+    """A copy of what set-up reads, and a PATH of fakes."""
 
     root: Path
 

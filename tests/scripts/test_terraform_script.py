@@ -1,6 +1,6 @@
 """scripts/test-terraform: where the provider comes from, and that skipped is never passed.
 
-Terraform, Python and set-up are stand-ins, so nothing is asked, fetched or compiled.
+Terraform, Python and set-up are fakes, so nothing is asked, fetched or compiled.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The Buildkite pipeline: its steps as the real agent reads and runs them, one after another.
 
-Only what needs Buildkite's server (annotations, artifacts, meta-data) is a stand-in.
+Only what needs Buildkite's server (annotations, artifacts, meta-data) is a fake.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def program(name: str) -> Path:
 
 @dataclass
 class Buildkite:
-    """A repository, agents that have nothing but it, and the stand-in for the server."""
+    """A repository, agents that have nothing but it, and a fake server."""
 
     place: Path
     agent: Path
@@ -64,7 +64,7 @@ class Buildkite:
             "BUILDKITE": "true",
             "CI": "true",
             "BUILDKITE_AGENT_ACCESS_TOKEN": "of-no-use",
-            "BUILDKITE_STAND_IN": str(self.place / "server"),
+            "FAKE_BUILDKITE": str(self.place / "server"),
         }
 
     def steps(self) -> dict[str, dict[str, Any]]:
@@ -143,7 +143,7 @@ def buildkite(local_cloud: LocalCloud, tmp_path_factory: pytest.TempPathFactory)
         [*who, "commit", "--quiet", "--message=all"],
     ):
         subprocess.run(["git", *words], cwd=found.repository, check=True)
-    fake_agent.put_into(found.place / "bin")
+    fake_agent.install(found.place / "bin")
     return found
 
 
