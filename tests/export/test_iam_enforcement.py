@@ -23,7 +23,7 @@ from amikiln.report.status import read_status
 from amikiln.rollout.rollout import roll_out
 from bench import POINTER, Bench, set_up
 from fakes import failing, spec
-from localcloud.enforced import Policy, User, enforced
+from localcloud.enforcement import Policy, User, enforce
 from localcloud.fixture import CloudFixture
 
 SPEC = spec()
@@ -49,7 +49,7 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
     folder = tmp_path_factory.mktemp("account")
     cloud = CloudFixture(folder)
     try:
-        with enforced(cloud, POLICY) as user, set_up(Bench(cloud, folder, user.keys)) as bench:
+        with enforce(cloud, POLICY) as user, set_up(Bench(cloud, folder, user.keys)) as bench:
             first = bench.cycle()
             make_group(bench)
             yield Account(bench, user, first)

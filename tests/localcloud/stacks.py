@@ -29,22 +29,22 @@ class StackFixture:
         self.client.create_stack(
             StackName=self.name, TemplateBody=template, Parameters=as_list(parameters)
         )
-        return self.described()
+        return self.describe()
 
     def update(self, template: str | None = None, **parameters: str) -> dict[str, Any]:
         """Update the stack, by default with the template that it has."""
         body: dict[str, Any] = {"TemplateBody": template} if template else {}
         body = body or {"UsePreviousTemplate": True}
-        known = {one["ParameterKey"] for one in self.described().get("Parameters", [])}
+        known = {one["ParameterKey"] for one in self.describe().get("Parameters", [])}
         kept = [
             {"ParameterKey": name, "UsePreviousValue": True} for name in known - set(parameters)
         ]
         self.client.update_stack(
             StackName=self.name, Parameters=[*as_list(parameters), *kept], **body
         )
-        return self.described()
+        return self.describe()
 
-    def described(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, Any]:
         (found,) = self.client.describe_stacks(StackName=self.name)["Stacks"]
         return found  # type: ignore[no-any-return]
 
@@ -56,7 +56,7 @@ class StackFixture:
             for one in reversed(found)
         ]
 
-    def physical(self, logical_id: str) -> str:
+    def physical_id(self, logical_id: str) -> str:
         """Return the physical id of one of the stack's resources."""
         found = self.client.describe_stack_resource(
             StackName=self.name, LogicalResourceId=logical_id
@@ -67,14 +67,14 @@ class StackFixture:
     def template_data(self, version: str = "$Latest") -> dict[str, Any]:
         """Return a version of the launch template that the stack calls ``Template``."""
         (found,) = self.cloud.client("ec2").describe_launch_template_versions(
-            LaunchTemplateId=self.physical("Template"), Versions=[version]
+            LaunchTemplateId=self.physical_id("Template"), Versions=[version]
         )["LaunchTemplateVersions"]
         data: dict[str, Any] = found["LaunchTemplateData"]
         return data
 
     def machine(self, without: str = "") -> dict[str, Any]:
         """Wait until the stack's ``Group`` has one member in service that is another one."""
-        group = self.cloud.autoscaling_backend.autoscaling_groups[self.physical("Group")]
+        group = self.cloud.autoscaling_backend.autoscaling_groups[self.physical_id("Group")]
 
         def ids() -> list[str]:
             return [

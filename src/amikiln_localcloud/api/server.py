@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import io
 import json
 import logging
@@ -44,7 +43,7 @@ class Server:
         self._cloud = cloud
         with cloud.lock:
             install(cloud)
-        self._moto = Dispatcher(_create_app)
+        self._moto = Dispatcher()
         self._port = port
         self._server: BaseWSGIServer | None = None
         self._thread: threading.Thread | None = None
@@ -136,11 +135,16 @@ class Server:
 
 
 class Dispatcher(DomainDispatcherApplication):
-    """Finds a request's service; moto lists its own folder for that, with each request."""
+    """Finds a request's service once; moto lists its own folder for that with each request."""
 
-    @functools.lru_cache(maxsize=128)  # noqa: B019  # there is one dispatcher in a process
+    def __init__(self) -> None:
+        super().__init__(_create_app)
+        self._services: dict[str | None, Any] = {}
+
     def get_backend_for_host(self, host: str | None) -> Any:
-        return super().get_backend_for_host(host)
+        if host not in self._services:
+            self._services[host] = super().get_backend_for_host(host)
+        return self._services[host]
 
 
 class QuietHandler(WSGIRequestHandler):

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from localcloud.enforced import enforced
+from localcloud.enforcement import enforce
 from localcloud.fixture import CloudFixture
 
 CALLER = "arn:aws:iam::123456789012:user/builder"
@@ -24,7 +24,7 @@ def allow(*actions: str, resource: str = "*") -> dict[str, Any]:
 
 def test_what_is_allowed_on_some_resources_is_done_and_nothing_else(cloud: CloudFixture) -> None:
     allowed = policy(allow("ec2:DescribeImages", "ssm:PutParameter", resource=ONE_GROUP))
-    with enforced(cloud, allowed) as user:
+    with enforce(cloud, allowed) as user:
         session = cloud.session(keys=user.keys)
         assert session.client("ec2").describe_images(ImageIds=[cloud.base])["Images"]
         session.client("ssm").put_parameter(Name="/p", Value="v", Type="String")
@@ -54,7 +54,7 @@ def test_a_refusal_is_in_the_services_words_and_names_caller_and_action(
     code: str,
     action: str,
 ) -> None:
-    with enforced(cloud, policy(allow("iam:GetUser"))) as user:
+    with enforce(cloud, policy(allow("iam:GetUser"))) as user:
         client = cloud.session(keys=user.keys).client(service)
         with pytest.raises(ClientError) as caught:
             getattr(client, method)(**arguments)
@@ -65,7 +65,7 @@ def test_a_refusal_is_in_the_services_words_and_names_caller_and_action(
 
 def test_what_is_denied_is_not_done_though_it_is_allowed(cloud: CloudFixture) -> None:
     denied = {**allow("ec2:DescribeImages"), "Effect": "Deny"}
-    with enforced(cloud, policy(allow("ec2:*"), denied)) as user:
+    with enforce(cloud, policy(allow("ec2:*"), denied)) as user:
         ec2 = cloud.session(keys=user.keys).client("ec2")
         assert ec2.describe_instances()["Reservations"] == []
         with pytest.raises(ClientError, match="ec2:DescribeImages"):
@@ -73,13 +73,13 @@ def test_what_is_denied_is_not_done_though_it_is_allowed(cloud: CloudFixture) ->
 
 
 def test_wrong_keys_are_nobodys(cloud: CloudFixture) -> None:
-    with enforced(cloud, policy(allow("*"))) as user:
+    with enforce(cloud, policy(allow("*"))) as user:
         stolen = cloud.session(keys=(user.keys[0], "a guess"))
         with pytest.raises(ClientError, match="AuthFailure"):
             stolen.client("ec2").describe_images()
 
 
 def test_without_enforcement_nobody_is_asked_for_a_policy(cloud: CloudFixture) -> None:
-    with enforced(cloud, policy(allow("iam:GetUser"))):
+    with enforce(cloud, policy(allow("iam:GetUser"))):
         pass
     assert cloud.session().client("ec2").describe_images()["Images"]

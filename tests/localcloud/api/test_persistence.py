@@ -16,7 +16,7 @@ from localcloud.fixture import CloudFixture
 POINTER = "/buildkite/cpu-build-ami/us-east-1"
 
 
-def image_of(cloud: CloudFixture, name: str = "kept", **options: Any) -> str:
+def create_image(cloud: CloudFixture, name: str = "kept", **options: Any) -> str:
     answer = cloud.client("ec2").create_image(
         InstanceId=cloud.run_to("running"), Name=name, **options
     )
@@ -25,8 +25,8 @@ def image_of(cloud: CloudFixture, name: str = "kept", **options: Any) -> str:
     return image_id
 
 
-def described(cloud: CloudFixture) -> list[Any]:
-    """Return all that a client can see of what is kept."""
+def describe_all(cloud: CloudFixture) -> list[Any]:
+    """Return all that a client can see of what survives a restart."""
     ec2, ssm = cloud.client("ec2"), cloud.client("ssm")
     names = [one["Name"] for one in ssm.describe_parameters()["Parameters"]]
     return [
@@ -50,7 +50,7 @@ def test_images_snapshots_and_parameters_survive(cloud: CloudFixture) -> None:
     ec2, ssm = cloud.client("ec2"), cloud.client("ssm")
     mapping = {"DeviceName": "/dev/sda1", "Ebs": {"VolumeSize": 20, "Iops": 6000}}
     tags = [{"Key": "amikiln:run", "Value": "7"}]
-    image_id = image_of(
+    image_id = create_image(
         cloud,
         Description="a test's",
         BlockDeviceMappings=[mapping],
@@ -71,11 +71,11 @@ def test_images_snapshots_and_parameters_survive(cloud: CloudFixture) -> None:
     ssm.put_parameter(
         Name="plain", Value="hidden", Type="SecureString", Tags=[{"Key": "a", "Value": "b"}]
     )
-    before = described(cloud)
+    before = describe_all(cloud)
     assert len(before[0]) == 2
     assert len(before[2]) == 2
     cloud.restart()
-    assert described(cloud) == before
+    assert describe_all(cloud) == before
     assert cloud.client("ssm").get_parameter(Name=f"{POINTER}:stable")["Parameter"]["Value"] == "1"
     (permission,) = cloud.client("ec2").describe_image_attribute(
         ImageId=image_id, Attribute="launchPermission"
@@ -84,12 +84,12 @@ def test_images_snapshots_and_parameters_survive(cloud: CloudFixture) -> None:
     cloud.run_to("running", ImageId=image_id)
     # And once more, from what the second daemon wrote.
     cloud.restart()
-    assert described(cloud) == before
+    assert describe_all(cloud) == before
 
 
 def test_what_was_removed_stays_removed(cloud: CloudFixture) -> None:
     ec2, ssm = cloud.client("ec2"), cloud.client("ssm")
-    image_id = image_of(cloud)
+    image_id = create_image(cloud)
     ssm.put_parameter(Name=POINTER, Value="1", Type="String")
     ec2.deregister_image(ImageId=image_id, DeleteAssociatedSnapshots=True)
     ssm.delete_parameter(Name=POINTER)
@@ -101,7 +101,7 @@ def test_what_was_removed_stays_removed(cloud: CloudFixture) -> None:
 
 def test_a_snapshot_outlives_its_image(cloud: CloudFixture) -> None:
     ec2 = cloud.client("ec2")
-    image_id = image_of(cloud)
+    image_id = create_image(cloud)
     ec2.deregister_image(ImageId=image_id)
     cloud.restart()
     (snapshot,) = cloud.client("ec2").describe_snapshots(OwnerIds=["self"])["Snapshots"]
@@ -114,7 +114,7 @@ def test_a_snapshot_outlives_its_image(cloud: CloudFixture) -> None:
 def test_images_without_files_are_dropped(
     cloud: CloudFixture, caplog: pytest.LogCaptureFixture
 ) -> None:
-    lost, kept = image_of(cloud, "lost"), image_of(cloud, "kept")
+    lost, kept = create_image(cloud, "lost"), create_image(cloud, "kept")
     snapshot = cloud.backend.amis[lost].ebs_snapshot.id
     cloud.stop()
     shutil.rmtree(cloud.home.snapshots / snapshot)
@@ -140,7 +140,7 @@ def test_images_that_were_not_finished_are_removed(cloud: CloudFixture) -> None:
 def test_a_state_file_that_cannot_be_read_stops_the_start_and_loses_nothing(
     cloud: CloudFixture,
 ) -> None:
-    image_of(cloud)
+    create_image(cloud)
     cloud.stop()
     whole = cloud.home.state_file.read_text()
     cloud.home.state_file.write_text(whole[: len(whole) // 2])
@@ -228,15 +228,15 @@ def test_the_error_names_the_file_and_the_key(
 
 def test_what_a_client_leaves_out_is_saved_too(cloud: CloudFixture) -> None:
     """Tags without a value, a parameter without a description, in no folder."""
-    image_of(cloud, TagSpecifications=[{"ResourceType": "image", "Tags": [{"Key": "alone"}]}])
+    create_image(cloud, TagSpecifications=[{"ResourceType": "image", "Tags": [{"Key": "alone"}]}])
     cloud.client("ssm").put_parameter(Name="/bare", Value="1", Type="String")
-    before = described(cloud)
+    before = describe_all(cloud)
     cloud.restart()
-    assert described(cloud) == before
+    assert describe_all(cloud) == before
 
 
 def test_a_snapshot_without_an_initrd_is_whole(cloud: CloudFixture) -> None:
-    image_id = image_of(cloud)
+    image_id = create_image(cloud)
     snapshot = cloud.backend.amis[image_id].ebs_snapshot.id
     cloud.cloud.snapshots.files(snapshot).initrd.unlink()
     cloud.restart()
@@ -258,7 +258,7 @@ def test_only_the_owner_can_read_the_state_file_and_no_partial_file_is_left(
 def test_reading_writes_nothing(cloud: CloudFixture) -> None:
     cloud.client("ssm").put_parameter(Name="/s", Value="1", Type="String")
     before = cloud.home.state_file.stat().st_mtime_ns
-    described(cloud)
+    describe_all(cloud)
     assert cloud.home.state_file.stat().st_mtime_ns == before
 
 

@@ -71,7 +71,7 @@ class LocalGroup(FakeAutoScalingGroup):
             self.mixed_instances_policy = known
 
     def reset_backoff(self) -> None:
-        """Launch without a pause next: after a request for a change an attempt is expected."""
+        """Let the next launch happen at once: whoever requests a change expects an attempt."""
         self.consecutive_failures = 0
         self.next_launch = 0.0
 
@@ -79,7 +79,7 @@ class LocalGroup(FakeAutoScalingGroup):
         return process in {str(one["ProcessName"]) for one in self.suspended_processes}
 
     def terminate_member(self, member: InstanceState, cause: str) -> LocalActivity:
-        """Terminate a member, which is no part of the capacity any more."""
+        """Terminate a member, which no longer counts towards the capacity."""
         member.lifecycle_state = "Terminating"
         activity = self._add_activity(f"Terminating EC2 instance: {member.instance.id}", cause)
         member.instance.terminate()

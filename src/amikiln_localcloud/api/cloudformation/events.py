@@ -48,7 +48,7 @@ def report_failure(name: str, add_event: AddEvent, status: str) -> Iterator[None
 
     Args:
         name: The resource's logical id.
-        add_event: Told of the failure.
+        add_event: Called if the block fails.
         status: The resource's status after a failure.
 
     Raises:

@@ -16,41 +16,41 @@ from moto.cloudformation.exceptions import ValidationError
 
 from amikiln_localcloud.api.ssm.parameters import find_parameter
 
-STORED = "AWS::SSM::Parameter::Value<"
+STORE_TYPE = "AWS::SSM::Parameter::Value<"
 
 
-def merge(slots: dict[str, Any], values: dict[str, Any]) -> dict[str, str]:
-    """Return every parameter's value as text: the given one, else the default.
+def merge(declarations: dict[str, Any], values: dict[str, Any]) -> dict[str, str]:
+    """Return every parameter's value as text: the request's, else the default.
 
     Args:
-        slots: The template's section ``Parameters``.
+        declarations: The template's section ``Parameters``.
         values: The request's.
 
     Raises:
         ValidationError: One is unknown, has no value, or violates a constraint of the template.
     """
-    if unknown := [name for name in values if name not in slots]:
+    if unknown := [name for name in values if name not in declarations]:
         raise _make_error(f"Parameters: [{', '.join(unknown)}] do not exist in the template")
     found = {
-        name: values.get(name, slot.get("Default"))
-        for name, slot in slots.items()
-        if name in values or "Default" in slot
+        name: values.get(name, declaration.get("Default"))
+        for name, declaration in declarations.items()
+        if name in values or "Default" in declaration
     }
-    if missing := [name for name in slots if found.get(name) is None]:
+    if missing := [name for name in declarations if found.get(name) is None]:
         raise _make_error(f"Parameters: [{', '.join(missing)}] must have values")
     texts = {name: str(value) for name, value in found.items()}
     for name, text in texts.items():
-        _check(name, slots[name], text)
+        _check(name, declarations[name], text)
     return texts
 
 
 def resolve(
-    slots: dict[str, Any], texts: dict[str, str], account_id: str, region: str
+    declarations: dict[str, Any], texts: dict[str, str], account_id: str, region: str
 ) -> dict[str, Any]:
     """Return what ``Ref`` gives for each parameter now.
 
     Args:
-        slots: The template's section ``Parameters``.
+        declarations: The template's section ``Parameters``.
         texts: From ``merge``.
         account_id: The account of the Parameter Store.
         region: The region of the Parameter Store.
@@ -61,15 +61,15 @@ def resolve(
     values: dict[str, Any] = {}
     absent = []
     for name, text in texts.items():
-        kind = str(slots[name].get("Type", "String"))
+        kind = str(declarations[name].get("Type", "String"))
         value: Any = text
-        if kind.startswith(STORED):
+        if kind.startswith(STORE_TYPE):
             parameter = find_parameter(text, account_id, region)
             if parameter is None:
                 absent.append(text)
                 continue
             value = str(parameter.value)
-            kind = kind.removeprefix(STORED).removesuffix(">")
+            kind = kind.removeprefix(STORE_TYPE).removesuffix(">")
         if kind == "CommaDelimitedList" or kind.startswith("List<"):
             value = [part.strip() for part in value.split(",")]
         if kind == "Number":
@@ -85,31 +85,32 @@ def resolve(
     return values
 
 
-def _check(name: str, slot: dict[str, Any], text: str) -> None:
-    allowed = [str(one) for one in slot.get("AllowedValues", [])]
-    pattern = slot.get("AllowedPattern")
-    many = slot.get("Type") == "CommaDelimitedList"
+def _check(name: str, declaration: dict[str, Any], text: str) -> None:
+    allowed = [str(one) for one in declaration.get("AllowedValues", [])]
+    pattern = declaration.get("AllowedPattern")
+    many = declaration.get("Type") == "CommaDelimitedList"
     parts = [part.strip() for part in text.split(",")] if many else [text]
+    least = declaration.get("MinLength", 0)
     why = ""
     if allowed and not set(parts) <= set(allowed):
         why = f"must be one of AllowedValues: {', '.join(allowed)}"
     elif pattern and not all(re.fullmatch(pattern, part) for part in parts):
         why = f"must match pattern {pattern}"
-    elif slot.get("Type") == "Number":
-        why = _find_number_fault(slot, text)
-    elif not int(slot.get("MinLength", 0)) <= len(text) <= int(slot.get("MaxLength", len(text))):
-        why = f"must be {slot.get('MinLength', 0)} to {slot.get('MaxLength', 'any')} long"
+    elif declaration.get("Type") == "Number":
+        why = _find_number_fault(declaration, text)
+    elif not int(least) <= len(text) <= int(declaration.get("MaxLength", len(text))):
+        why = f"must be {least} to {declaration.get('MaxLength', 'any')} long"
     if why:
-        explained = slot.get("ConstraintDescription", why)
+        explained = declaration.get("ConstraintDescription", why)
         raise _make_error(f"Parameter '{name}' failed to satisfy constraint: {explained}")
 
 
-def _find_number_fault(slot: dict[str, Any], text: str) -> str:
+def _find_number_fault(declaration: dict[str, Any], text: str) -> str:
     try:
         number = _parse_number(text)
     except ValueError:
         return "must be a number"
-    least, most = (float(slot.get(key, number)) for key in ("MinValue", "MaxValue"))
+    least, most = (float(declaration.get(key, number)) for key in ("MinValue", "MaxValue"))
     return "" if least <= number <= most else f"must be from {least:g} to {most:g}"
 
 

@@ -46,13 +46,15 @@ class LocalResourceMap(parsing.ResourceMap):
             super().load()
 
     def load_parameters(self) -> None:
-        slots = self._template.get("Parameters") or {}
-        self.inputs = parameters.merge(slots, self.input_parameters)
+        declarations = self._template.get("Parameters") or {}
+        self.inputs = parameters.merge(declarations, self.input_parameters)
         self.no_echo_parameter_keys = [
-            name for name, slot in slots.items() if str(slot.get("NoEcho", False)).lower() == "true"
+            name
+            for name, declaration in declarations.items()
+            if str(declaration.get("NoEcho", False)).lower() == "true"
         ]
         self.resolved_parameters = parameters.resolve(
-            slots, self.inputs, self._account_id, self._region_name
+            declarations, self.inputs, self._account_id, self._region_name
         )
         self._parsed_resources.update(self.resolved_parameters)
 

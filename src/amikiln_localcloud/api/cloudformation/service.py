@@ -65,7 +65,7 @@ class LocalChangeSet(ChangeSet):
         return [Change(action, name, resources[name]["Type"]) for action, name in differences]
 
     def apply(self) -> None:
-        """Create or update the stack, whose status says how that went."""
+        """Create or update the stack; its status is the result."""
         if self.change_set_type == "CREATE":
             self.stack.create_from(self.template, self.parameters)
         else:

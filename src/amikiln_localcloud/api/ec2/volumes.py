@@ -13,9 +13,10 @@ from amikiln_localcloud.api.errors import ec2_error
 from amikiln_localcloud.api.records import RootVolume
 
 GP3_IOPS = (3000, 80_000)
-"""The default, which is the least, and the most."""
+"""The minimum, which is the default, and the maximum."""
 GP3_IOPS_PER_GIB = 500
 GP3_THROUGHPUT = (125, 2000)
+"""The same in MiB/s."""
 GP3_THROUGHPUT_PER_IOPS = 0.25
 
 
@@ -62,7 +63,7 @@ def apply_mapping(volume: RootVolume, mapping: dict[str, Any]) -> RootVolume:
         raise ec2_error(
             "UnsupportedOperation",
             f"the local cloud's machines have one volume, {volume.device_name}; the block device "
-            f"mapping names {device}",
+            f"mapping is for {device}",
         )
     ebs = {key: value for key, value in (mapping.get("Ebs") or {}).items() if value is not None}
     if ebs.get("DeleteOnTermination", True) is False:

@@ -29,7 +29,7 @@ def stack(cloud: CloudFixture) -> StackFixture:
 
 
 def copy(stack: StackFixture) -> str:
-    found = stack.cloud.client("ssm").get_parameter(Name=stack.physical("Copy"))
+    found = stack.cloud.client("ssm").get_parameter(Name=stack.physical_id("Copy"))
     value: str = found["Parameter"]["Value"]
     return value
 
@@ -88,7 +88,7 @@ def test_what_cannot_be_resolved_is_refused(
     stack.create(template("text"))
     with pytest.raises(ClientError, match=message):
         stack.update(template(reference))
-    assert stack.described()["StackStatus"] == "CREATE_COMPLETE"
+    assert stack.describe()["StackStatus"] == "CREATE_COMPLETE"
     assert copy(stack) == "text"
 
 

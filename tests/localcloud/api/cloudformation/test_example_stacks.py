@@ -45,7 +45,7 @@ def test_the_next_machine_of_one_is_from_the_published_image(
     assert cloud.until_state(first["InstanceId"], "running")["ImageId"] == cloud.base
     end(cloud, first["InstanceId"])
     assert stack.machine(without=first["InstanceId"])["ImageId"] == newer
-    assert stack.described() == created
+    assert stack.describe() == created
 
 
 def test_the_other_stays_with_its_image_until_an_update_changes_the_resource(
@@ -65,11 +65,11 @@ def test_the_other_stays_with_its_image_until_an_update_changes_the_resource(
     assert stack.update(MaxSize="5")["StackStatus"] == "UPDATE_COMPLETE"
     assert stack.template_data()["ImageId"] == cloud.base
 
-    group = stack.physical("Group")
+    group = stack.physical_id("Group")
     assert stack.update(Release="2")["StackStatus"] == "UPDATE_COMPLETE"
     assert stack.template_data()["ImageId"] == newer
     assert stack.template_data("1")["ImageId"] == cloud.base
-    assert stack.physical("Group") == group
+    assert stack.physical_id("Group") == group
     assert stack.machine()["InstanceId"] == second["InstanceId"]
     end(cloud, second["InstanceId"])
     third = stack.machine(without=second["InstanceId"])
@@ -148,7 +148,7 @@ def test_machines_end_with_their_stack(cloud: CloudFixture, newer: str, template
     assert cloud.client("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"] == []
     assert cloud.client("ec2").describe_launch_templates()["LaunchTemplates"] == []
     with pytest.raises(ClientError, match="does not exist"):
-        stack.described()
+        stack.describe()
     (gone,) = stack.client.describe_stacks(StackName=created["StackId"])["Stacks"]
     assert gone["StackStatus"] == "DELETE_COMPLETE"
 

@@ -53,7 +53,7 @@ def stack(cloud: CloudFixture) -> StackFixture:
 
 
 def value_of(stack: StackFixture, logical_id: str) -> str:
-    found = stack.cloud.client("ssm").get_parameter(Name=stack.physical(logical_id))
+    found = stack.cloud.client("ssm").get_parameter(Name=stack.physical_id(logical_id))
     value: str = found["Parameter"]["Value"]
     return value
 
@@ -66,11 +66,11 @@ def names(cloud: CloudFixture) -> set[str]:
 def test_what_depends_on_a_change_is_updated_too(stack: StackFixture) -> None:
     stack.create(template(**fleet()))
     first = stack.machine()
-    group = stack.physical("Group")
+    group = stack.physical_id("Group")
     stack.update(template(**fleet(InstanceType="t3.medium")))
     updated = [name for name, status, _ in stack.events() if status == "UPDATE_COMPLETE"]
     assert updated == ["Template", "Group", "fleet"]
-    assert stack.physical("Group") == group
+    assert stack.physical_id("Group") == group
     # The group is the same one, and its machine goes on.
     assert stack.machine()["InstanceId"] == first["InstanceId"]
     stack.cloud.client("ec2").terminate_instances(InstanceIds=[first["InstanceId"]])
@@ -80,7 +80,7 @@ def test_what_depends_on_a_change_is_updated_too(stack: StackFixture) -> None:
 def test_what_changed_outside_of_the_stack_is_no_update(stack: StackFixture) -> None:
     stack.create(template(Other=parameter("a"), **fleet()))
     stack.cloud.client("ec2").create_launch_template_version(
-        LaunchTemplateId=stack.physical("Template"),
+        LaunchTemplateId=stack.physical_id("Template"),
         LaunchTemplateData={"ImageId": "resolve:ssm:/image", "InstanceType": "t3.large"},
     )
     with pytest.raises(ClientError, match="No updates are to be performed"):
@@ -147,11 +147,11 @@ def test_what_a_group_cannot_do_fails_the_update(
 
 def test_an_update_adds_removes_and_changes(stack: StackFixture) -> None:
     stack.create(template(Kept=parameter("a"), Gone=parameter("b")))
-    kept, gone = stack.physical("Kept"), stack.physical("Gone")
+    kept, gone = stack.physical_id("Kept"), stack.physical_id("Gone")
     made = stack.update(template(Kept=parameter("a"), New=parameter({"Ref": "Kept"})))
     assert made["StackStatus"] == "UPDATE_COMPLETE"
     assert value_of(stack, "New") == kept
-    assert names(stack.cloud) == {kept, stack.physical("New")}
+    assert names(stack.cloud) == {kept, stack.physical_id("New")}
     assert gone not in names(stack.cloud)
     assert ("Gone", "DELETE_COMPLETE", "") in stack.events()
 
@@ -172,7 +172,7 @@ def test_an_update_that_changes_nothing_is_refused(
             "ValidationError",
             "No updates are to be performed.",
         )
-    assert stack.described()["StackStatus"] == "CREATE_COMPLETE"
+    assert stack.describe()["StackStatus"] == "CREATE_COMPLETE"
 
 
 def test_a_failed_creation_leaves_nothing(stack: StackFixture) -> None:
@@ -229,7 +229,7 @@ def test_a_stack_tags_what_it_makes(stack: StackFixture) -> None:
     tags = {tag["Key"]: tag["Value"] for tag in stack.machine()["Tags"]}
     assert tags["team"] == "ci"
     found = stack.cloud.client("ec2").describe_tags(
-        Filters=[{"Name": "resource-id", "Values": [stack.physical("Template")]}]
+        Filters=[{"Name": "resource-id", "Values": [stack.physical_id("Template")]}]
     )["Tags"]
     tags = {tag["Key"]: tag["Value"] for tag in found}
     assert (tags["team"], tags["aws:cloudformation:logical-id"]) == ("ci", "Template")
@@ -243,7 +243,7 @@ def test_a_stack_is_deleted_with_what_it_made(stack: StackFixture) -> None:
             Kept=parameter("k", DeletionPolicy="Retain"),
         )
     )
-    kept = stack.physical("Kept")
+    kept = stack.physical_id("Kept")
     stack.client.delete_stack(StackName="fleet")
     assert names(stack.cloud) == {kept}
     assert stack.client.describe_stacks()["Stacks"] == []
@@ -252,9 +252,9 @@ def test_a_stack_is_deleted_with_what_it_made(stack: StackFixture) -> None:
 def test_a_stack_that_cannot_be_deleted_stays(stack: StackFixture) -> None:
     stack.create(template(**fleet()))
     machine = stack.machine()
-    stack.cloud.client("ec2").delete_launch_template(LaunchTemplateId=stack.physical("Template"))
+    stack.cloud.client("ec2").delete_launch_template(LaunchTemplateId=stack.physical_id("Template"))
     stack.client.delete_stack(StackName="fleet")
-    left = stack.described()
+    left = stack.describe()
     assert left["StackStatus"] == "DELETE_FAILED"
     assert "[Template]" in left["StackStatusReason"]
     stack.cloud.until_state(machine["InstanceId"], "terminated")
@@ -264,10 +264,10 @@ def test_outputs_and_exports(stack: StackFixture) -> None:
     one = {"Name": {"Value": {"Ref": "One"}, "Export": {"Name": "shared"}}}
     made = stack.create(template(One=parameter("a"), Outputs=one))
     (output,) = made["Outputs"]
-    assert output["OutputValue"] == stack.physical("One")
+    assert output["OutputValue"] == stack.physical_id("One")
     other = StackFixture(stack.cloud, "other")
     other.create(template(Two=parameter({"Fn::ImportValue": "shared"})))
-    assert value_of(other, "Two") == stack.physical("One")
+    assert value_of(other, "Two") == stack.physical_id("One")
     stack.client.delete_stack(StackName="fleet")
     assert stack.client.list_exports()["Exports"] == []
 
@@ -292,7 +292,7 @@ class ChangeSets:
 
     def execute(self, change_set: dict[str, Any]) -> str:
         self.stack.client.execute_change_set(ChangeSetName=change_set["ChangeSetId"])
-        status: str = self.stack.described()["StackStatus"]
+        status: str = self.stack.describe()["StackStatus"]
         return status
 
 

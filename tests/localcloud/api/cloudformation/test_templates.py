@@ -28,12 +28,12 @@ def stack(cloud: CloudFixture) -> StackFixture:
 
 
 def value(stack: StackFixture, logical_id: str = "One") -> str:
-    found = stack.cloud.client("ssm").get_parameter(Name=stack.physical(logical_id))
+    found = stack.cloud.client("ssm").get_parameter(Name=stack.physical_id(logical_id))
     text: str = found["Parameter"]["Value"]
     return text
 
 
-def refused(stack: StackFixture, text: str, message: str, **parameters: str) -> None:
+def expect_refusal(stack: StackFixture, text: str, message: str, **parameters: str) -> None:
     with pytest.raises(ClientError, match=message) as error:
         stack.create(text, **parameters)
     assert error.value.response["Error"]["Code"] == "ValidationError"
@@ -75,7 +75,7 @@ def test_yaml_is_read_as_cloudformation_reads_it(stack: StackFixture) -> None:
     assert value(stack, "Two") == "2020-01-01"
     described = stack.cloud.client("ssm").describe_parameters()["Parameters"]
     assert [found["Description"] for found in described if "Description" in found] == [
-        f"one-two of {stack.physical('One')}"
+        f"one-two of {stack.physical_id('One')}"
     ]
     assert len(described) == 2
 
@@ -114,7 +114,7 @@ def test_yaml_is_read_as_cloudformation_reads_it(stack: StackFixture) -> None:
     ],
 )
 def test_what_is_not_usable_is_refused(stack: StackFixture, text: str, message: str) -> None:
-    refused(stack, text, message)
+    expect_refusal(stack, text, message)
 
 
 def test_an_update_policy_that_replaces_nothing_is_taken(stack: StackFixture) -> None:
@@ -155,13 +155,13 @@ def test_references_to_what_a_condition_left_out_fail(stack: StackFixture) -> No
 def test_parameters_are_checked(
     stack: StackFixture, slot: dict[str, Any], text: str, message: str
 ) -> None:
-    refused(stack, template({"Given": slot}, One=one()), message, Given=text)
+    expect_refusal(stack, template({"Given": slot}, One=one()), message, Given=text)
 
 
 def test_parameters_are_given_where_they_are_wanted(stack: StackFixture) -> None:
     slots = {"Given": {"Type": "String"}, "Other": {"Type": "String"}}
-    refused(stack, template(slots, One=one()), r"\[Given, Other\] must have values")
-    refused(stack, template(One=one()), r"\[Given\] do not exist in the template", Given="a")
+    expect_refusal(stack, template(slots, One=one()), r"\[Given, Other\] must have values")
+    expect_refusal(stack, template(One=one()), r"\[Given\] do not exist in the template", Given="a")
 
 
 @pytest.mark.parametrize("given", [{}, {"Given": "a, b ,c"}])
@@ -200,7 +200,7 @@ def test_stored_parameters_are_read_at_each_update(stack: StackFixture) -> None:
     with pytest.raises(ClientError, match="No updates are to be performed"):
         stack.update()
     put(stack.cloud, "ami-2", "/image")
-    assert stack.described() == described
+    assert stack.describe() == described
     # The parameter's name is the same, and that it says something else is a change.
     stack.update()
     assert value(stack) == "ami-2"
@@ -219,7 +219,7 @@ def test_stored_parameters_have_to_be_there(stack: StackFixture, name: str) -> N
     put(stack.cloud, "ami-1", "/image")
     text = template({"Image": {"Type": STORED, "Default": "/image"}}, One=one({"Ref": "Image"}))
     message = rf"Unable to fetch parameters \[{name}\] from parameter store for this account"
-    refused(stack, text, message, Image=name)
+    expect_refusal(stack, text, message, Image=name)
     stack.create(text)
     with pytest.raises(ClientError, match=message):
         stack.update(Image=name)

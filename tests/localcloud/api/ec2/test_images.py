@@ -17,7 +17,7 @@ def create(cloud: CloudFixture, instance_id: str, name: str = "built", **options
     return image_id
 
 
-def built(cloud: CloudFixture, name: str = "built", **options: Any) -> str:
+def build(cloud: CloudFixture, name: str = "built", **options: Any) -> str:
     """Return an available image."""
     image_id = create(cloud, cloud.run_to("running"), name, **options)
     cloud.until_image(image_id, "available")
@@ -117,7 +117,7 @@ def test_terminating_the_machine_fails_its_image(cloud: CloudFixture) -> None:
 
 def test_mapping_and_tags_are_those_of_the_request(cloud: CloudFixture) -> None:
     ec2 = cloud.client("ec2")
-    image_id = built(
+    image_id = build(
         cloud,
         BlockDeviceMappings=[
             {
@@ -191,7 +191,7 @@ def test_a_smaller_volume_is_refused(cloud: CloudFixture) -> None:
 
 def test_deregistered_images_cannot_be_launched(cloud: CloudFixture) -> None:
     ec2 = cloud.client("ec2")
-    image_id = built(cloud)
+    image_id = build(cloud)
     snapshot_id = snapshot_of(ec2.describe_images(ImageIds=[image_id])["Images"][0])
     with pytest.raises(ClientError) as error:
         ec2.delete_snapshot(SnapshotId=snapshot_id)
@@ -212,7 +212,7 @@ def test_deregistered_images_cannot_be_launched(cloud: CloudFixture) -> None:
 
 def test_deregistering_deletes_snapshots_when_told_to(cloud: CloudFixture) -> None:
     ec2 = cloud.client("ec2")
-    image_id = built(cloud)
+    image_id = build(cloud)
     snapshot_id = snapshot_of(ec2.describe_images(ImageIds=[image_id])["Images"][0])
     answer = ec2.deregister_image(ImageId=image_id, DeleteAssociatedSnapshots=True)
     assert answer["DeleteSnapshotResults"] == [{"SnapshotId": snapshot_id, "ReturnCode": "success"}]
@@ -222,7 +222,7 @@ def test_deregistering_deletes_snapshots_when_told_to(cloud: CloudFixture) -> No
 
 def test_files_stay_while_a_machine_needs_them(cloud: CloudFixture) -> None:
     ec2 = cloud.client("ec2")
-    image_id = built(cloud)
+    image_id = build(cloud)
     instance_id = cloud.run_to("running", ImageId=image_id)
     source = cloud.hypervisor.machines[instance_id].plan.source
     ec2.deregister_image(ImageId=image_id, DeleteAssociatedSnapshots=True)
@@ -238,7 +238,7 @@ def test_files_stay_while_a_machine_needs_them(cloud: CloudFixture) -> None:
 
 def test_copies_are_images_of_their_own(cloud: CloudFixture) -> None:
     ec2 = cloud.client("ec2")
-    image_id = built(cloud)
+    image_id = build(cloud)
     source = ec2.describe_images(ImageIds=[image_id])["Images"][0]
     copy_id = ec2.copy_image(
         SourceImageId=image_id,
@@ -256,7 +256,7 @@ def test_copies_are_images_of_their_own(cloud: CloudFixture) -> None:
 
 
 def test_copies_to_another_region(cloud: CloudFixture) -> None:
-    image_id = built(cloud)
+    image_id = build(cloud)
     west = cloud.client("ec2", "us-west-2")
     copy_id = west.copy_image(SourceImageId=image_id, SourceRegion="us-east-1", Name="copied")[
         "ImageId"
@@ -269,7 +269,7 @@ def test_copies_to_another_region(cloud: CloudFixture) -> None:
 
 def test_deprecation_is_set_shown_and_taken_back(cloud: CloudFixture) -> None:
     ec2 = cloud.client("ec2")
-    image_id = built(cloud)
+    image_id = build(cloud)
     at = datetime.now(UTC) + timedelta(days=7)
     assert ec2.enable_image_deprecation(ImageId=image_id, DeprecateAt=at)["Return"] is True
     image = ec2.describe_images(ImageIds=[image_id])["Images"][0]
@@ -280,18 +280,18 @@ def test_deprecation_is_set_shown_and_taken_back(cloud: CloudFixture) -> None:
 
 def test_deprecated_images_are_hidden_from_others_only(cloud: CloudFixture) -> None:
     ec2 = cloud.client("ec2")
-    image_id = built(cloud)
+    image_id = build(cloud)
     past = datetime.now(UTC) - timedelta(days=1)
     ec2.enable_image_deprecation(ImageId=image_id, DeprecateAt=past)
     with cloud.cloud.lock:
         cloud.base_image.deprecation_time = past.strftime("%Y-%m-%dT%H:%M:00.000Z")
 
-    def listed(**options: Any) -> set[str]:
+    def list_ids(**options: Any) -> set[str]:
         return {image["ImageId"] for image in ec2.describe_images(**options)["Images"]}
 
-    assert listed() == {image_id}
-    assert listed(IncludeDeprecated=True) == {image_id, cloud.base}
-    assert listed(ImageIds=[cloud.base]) == {cloud.base}
+    assert list_ids() == {image_id}
+    assert list_ids(IncludeDeprecated=True) == {image_id, cloud.base}
+    assert list_ids(ImageIds=[cloud.base]) == {cloud.base}
     cloud.run_to("running")
 
 
@@ -318,7 +318,7 @@ def test_the_base_image_is_debians_and_public(cloud: CloudFixture) -> None:
 
 def test_an_image_can_ask_for_tokens_and_keeps_that_over_a_restart(cloud: CloudFixture) -> None:
     ec2 = cloud.client("ec2")
-    image_id = built(cloud)
+    image_id = build(cloud)
     with pytest.raises(ClientError, match="ImdsSupport"):
         ec2.modify_image_attribute(ImageId=image_id, ImdsSupport={"Value": "v1.0"})
     ec2.modify_image_attribute(ImageId=image_id, ImdsSupport={"Value": "v2.0"})

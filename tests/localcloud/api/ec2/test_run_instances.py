@@ -11,8 +11,8 @@ from botocore.exceptions import ClientError
 from localcloud.fixture import CloudFixture
 
 
-def refused(cloud: CloudFixture, **options: Any) -> tuple[str, str]:
-    """Return the code and text with which RunInstances refuses; nothing may be made."""
+def get_refusal(cloud: CloudFixture, **options: Any) -> tuple[str, str]:
+    """Return the code and message of the error that RunInstances answers; nothing may be made."""
     with pytest.raises(ClientError) as error:
         cloud.run(**options)
     assert cloud.client("ec2").describe_instances()["Reservations"] == []
@@ -30,24 +30,26 @@ def refused(cloud: CloudFixture, **options: Any) -> tuple[str, str]:
     ],
 )
 def test_images_that_are_not_there(cloud: CloudFixture, image: str, code: str) -> None:
-    assert refused(cloud, ImageId=image)[0] == code
+    assert get_refusal(cloud, ImageId=image)[0] == code
 
 
 def test_a_missing_key_pair(cloud: CloudFixture) -> None:
-    assert refused(cloud, KeyName="nobody's")[0] == "InvalidKeyPair.NotFound"
+    assert get_refusal(cloud, KeyName="nobody's")[0] == "InvalidKeyPair.NotFound"
 
 
 def test_a_missing_security_group(cloud: CloudFixture) -> None:
-    assert refused(cloud, SecurityGroupIds=["sg-0123456789abcdef0"])[0] == "InvalidGroup.NotFound"
+    assert (
+        get_refusal(cloud, SecurityGroupIds=["sg-0123456789abcdef0"])[0] == "InvalidGroup.NotFound"
+    )
 
 
 def test_an_unknown_instance_type(cloud: CloudFixture) -> None:
-    code, message = refused(cloud, InstanceType="t3.gigantic")
+    code, message = get_refusal(cloud, InstanceType="t3.gigantic")
     assert (code, "t3.gigantic" in message) == ("InvalidParameterValue", True)
 
 
 def test_an_instance_type_of_another_architecture(cloud: CloudFixture) -> None:
-    code, message = refused(cloud, InstanceType="t4g.small")
+    code, message = get_refusal(cloud, InstanceType="t4g.small")
     assert (code, "arm64" in message) == ("InvalidParameterValue", True)
 
 
@@ -70,7 +72,7 @@ def root(**ebs: Any) -> list[dict[str, Any]]:
 def test_volumes_that_do_not_fit(
     cloud: CloudFixture, mappings: list[dict[str, Any]], code: str
 ) -> None:
-    assert refused(cloud, BlockDeviceMappings=mappings)[0] == code
+    assert get_refusal(cloud, BlockDeviceMappings=mappings)[0] == code
 
 
 def test_volume_settings_are_kept(cloud: CloudFixture) -> None:
@@ -137,7 +139,7 @@ def test_a_client_token_launches_once(cloud: CloudFixture) -> None:
 
 
 def test_a_dry_run_makes_nothing(cloud: CloudFixture) -> None:
-    assert refused(cloud, DryRun=True)[0] == "DryRunOperation"
+    assert get_refusal(cloud, DryRun=True)[0] == "DryRunOperation"
 
 
 def test_types_and_offerings_are_still_described(cloud: CloudFixture) -> None:

@@ -1,4 +1,4 @@
-"""What the local cloud cannot really do is refused, and not only answered."""
+"""What the local cloud cannot really do is refused."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class User:
 
 
 @contextmanager
-def enforced(cloud: CloudFixture, policy: Policy) -> Iterator[User]:
+def enforce(cloud: CloudFixture, policy: Policy) -> Iterator[User]:
     """Let a cloud enforce policies during the block; its sessions are an administrator's.
 
     Args:
