@@ -19,22 +19,16 @@ from amikiln.export.packer import template as packer
 from amikiln.recipe import build_context, render
 from amikiln.spec import load, own_files
 from amikiln.spec.own_files import OwnFiles
-from fakes import plan, spec
-
-ROOT = Path(__file__).parents[3]
-IMAGE = ROOT / "images" / "cpu-build"
-TEMPLATE = "buildkite-cpu-ami.pkr.hcl"
-NO_FILES = OwnFiles(IMAGE, {}, {})
-
-needs_packer = pytest.mark.skipif(
-    shutil.which("packer") is None, reason="not run: there is no Packer here"
+from export.packer.cpu_build import (
+    FOLDER,
+    IMAGE,
+    NO_FILES,
+    ROOT,
+    TEMPLATE,
+    needs_packer,
+    render_folder,
 )
-
-
-def rendered(*, classic: bool = False, here: Path = ROOT / "packer" / "cpu") -> dict[str, bytes]:
-    return packer.render_folder(
-        load.load(IMAGE, local=False), own_files.read(IMAGE), here, classic=classic
-    )
+from fakes import plan, spec
 
 
 def upload(template: Path, machine: Path) -> dict[str, bytes]:
@@ -67,7 +61,7 @@ def upload(template: Path, machine: Path) -> dict[str, bytes]:
 
 def test_what_is_uploaded_from_a_checkout_is_what_a_bake_sends(tmp_path: Path) -> None:
     sent = render.render_spec_files(load.load(IMAGE, local=False), own_files.read(IMAGE).steps)
-    assert upload(ROOT / "packer" / "cpu" / TEMPLATE, tmp_path) == sent
+    assert upload(FOLDER / TEMPLATE, tmp_path) == sent
     assert "steps/97-scan.sh" in sent
 
 
@@ -78,7 +72,8 @@ def test_what_is_uploaded_from_a_folder_elsewhere_is_what_a_bake_sends(tmp_path:
     folder.write_folder(here, packer.render_folder(image, own, here))
     sent = render.render_spec_files(image, own.steps)
     assert upload(here / TEMPLATE, tmp_path / "machine") == sent
-    assert "systemd service" in sent["builder.sh"].decode()
+    builders = ROOT / "src" / "amikiln" / "recipe" / "builders"
+    assert sent["builder.sh"] == (builders / "systemd.sh").read_bytes()
 
 
 def tracked_copy(checkout: Path) -> None:
@@ -113,7 +108,7 @@ def test_a_fresh_clone_is_valid_with_nothing_run_before(tmp_path: Path) -> None:
     tracked_copy(tmp_path)
     template = tmp_path / "packer" / "cpu" / TEMPLATE
     # The Packer that is here knows no plugins; the other template differs in what is listed only.
-    template.write_bytes(rendered(classic=True)[TEMPLATE])
+    template.write_bytes(render_folder(classic=True)[TEMPLATE])
     code, text = validate(template)
     assert code == 0, text
     shutil.rmtree(tmp_path / "src")
@@ -124,13 +119,13 @@ def test_a_fresh_clone_is_valid_with_nothing_run_before(tmp_path: Path) -> None:
 
 @needs_packer
 def test_a_folder_elsewhere_is_valid_by_itself(tmp_path: Path) -> None:
-    folder.write_folder(tmp_path, rendered(classic=True, here=tmp_path))
+    folder.write_folder(tmp_path, render_folder(classic=True, here=tmp_path))
     code, text = validate(tmp_path / TEMPLATE)
     assert code == 0, text
 
 
 def test_what_is_superfluous_or_changed_is_named_and_put_right(tmp_path: Path) -> None:
-    wanted = rendered(here=tmp_path)
+    wanted = render_folder(here=tmp_path)
     folder.write_folder(tmp_path, wanted)
     assert folder.compare_folder(tmp_path, wanted) == []
     old, changed = "recipe/99-old.sh", "shared/guest/lib.sh"

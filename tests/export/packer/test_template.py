@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -11,31 +10,24 @@ import pytest
 
 from amikiln.errors import SpecError
 from amikiln.export.packer import template as packer
-from amikiln.spec import load, own_files
 from amikiln.spec.own_files import OwnFiles
+from export.packer.cpu_build import (
+    IMAGE,
+    NO_FILES,
+    ROOT,
+    TEMPLATE,
+    needs_packer,
+    render_folder,
+)
 from fakes import spec
 
-ROOT = Path(__file__).parents[3]
-IMAGE = ROOT / "images" / "cpu-build"
-TEMPLATE = "buildkite-cpu-ami.pkr.hcl"
 DIFFERENCES = ROOT / "tests" / "cases" / "packer" / "only-in-one-template.txt"
-NO_FILES = OwnFiles(IMAGE, {}, {})
-
-needs_packer = pytest.mark.skipif(
-    shutil.which("packer") is None, reason="not run: there is no Packer here"
-)
-
-
-def rendered(*, classic: bool = False, here: Path = ROOT / "packer" / "cpu") -> dict[str, bytes]:
-    return packer.render_folder(
-        load.load(IMAGE, local=False), own_files.read(IMAGE), here, classic=classic
-    )
 
 
 def test_an_image_in_no_checkout_is_resolved_by_the_amikiln_on_path(tmp_path: Path) -> None:
     own = OwnFiles(tmp_path / "images" / "mine", {}, {})
     here = tmp_path / "packer"
-    files = packer.render_folder(load.load(IMAGE, local=False), own, here)
+    files = render_folder(here=here, own=own)
     text = files[TEMPLATE].decode()
     assert '"amikiln export packer-inputs ' in text
     assert "CHECKOUT" not in text
@@ -45,7 +37,7 @@ def test_an_image_in_no_checkout_is_resolved_by_the_amikiln_on_path(tmp_path: Pa
 
 def test_the_two_templates_differ_in_what_is_named_and_in_nothing_else() -> None:
     current, classic = (
-        rendered(classic=which)[TEMPLATE].decode().splitlines() for which in (False, True)
+        render_folder(classic=which)[TEMPLATE].decode().splitlines() for which in (False, True)
     )
     different = [
         line
@@ -59,9 +51,7 @@ def test_the_two_templates_differ_in_what_is_named_and_in_nothing_else() -> None
 @pytest.mark.parametrize("classic", [False, True], ids=["current", "classic"])
 @pytest.mark.parametrize("image", [IMAGE, Path("/images/mine")], ids=["checkout", "elsewhere"])
 def test_templates_are_formatted_as_packer_does(classic: bool, image: Path, tmp_path: Path) -> None:
-    spec = load.load(IMAGE, local=False)
-    own, here = OwnFiles(image, {}, {}), ROOT / "packer" / "cpu"
-    files = packer.render_folder(spec, own, here, classic=classic)
+    files = render_folder(own=OwnFiles(image, {}, {}), classic=classic)
     (tmp_path / TEMPLATE).write_bytes(files[TEMPLATE])
     done = subprocess.run(
         ["packer", "fmt", "-check", "-diff", "."],
@@ -95,7 +85,7 @@ BAD_VALUES = [
 @pytest.mark.parametrize("value", BAD_VALUES)
 def test_every_variable_is_validated(value: str, tmp_path: Path) -> None:
     template = tmp_path / TEMPLATE
-    template.write_bytes(rendered(classic=True)[TEMPLATE])
+    template.write_bytes(render_folder(classic=True)[TEMPLATE])
     command = ["packer", "validate", f"-var={value}", str(template)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode != 0
@@ -103,7 +93,7 @@ def test_every_variable_is_validated(value: str, tmp_path: Path) -> None:
 
 
 def test_no_variable_is_without_a_validation_and_a_description() -> None:
-    text = rendered()[TEMPLATE].decode()
+    text = render_folder()[TEMPLATE].decode()
     blocks = text.split("\nvariable ")[1:]
     assert {value.partition("=")[0] for value in BAD_VALUES} | {"deprecate_days"} == {
         block.split('"')[1] for block in blocks
@@ -125,7 +115,7 @@ def test_no_variable_is_without_a_validation_and_a_description() -> None:
     ],
 )
 def test_values_are_quoted_for_hcl(value: str, written: str) -> None:
-    assert packer.in_hcl(value) == written
+    assert packer.quote_hcl(value) == written
 
 
 def test_a_source_by_id_is_a_variable_with_it_and_any_other_one_without(tmp_path: Path) -> None:
@@ -145,7 +135,7 @@ def test_root_needs_no_sudo(tmp_path: Path) -> None:
     as_root = spec(source={"id": "ami-0123456789abcdef0", "user": "root"})
     text = packer.render_folder(as_root, NO_FILES, tmp_path)[TEMPLATE].decode()
     assert 'execute_command = "sh -eu {{ .Path }}"' in text
-    assert 'execute_command = "sudo -n sh -eu {{ .Path }}"' in rendered()[TEMPLATE].decode()
+    assert 'execute_command = "sudo -n sh -eu {{ .Path }}"' in render_folder()[TEMPLATE].decode()
 
 
 def test_a_warm_build_with_secrets_is_refused(tmp_path: Path) -> None:

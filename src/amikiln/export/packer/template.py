@@ -105,7 +105,7 @@ def render_uploads(
     return {**shared, **_render_recipe(spec, own_steps)}
 
 
-def in_hcl(value: str) -> str:
+def quote_hcl(value: str) -> str:
     """Return a string as HCL writes it (https://developer.hashicorp.com/terraform/language)."""
     return json.dumps(value, ensure_ascii=False).replace("${", "$${").replace("%{", "%%{")
 
@@ -151,5 +151,5 @@ def _render(name: str, values: Mapping[str, Any]) -> bytes:
         keep_trailing_newline=True,
         autoescape=False,  # noqa: S701  (no HTML: what is quoted is quoted by `hcl`)
     )
-    environment.filters["hcl"] = in_hcl
+    environment.filters["hcl"] = quote_hcl
     return environment.get_template(name).render(values).encode()
