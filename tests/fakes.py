@@ -237,5 +237,5 @@ def failing(word: str) -> Callable[[str], None]:
 
 def tar_of(name: str, content: bytes) -> str:
     """Return a tar file with one entry, base64, as ``docker cp - | base64`` prints it."""
-    archive = render.Recipe({name: content}).archive()
+    archive = render.Recipe({name: content}).pack()
     return base64.b64encode(archive).decode()

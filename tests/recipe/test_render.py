@@ -67,7 +67,7 @@ def test_images_are_listed_by_digest_and_by_tag() -> None:
 
 def test_the_archive_holds_every_file() -> None:
     rendered = render.render_recipe(plan())
-    with tarfile.open(fileobj=io.BytesIO(rendered.archive())) as tar:
+    with tarfile.open(fileobj=io.BytesIO(rendered.pack())) as tar:
         held = {member.name: tar.extractfile(member).read() for member in tar.getmembers()}  # type: ignore[union-attr]
     assert held == rendered.files
 

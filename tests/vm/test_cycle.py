@@ -174,7 +174,7 @@ def test_every_step_can_run_again_and_keeps_the_builder(
 
     rendered = render.render_recipe(planned)
     unpack = "mkdir -p /run/again && tar -x -C /run/again"
-    guest.run(unpack, input=rendered.archive(), timeout_seconds=60)
+    guest.run(unpack, input=rendered.pack(), timeout_seconds=60)
     assert planned.context is not None
     with build_context.pack_context(planned.context) as archive:
         there = CONTEXT_DIRECTORY

@@ -16,7 +16,7 @@ SEND_SECONDS = 1800
 
 def send_recipe(rendered: render.Recipe, guest: Guest, session: Session) -> None:
     """Send the recipe's folder."""
-    _unpack(rendered.archive(), RECIPE_DIRECTORY, guest, session, "the recipe")
+    _unpack(rendered.pack(), RECIPE_DIRECTORY, guest, session, "the recipe")
 
 
 def send_build(plan: Plan, guest: Guest, session: Session) -> None:

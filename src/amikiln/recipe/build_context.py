@@ -1,8 +1,8 @@
 """The warm build's context: a folder beside the spec, or a commit of a git repository.
 
-It is sent as one tar file, so that the machine needs no git and no login. Equal content gives
-equal bytes, whoever packs it: BuildKit finds a copied file in its cache by the file's name, mode
-and content. A commit comes with its ``.git``, which some builds read; a folder without one.
+It is sent as one tar file, so that the machine needs neither git nor a login. Equal content gives
+equal bytes, wherever it is packed: BuildKit finds a copied file in its cache by the file's name,
+mode and content. A commit comes with its ``.git``, which some builds read; a folder without one.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ WITHOUT_PROMPT = {"GIT_TERMINAL_PROMPT": "0", "GIT_SSH_COMMAND": "ssh -o BatchMo
 
 
 def resolve_context(warm: Warm, image_directory: Path) -> Context:
-    """Find what a spec's context is now.
+    """Find out what a spec's context is now: the folder's content, or the commit.
 
     Args:
         warm: The spec's table.
@@ -55,10 +55,10 @@ def resolve_context(warm: Warm, image_directory: Path) -> Context:
 
 @contextmanager
 def pack_context(context: Context) -> Iterator[IO[bytes]]:
-    """Give the context as a tar file that is gone afterwards.
+    """Yield the context as a temporary tar file.
 
     Raises:
-        PreflightError: It cannot be had, or is another one than when it was planned.
+        PreflightError: It cannot be read, or has changed since it was planned.
     """
     with tempfile.TemporaryFile() as archive:
         if context.repository is None:
@@ -67,7 +67,7 @@ def pack_context(context: Context) -> Iterator[IO[bytes]]:
                 raise PreflightError(
                     f"{context.folder} was changed since it was planned: it was"
                     f" {context.identity}, and is {identity}",
-                    hint="run again, and leave the folder alone meanwhile",
+                    hint="run again, and do not change the folder meanwhile",
                 )
         else:
             with tempfile.TemporaryDirectory(prefix="amikiln-context-") as checkout:
@@ -78,13 +78,19 @@ def pack_context(context: Context) -> Iterator[IO[bytes]]:
 
 
 def _write_tar(folder: Path, archive: IO[bytes], *, without: str = "") -> str:
-    """Write a folder, less what has a name, as a tar file and return ``sha256:`` of it."""
+    """Write a folder as a tar file and return its hash, as ``sha256:...``.
+
+    Args:
+        folder: What to pack.
+        archive: Where to write.
+        without: The name of folders to leave out.
+    """
     with tarfile.open(fileobj=archive, mode="w", format=tarfile.PAX_FORMAT) as tar:
         for path in sorted(_list_entries(folder, without)):
             member = tar.gettarinfo(path, arcname=str(path.relative_to(folder)))
             member.mtime, member.uid, member.gid, member.uname, member.gname = 0, 0, 0, "", ""
             executable = member.isdir() or member.mode & 0o100
-            # As git keeps it: whoever checks out the same commit builds from the same modes.
+            # As git stores it: a checkout of the same commit has the same modes everywhere.
             member.mode = 0o755 if executable else 0o644
             if member.isfile():
                 with path.open("rb") as content:
@@ -100,15 +106,15 @@ def _list_entries(folder: Path, without: str) -> Iterator[Path]:
         directories[:] = [name for name in directories if name != without]
         for name in (*directories, *files):
             path = Path(above, name)
-            # Sockets and devices are not for building.
+            # Sockets and devices are left out.
             if path.is_symlink() or path.is_dir() or path.is_file():
                 yield path
 
 
 def _look_up_commit(repository: str, ref: str) -> str:
     wanted = [f"refs/tags/{ref}^{{}}", f"refs/heads/{ref}", f"refs/tags/{ref}", ref]
-    said = _git("ls-remote", "--", repository, ref, f"{ref}^{{}}")
-    found = {name: commit for commit, _, name in (line.partition("\t") for line in said)}
+    lines = _git("ls-remote", "--", repository, ref, f"{ref}^{{}}")
+    found = {name: commit for commit, _, name in (line.partition("\t") for line in lines)}
     for name in wanted:
         if name in found:
             return found[name]
@@ -118,10 +124,10 @@ def _look_up_commit(repository: str, ref: str) -> str:
 
 
 def _check_out(context: Context, into: Path) -> None:
-    """Check out a commit, with a ``.git`` that is the same wherever it is made."""
+    """Check out a commit, with a ``.git`` that is the same on every machine."""
     at = ("-C", str(into))
     commit = context.identity.removeprefix("commit:")
-    # Templates bring hooks and examples, which differ between versions of git.
+    # Templates have hooks and examples, which differ between versions of git.
     _git("init", "--quiet", "--template=", "--initial-branch=main", "--", str(into))
     _git(
         *at, "fetch", "--quiet", "--depth=1", "--", context.repository or "", commit,
@@ -129,7 +135,7 @@ def _check_out(context: Context, into: Path) -> None:
     )  # fmt: skip
     _git(*at, "-c", "advice.detachedHead=false", "checkout", "--quiet", "--detach", commit)
     _git(*at, "-c", "pack.threads=1", "repack", "-a", "-d", "-f", "--quiet")
-    # An index that was read anew knows no times and no inodes.
+    # A new index has no times and no inodes.
     (into / ".git" / "index").unlink()
     _git(*at, "read-tree", "HEAD")
     for name in ("FETCH_HEAD", "ORIG_HEAD"):

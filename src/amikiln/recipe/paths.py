@@ -14,6 +14,12 @@ CONTEXT_DIRECTORY = "/var/tmp/amikiln-context"  # noqa: S108  (created anew by r
 RECORDS_DIRECTORY = "/etc/amikiln"
 """What stays in the image: facts about its bake, which verify compares with."""
 
+BUILDKITD_TOML = "/etc/buildkit/buildkitd.toml"
+"""The builder's configuration."""
+
+BUILDKIT_PROGRAMS = "/opt/buildkit"
+"""The builder's programs, where it is a systemd service."""
+
 MANIFEST = f"{RECORDS_DIRECTORY}/manifest.json"
 """What was planned, and what was found on the machine."""
 

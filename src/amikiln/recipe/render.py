@@ -1,7 +1,7 @@
-"""What is done inside the machine: numbered POSIX shell steps, and the values they work with.
+"""The recipe of one image: the shell steps that all share, and the values they work with.
 
-The same files run over ssh and from a Packer template; they need nothing but a shell,
-systemd, and dnf or apt.
+The same files run over ssh and from Packer's template; they need nothing but a shell, systemd,
+and dnf or apt.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from amikiln.spec.spec import Spec
 
 @dataclass(frozen=True)
 class Recipe:
-    """A folder, rendered: path to content. Steps run in the order of their names."""
+    """The folder that a machine gets: path to content. Steps run in the order of their names."""
 
     files: Mapping[str, bytes]
 
@@ -32,7 +32,7 @@ class Recipe:
     def steps(self) -> tuple[str, ...]:
         return tuple(sorted(path for path in self.files if path.startswith("steps/")))
 
-    def archive(self) -> bytes:
+    def pack(self) -> bytes:
         """Return the folder as a tar file."""
         buffer = io.BytesIO()
         with tarfile.open(fileobj=buffer, mode="w") as tar:
@@ -45,7 +45,7 @@ class Recipe:
 
 
 def read_shipped_files() -> dict[str, bytes]:
-    """Return the recipe's own files, the same for every image."""
+    """Return the recipe's files that all images share, those of every builder among them."""
     folder = resources.files(__package__)
     files = {}
     for root, prefix in (("guest", ""), ("guest", "steps/"), (".", "builders/")):
@@ -56,18 +56,18 @@ def read_shipped_files() -> dict[str, bytes]:
 
 
 def hash_files(files: Mapping[str, bytes]) -> str:
-    """Return the SHA-256 of the recipe's files: a changed step makes another image."""
+    """Return the SHA-256 over the paths and contents of files."""
     hashes = {path: hashlib.sha256(content).hexdigest() for path, content in files.items()}
     return hashlib.sha256(canonical_json(hashes).encode()).hexdigest()
 
 
 def render_spec_files(spec: Spec, own_steps: Mapping[str, bytes]) -> dict[str, bytes]:
-    """Return the files that a spec alone decides: the steps, and the values they work with."""
+    """Return the files that depend on the spec alone, not on a plan: steps, and their values."""
     return {**select_shared_files(spec), **render_own_files(spec, own_steps)}
 
 
 def select_shared_files(spec: Spec) -> dict[str, bytes]:
-    """Return those of the recipe's own files that an image needs, by their paths in the machine."""
+    """Return those of the shared files that an image needs, by their paths in the recipe."""
     files = read_shipped_files()
     builders = {path: files.pop(path) for path in list(files) if path.startswith("builders/")}
     files["builder.sh"] = builders[f"builders/{spec.buildkit.driver}.sh"]
@@ -75,7 +75,7 @@ def select_shared_files(spec: Spec) -> dict[str, bytes]:
 
 
 def render_own_files(spec: Spec, own_steps: Mapping[str, bytes]) -> dict[str, bytes]:
-    """Return the files that are this image's alone: its own steps, and the values of its spec."""
+    """Return the files that only this image has: its own steps, and the values of its spec."""
     files = {
         **own_steps,
         "values.env": _render_variables(_list_values(spec)),
@@ -88,7 +88,7 @@ def render_own_files(spec: Spec, own_steps: Mapping[str, bytes]) -> dict[str, by
 
 
 def render_plan_files(plan: Plan) -> dict[str, bytes]:
-    """Return the files that hold what a plan has resolved: they differ from day to day."""
+    """Return the files with what the plan resolved: they may differ from day to day."""
     return {
         "resolved.env": _render_variables({"BUILDKIT_IMAGE": plan.buildkit.by_digest}),
         "images.list": "".join(
@@ -103,20 +103,18 @@ def render_recipe(plan: Plan) -> Recipe:
     return Recipe({**render_spec_files(plan.spec, plan.own_steps), **render_plan_files(plan)})
 
 
-def add_scanner(rendered: Recipe, plan: Plan) -> Recipe:
-    """Return a recipe together with the program that looks for secrets: what a bake needs.
+def add_scanner(recipe: Recipe, plan: Plan) -> Recipe:
+    """Return the recipe with the scanner for secrets, which a bake needs and verify does not.
 
     Raises:
-        PreflightError: There is none for the image's architecture.
+        PreflightError: There is no scanner for the image's architecture.
     """
-    own_rules = rendered.files[scanner.RULES]
-    return Recipe(
-        {**rendered.files, **scanner.read_files(own_rules, plan.spec.source.architecture)}
-    )
+    own_rules = recipe.files[scanner.RULES]
+    return Recipe({**recipe.files, **scanner.read_files(own_rules, plan.spec.source.architecture)})
 
 
 def describe_plan(plan: Plan) -> dict[str, object]:
-    """Return the planned part of ``/etc/amikiln/manifest.json``."""
+    """Return the planned part of the manifest that the image gets."""
     return {
         "image": plan.spec.name,
         "digest": plan.digest,
@@ -128,9 +126,9 @@ def describe_plan(plan: Plan) -> dict[str, object]:
 
 
 def render_buildkitd_toml(buildkit: Buildkit) -> str:
-    """Return ``/etc/buildkit/buildkitd.toml``.
+    """Return the builder's configuration.
 
-    With gc on, BuildKit drops cache mounts that were not used for 48 h, and with them what the
+    With gc on, BuildKit removes cache mounts that were not used for 48 h, and with them what the
     image was baked for (https://docs.docker.com/build/cache/garbage-collection/).
     """
     lines = [
@@ -139,10 +137,10 @@ def render_buildkitd_toml(buildkit: Buildkit) -> str:
         f"  gc = {str(buildkit.gc).lower()}",
     ]
     if buildkit.driver == "systemd":
-        # Steps count as the service's, but for the kernel's choice of what to kill; and it must
-        # not find Docker's containerd by itself, for that would be a second worker, with gc on.
+        # Build steps run in the service's control group, by a runc that resets their OOM score.
+        # BuildKit must not find Docker's containerd: that would be a second worker, with gc on.
         lines += [
-            '  binary = "/opt/buildkit/runc"',
+            f'  binary = "{paths.BUILDKIT_PROGRAMS}/runc"',
             '  defaultCgroupParent = "system.slice/buildkit.service"',
         ]
         lines += ["", "[worker.containerd]", "  enabled = false"]
@@ -162,6 +160,8 @@ def _list_values(spec: Spec) -> dict[str, str]:
         "RECORDS": paths.RECORDS_DIRECTORY,
         "MANIFEST": paths.MANIFEST,
         "WARM_LOG": paths.WARM_LOG,
+        "BUILDKITD_TOML": paths.BUILDKITD_TOML,
+        "PROGRAMS": paths.BUILDKIT_PROGRAMS,
         "WARM_ATTEMPTS": str(spec.warm.attempts if spec.warm is not None else 0),
     }
 

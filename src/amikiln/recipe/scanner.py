@@ -1,4 +1,4 @@
-"""The scanner for secrets that goes into the machine with the recipe: kingfisher, and its rules."""
+"""The scanner for secrets that is sent with the recipe: kingfisher, and its rules."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ BUILT_IN = (
         reason="the library's self-test keys, the same on every machine",
     ),
 )
-"""What every image may hold: public by nature, each with its reason."""
+"""What every image may contain, for it is public; each with its reason."""
 
 
 def read_files(rules: bytes, architecture: str) -> dict[str, bytes]:
     """Return the scanner and its compiled rules, by their paths in the recipe.
 
-    The scanner is static and takes rules that another machine compiled for its own version and
-    kind of processor; without KVM a guest would compile for minutes.
+    The scanner is a static program, and takes rules that another machine with the same kind of
+    processor compiled for the same version; without KVM a guest would compile them for minutes.
 
     Args:
-        rules: Our own rules, in the scanner's format.
-        architecture: The machine's, as the spec names it.
+        rules: The content of ``scanner-rules.yml``.
+        architecture: The machine's, as in the spec.
 
     Raises:
         PreflightError: There is no scanner for that architecture.
@@ -57,7 +57,7 @@ HINT = "bake on a machine of the image's architecture, with requirements.lock in
 
 
 def find_fault(architecture: str) -> str | None:
-    """Return why no machine of an architecture can be scanned from here; None if one can.
+    """Return why a machine of an architecture cannot be scanned from here; None if it can.
 
     The package holds the program for the machine that it was installed on.
     """
@@ -82,7 +82,7 @@ def read_version() -> str:
 def render_allow_list(secrets: Secrets) -> str:
     """Return the allow list as the machine reads it: PATTERN, KIND and REASON between tabs.
 
-    They are written as JSON strings are, as the findings are, so that no character can break a
+    Each is escaped as in a JSON string, like the paths of findings, so that every entry is one
     line.
     """
     return "".join(
@@ -96,7 +96,7 @@ def _escape(text: str) -> str:
 
 
 def _compile_rules(program: Path, rules: bytes) -> Path:
-    """Return the folder of the compiled rules; made once for each version and rule file."""
+    """Return the folder of the compiled rules; compiled once for each version and rule file."""
 
     def compile_into(folder: Path) -> None:
         with tempfile.TemporaryDirectory(prefix="amikiln-rules-") as scratch:

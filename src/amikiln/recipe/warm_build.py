@@ -1,4 +1,4 @@
-"""What the warm build is called with: arguments for ``docker buildx bake``, as shell files."""
+"""The arguments of the warm build, which is a ``docker buildx bake``, as shell files."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ def render_files(warm: Warm) -> dict[str, bytes]:
 
     ``warm-arguments.sh`` sets the positional parameters: the words after ``docker buildx bake``.
     ``warm-variables.sh`` puts variables for env(1) before them. Nothing is exported, pushed or
-    loaded: the cache is all that stays (https://docs.docker.com/build/exporters/).
+    loaded: only the cache stays (https://docs.docker.com/build/exporters/).
     """
     words = [f"--file={name}" for name in warm.bake_files]
-    found = {}
+    files = {}
     if warm.dockerfile is not None:
         target = {"context": ".", "dockerfile": warm.dockerfile}
-        found[DOCKERFILE_AS_BAKE_FILE] = json.dumps({"target": {"default": target}}).encode()
+        files[DOCKERFILE_AS_BAKE_FILE] = json.dumps({"target": {"default": target}}).encode()
         words.append(f"--file={RECIPE_DIRECTORY}/{DOCKERFILE_AS_BAKE_FILE}")
     changes = ["*.output=type=cacheonly", "*.cache-to="]
     changes += [f"*.args.{name}={value}" for name, value in sorted(warm.build_args.items())]
@@ -31,9 +31,9 @@ def render_files(warm: Warm) -> dict[str, bytes]:
     words += [f"--set={change}" for change in changes]
     words += warm.targets
     variables = [f"{name}={value}" for name, value in sorted(warm.variables.items())]
-    found["warm-arguments.sh"] = _script("set --", *map(shlex.quote, words))
-    found["warm-variables.sh"] = _script("set --", *map(shlex.quote, variables), '"$@"')
-    return found
+    files["warm-arguments.sh"] = _script("set --", *map(shlex.quote, words))
+    files["warm-variables.sh"] = _script("set --", *map(shlex.quote, variables), '"$@"')
+    return files
 
 
 def _script(*words: str) -> bytes:

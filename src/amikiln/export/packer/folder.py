@@ -74,7 +74,7 @@ def write_inputs(
     resolved = render.add_scanner(render.render_recipe(plan), plan)
     uploaded = render.render_spec_files(plan.spec, plan.own_steps)
     lacking = {path: resolved.files[path] for path in sorted({*resolved.files} - {*uploaded})}
-    (inputs / "recipe.tar").write_bytes(dataclasses.replace(resolved, files=lacking).archive())
+    (inputs / "recipe.tar").write_bytes(dataclasses.replace(resolved, files=lacking).pack())
     if plan.context is not None:
         with (
             build_context.pack_context(plan.context) as archive,

@@ -13,7 +13,7 @@ make_builder() {
         as_owner docker buildx rm --force "$BUILDER" >/dev/null 2>&1 || true
         as_owner docker buildx create --name "$BUILDER" --driver docker-container \
             --driver-opt "image=$BUILDKIT_IMAGE" --driver-opt network=host \
-            --config /etc/buildkit/buildkitd.toml --use --bootstrap
+            --config "$BUILDKITD_TOML" --use --bootstrap
         record_builder
     fi
     # The driver option restart-policy needs buildx 0.13; this works with any.

@@ -2,7 +2,6 @@
 # The builder as a systemd service; lib.sh describes each function. Its programs come from the
 # pinned image, so that one digest pins both kinds of builder.
 
-PROGRAMS=/opt/buildkit
 SOCKET=unix:///run/buildkit/buildkitd.sock
 STATE=/var/lib/buildkit
 
@@ -100,7 +99,7 @@ if [ -e \$group/cgroup.procs ]; then
     mkdir -p \$group/daemon
     echo \$\$ >\$group/daemon/cgroup.procs
 fi
-exec $PROGRAMS/bin/buildkitd --config /etc/buildkit/buildkitd.toml --root $STATE \\
+exec $PROGRAMS/bin/buildkitd --config $BUILDKITD_TOML --root $STATE \\
     --addr $SOCKET --group docker
 SCRIPT
 }

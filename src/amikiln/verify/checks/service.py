@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from amikiln.recipe.paths import BUILDKIT_PROGRAMS, BUILDKITD_TOML
 from amikiln.verify.checks.finding import Finding, Subject, compare, wait_until
 
 UNIT = "buildkit.service"
-PROGRAMS = "/opt/buildkit"
-CONFIGURATION = "/etc/buildkit/buildkitd.toml"
 
 # What the kernel applies to the process, not only what the unit's file says.
 QUERY = f"""
@@ -22,8 +21,8 @@ if [ "$pid" -gt 0 ]; then
     echo "files $(awk '/^Max open files/ {{ print $4 "/" $5 }}' /proc/$pid/limits)"
 fi
 echo "weight $(show CPUWeight)"
-echo "image $(cat {PROGRAMS}/image)"
-cd {PROGRAMS} && if sha256sum --check --status programs.sha256
+echo "image $(cat {BUILDKIT_PROGRAMS}/image)"
+cd {BUILDKIT_PROGRAMS} && if sha256sum --check --status programs.sha256
 then echo "programs as-baked"; else echo "programs changed"; fi
 """
 
@@ -41,7 +40,7 @@ def check_service(subject: Subject) -> Finding:
         "state active",
         "at-boot enabled",
         "restart always",
-        f"program {PROGRAMS}/bin/buildkitd",
+        f"program {BUILDKIT_PROGRAMS}/bin/buildkitd",
         "nice 10",
         "oom -500",
         "files 1048576/1048576",
@@ -61,12 +60,12 @@ def read_configuration(subject: Subject) -> str:
     facts = subject.ask(
         f"pid=$(systemctl show --property=MainPID --value {UNIT})\n"
         f"began=$(systemctl show --property=ExecMainStartTimestamp --value {UNIT})\n"
-        f'printf "%s %s " "$(date -d "$began" +%s)" "$(stat -c %Z {CONFIGURATION})"\n'
+        f'printf "%s %s " "$(date -d "$began" +%s)" "$(stat -c %Z {BUILDKITD_TOML})"\n'
         "tr '\\0' ' ' </proc/$pid/cmdline"
     )
     began, changed, command_line = facts.split(maxsplit=2)
-    if f"--config {CONFIGURATION} " not in f"{command_line} ":
+    if f"--config {BUILDKITD_TOML} " not in f"{command_line} ":
         raise ConfigurationChanged(f"{UNIT} runs with other options: {command_line}")
     if int(changed) > int(began):
-        raise ConfigurationChanged(f"{CONFIGURATION} was changed after {UNIT} had started")
-    return subject.ask(f"cat {CONFIGURATION}")
+        raise ConfigurationChanged(f"{BUILDKITD_TOML} was changed after {UNIT} had started")
+    return subject.ask(f"cat {BUILDKITD_TOML}")
