@@ -138,6 +138,16 @@ def test_what_is_superfluous_or_changed_is_named_and_put_right(tmp_path: Path) -
     assert (tmp_path / "packer-manifest.json").exists()
 
 
+def test_files_that_are_not_amikilns_are_never_deleted(tmp_path: Path) -> None:
+    for part in ("recipe", "shared"):
+        file = tmp_path / part / part / "precious.txt"
+        file.parent.mkdir(parents=True)
+        file.write_text("precious")
+        with pytest.raises(PreflightError, match=r"precious\.txt"):
+            folder.write_folder(tmp_path / part, render_folder(here=tmp_path / part))
+        assert [*(tmp_path / part).rglob("*.*")] == [file]
+
+
 def refused(tmp_path: Path, **changes: Any) -> str:
     planned = plan()
     wanted = packer.render_folder(planned.spec, NO_FILES, tmp_path)

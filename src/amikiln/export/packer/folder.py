@@ -17,9 +17,17 @@ def write_folder(folder: Path, wanted: Mapping[str, bytes]) -> None:
     """Write these files to a folder, and delete other files of the recipe there.
 
     Raises:
+        PreflightError: Files would be deleted that are not amikiln's.
         OSError: It cannot be written.
     """
-    for path in _find_superfluous(folder, wanted):
+    superfluous = _find_superfluous(folder, wanted)
+    templates = (folder / path for path in wanted if path.endswith(".pkr.hcl"))
+    if superfluous and not any(file.exists() for file in templates):
+        raise PreflightError(
+            f"{folder} has no template of amikiln's, but other files: {', '.join(superfluous)}",
+            hint="export to an empty folder, or to one that `amikiln export packer` wrote",
+        )
+    for path in superfluous:
         (folder / path).unlink()
     for path, content in wanted.items():
         file = folder / path
