@@ -25,7 +25,7 @@ from localcloud.fakes import FakeHypervisor, make_base
 LONGEST_WAIT_SECONDS = 20
 REGION = "us-east-1"
 
-# A server notices within this time that it shall stop; hundreds of tests start one.
+# How long a server takes to notice that it has to stop: hundreds of tests start one.
 server.STOP_LATENCY_SECONDS = 0.005
 
 Keys = tuple[str, str]
@@ -38,7 +38,7 @@ class CloudFixture:
 
     Attributes:
         endpoint: Its URL.
-        keys: Whose the sessions are.
+        keys: Who makes the sessions' calls.
         hypervisor: Makes its fake machines.
         base: The base image's id.
     """
@@ -49,7 +49,7 @@ class CloudFixture:
         self.start()
 
     def start(self) -> None:
-        """Start a daemon's inside, as after ``amikiln cloud up``."""
+        """Start what runs in a daemon, as after ``amikiln cloud up``."""
         self._clients: dict[tuple[str, str], Any] = {}
         self.hypervisor = FakeHypervisor()
         self.cloud = Cloud(
@@ -132,8 +132,8 @@ class CloudFixture:
         self.until(at_rest, "the cloud at rest")
 
     @contextmanager
-    def worker_held(self) -> Iterator[None]:
-        """Keep what follows a request by itself from happening."""
+    def hold_worker(self) -> Iterator[None]:
+        """Stop the background work that follows requests, during the block."""
         go_on = threading.Event()
 
         def hold() -> None:

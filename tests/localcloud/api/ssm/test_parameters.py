@@ -31,7 +31,7 @@ def put_image(cloud: CloudFixture, image_id: str, **options: Any) -> int:
 
 def test_an_image_s_id_is_there_once_it_was_looked_up(cloud: CloudFixture) -> None:
     ssm = cloud.client("ssm")
-    with cloud.worker_held():
+    with cloud.hold_worker():
         assert put_image(cloud, cloud.base) == 1
         with pytest.raises(ClientError) as error:
             ssm.get_parameter(Name=POINTER)
@@ -68,7 +68,7 @@ def test_a_parameter_that_never_arrived_can_be_created(cloud: CloudFixture) -> N
 def test_a_deleted_parameter_does_not_come_back(cloud: CloudFixture) -> None:
     put_image(cloud, cloud.base)
     cloud.until_pointers_are_checked()
-    with cloud.worker_held():
+    with cloud.hold_worker():
         put_image(cloud, cloud.base)
         cloud.client("ssm").delete_parameter(Name=POINTER)
     cloud.until_pointers_are_checked()
