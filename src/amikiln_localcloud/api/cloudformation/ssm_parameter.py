@@ -60,12 +60,13 @@ def _put(
             message="SSM Parameters of type SecureString cannot be created using CloudFormation"
         )
     backend = ssm_backends[account_id][region]
+    # A template may hold numbers where the API has text.
     version = backend.put_parameter(
         name,
-        properties.get("Description", ""),
+        str(properties.get("Description", "")),
         str(properties.get("Value", "")),
         properties.get("Type", "String"),
-        properties.get("AllowedPattern", ""),
+        str(properties.get("AllowedPattern", "")),
         "",  # only a SecureString has a key
         overwrite,
         [],
@@ -74,5 +75,6 @@ def _put(
         policies=properties.get("Policies"),
     )
     if tags := properties.get("Tags"):
-        backend.add_tags_to_resource("Parameter", name, tags)
+        texts = {str(key): str(value) for key, value in tags.items()}
+        backend.add_tags_to_resource("Parameter", name, texts)
     return version

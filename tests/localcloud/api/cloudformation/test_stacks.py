@@ -77,6 +77,20 @@ def test_what_depends_on_a_change_is_updated_too(stack: StackFixture) -> None:
     assert stack.machine(without=first["InstanceId"])["InstanceType"] == "t3.medium"
 
 
+def test_numbers_in_a_parameter_are_text_and_survive_a_restart(stack: StackFixture) -> None:
+    numbers = {"Name": "/number", "Description": 1, "AllowedPattern": 17, "Tags": {"a": 2}}
+    one = parameter(17)
+    stack.create(template(One={**one, "Properties": {**one["Properties"], **numbers}}))
+    for _ in range(2):
+        ssm = stack.cloud.client("ssm")
+        (version,) = ssm.get_parameter_history(Name="/number")["Parameters"]
+        assert (version["Value"], version["Description"]) == ("17", "1")
+        assert version["AllowedPattern"] == "17"
+        tags = ssm.list_tags_for_resource(ResourceType="Parameter", ResourceId="/number")
+        assert {"Key": "a", "Value": "2"} in tags["TagList"]
+        stack.cloud.restart()
+
+
 def test_what_changed_outside_of_the_stack_is_no_update(stack: StackFixture) -> None:
     stack.create(template(Other=parameter("a"), **fleet()))
     stack.cloud.client("ec2").create_launch_template_version(
