@@ -1,7 +1,7 @@
 #!/bin/sh
-# Installs what amikiln needs and this machine lacks: Debian packages with apt, Python
-# packages into .venv. Says what it installs. Called by scripts/demo, test and check, and with
-# --pipeline by the Buildkite pipeline, where dnf will do as well.
+# Installs what amikiln needs and this machine lacks: Debian packages with apt, Python packages
+# into .venv. Says what it installs. Called by scripts/demo, test and check, and by the Buildkite
+# pipeline with --pipeline, where it can use dnf too.
 set -eu
 cd "$(dirname "$0")/../.."
 
@@ -119,7 +119,7 @@ apt_update() {
     until apt update; do
         # Other programs hold the lists' lock for a moment, at a machine's first boot for minutes;
         # apt waits for dpkg's lock, not for this one. Other errors: a source of this machine may be
-        # broken that we do not need, and installing tells.
+        # broken that we do not need; if we do need it, the installation fails.
         tail -n 5 "$LOG" | grep -q 'get lock .*/lists' || break
         tries=$((tries + 1))
         [ "$tries" -lt 300 ] || break

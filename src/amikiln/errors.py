@@ -1,7 +1,7 @@
-"""Every error that reaches a user: one line, a hint, an exit code.
+"""The errors that users see: what failed, what to do next, and the exit code.
 
-The exit codes are part of the interface and documented in README.md. 255 is never
-used: it is ssh's own, and a CI agent reads it as the loss of the agent.
+The exit codes are part of the interface: the documentation lists them. 255 is never used: ssh
+exits with it, and a CI agent takes it for the loss of the agent.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ INTERRUPTED_EXIT_CODE = 130
 
 
 class Interrupted(BaseException):
-    """Ctrl-C, SIGTERM or SIGHUP: what was made is taken back, then the process ends with 130.
+    """Ctrl-C, SIGTERM or SIGHUP: what was made is removed, then the process exits with 130.
 
-    Not a KeyboardInterrupt: the command line's library would answer that one itself.
+    Not a KeyboardInterrupt, which the command line's library would handle itself.
 
     Args:
-        left_behind: What a second one kept from being taken back.
+        left_behind: What was not removed, because a second interrupt came meanwhile.
     """
 
     def __init__(self, *left_behind: str) -> None:
@@ -24,7 +24,7 @@ class Interrupted(BaseException):
 
 
 class AmikilnError(Exception):
-    """A failure that is explained to the user in one line, without a traceback.
+    """A failure that is explained to the user without a traceback.
 
     Args:
         what: What failed, on which resource, and why.
@@ -46,42 +46,42 @@ class SpecError(AmikilnError):
 
 
 class PreflightError(AmikilnError):
-    """Something that the run needs is missing; nothing was made yet."""
+    """Something that the run needs is missing; nothing has been made yet."""
 
     exit_code = 3
 
 
 class BakeError(AmikilnError):
-    """No image came out of the bake."""
+    """The bake made no image."""
 
     exit_code = 4
 
 
 class VerifyError(AmikilnError):
-    """The image did not prove itself on a machine booted from it."""
+    """The image did not pass on a machine booted from it."""
 
     exit_code = 5
 
 
 class PublishError(AmikilnError):
-    """The pointer was not moved, or cannot be shown to have moved."""
+    """The pointer was not moved, or it cannot be confirmed that it was."""
 
     exit_code = 6
 
 
 class RolloutError(AmikilnError):
-    """Machines do not follow the published image."""
+    """The fleet does not follow the pointer."""
 
     exit_code = 7
 
 
 class LeaseError(AmikilnError):
-    """Another run holds this image's lease, or took it over."""
+    """Another run of the same image holds its lease, or took it over."""
 
     exit_code = 8
 
 
 class LocalCloudError(AmikilnError):
-    """The local cloud cannot do what was asked of it."""
+    """The local cloud cannot do what it was asked to do."""
 
     exit_code = 9

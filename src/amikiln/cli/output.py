@@ -1,4 +1,4 @@
-"""Results as people read them: tables on stdout. ``--json`` prints the records instead."""
+"""Results on stdout: tables for people, or with ``--json`` the records."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from rich.console import Console
 from rich.table import Table
 
-from amikiln.model.fleet import FleetGroup
+from amikiln.model.fleet import FleetGroup, FleetMachine
 from amikiln.model.image import PublishResult
 from amikiln.model.plan import Plan
 from amikiln.model.result import BakeResult, RunResult
@@ -20,13 +20,13 @@ from amikiln.model.verdict import Verdict
 from amikiln.recipe.render import render_recipe
 from amikiln.report.status import Status, list_machines
 
-# A file or a pipe gets whole lines, however long: ids that are cut off are of no use.
+# Lines in a file or a pipe are not wrapped at 80: an id in two parts cannot be searched for.
 WIDTH_WITHOUT_TERMINAL = 200
 
 
 def as_json(value: Any) -> str:
     """Return records as JSON."""
-    return json.dumps(value, default=_plain, indent=2)
+    return json.dumps(value, default=_to_plain, indent=2)
 
 
 def print_json(value: Any) -> None:
@@ -37,7 +37,7 @@ def print_json(value: Any) -> None:
 def print_plan(plan: Plan) -> None:
     """Print what a run would do."""
     spec, network, volume = plan.spec, plan.network, plan.spec.volume
-    table = _table("would bake", spec.name)
+    table = _make_table("would bake", spec.name)
     table.add_row("inputs", plan.digest)
     table.add_row("source", f"{plan.source.id} ({plan.source.name})")
     table.add_row("machine", f"{', '.join(plan.instance_types)} in {', '.join(network.subnet_ids)}")
@@ -57,18 +57,18 @@ def print_plan(plan: Plan) -> None:
         table.add_row("image", f"{image.reference} = {image.digest}")
     for step in render_recipe(plan).steps:
         table.add_row("step", step + (" (own)" if step in plan.own_steps else ""))
-    table.add_row("warm build", _warm_build(plan))
+    table.add_row("warm build", _describe_warm_build(plan))
     for name in plan.own_checks:
         table.add_row("check", f"checks/{name}.sh (own)")
     table.add_row("AMI", f"{spec.ami_name_prefix}-..., deprecated {spec.deprecate_days} days later")
     table.add_row("pointer", f"{spec.pointer} ({spec.publish.data_type})")
     table.add_row("followed by", ", ".join(spec.fleet.auto_scaling_groups) or "no group")
-    _console().print(table)
+    _make_console().print(table)
 
 
 def print_run(result: RunResult, controller_seconds: float) -> None:
     """Print what a run did, and where its time went."""
-    table = _table("run", result.run.id)
+    table = _make_table("run", result.run.id)
     table.add_row("image", f"{result.image.id} ({result.image.name})")
     if result.skipped:
         table.add_row("skipped", f"{', '.join(result.skipped)}: {result.because}")
@@ -78,22 +78,22 @@ def print_run(result: RunResult, controller_seconds: float) -> None:
         for check in result.verdict.checks:
             if check.figures:
                 table.add_row(check.name, check.evidence)
-    table.add_row("pointer", _pointer(result.published))
+    table.add_row("pointer", _describe_pointer(result.published))
     for group, machine in list_machines(result.turnover):
-        table.add_row("machine", _machine(group, machine.id, machine.image_id, machine.state))
-    table.add_row("seconds", _stages(result.seconds))
+        table.add_row("machine", _describe_machine(group, machine))
+    table.add_row("seconds", _describe_stages(result.seconds))
     table.add_row("controller", f"{controller_seconds:.1f} s of its own, not waiting")
-    _console().print(table)
+    _make_console().print(table)
 
 
 def print_bake(result: BakeResult) -> None:
     """Print the image that a run baked and nothing has verified yet."""
-    table = _table("run", result.run.id)
+    table = _make_table("run", result.run.id)
     table.add_row("image", f"{result.image.id} ({result.image.name})")
     table.add_row("inputs", result.digest)
     table.add_row("verdict", "none yet")
-    table.add_row("seconds", _stages(result.seconds))
-    _console().print(table)
+    table.add_row("seconds", _describe_stages(result.seconds))
+    _make_console().print(table)
 
 
 def print_verdict(verdict: Verdict, file: Path) -> None:
@@ -103,18 +103,18 @@ def print_verdict(verdict: Verdict, file: Path) -> None:
     for check in verdict.checks:
         evidence = f"{check.evidence}\n{check.hint}" if check.hint else check.evidence
         table.add_row(check.name, check.outcome, evidence)
-    console = _console()
+    console = _make_console()
     console.print(table)
     console.print(f"{verdict.image_id}: {verdict.outcome} ({file})")
 
 
 def print_published(published: PublishResult) -> None:
     """Print the pointer after publishing."""
-    table = _table("image", published.image_id)
-    table.add_row("pointer", _pointer(published))
+    table = _make_table("image", published.image_id)
+    table.add_row("pointer", _describe_pointer(published))
     if published.forced is not None:
         table.add_row("WITHOUT PROOF", published.forced)
-    _console().print(table)
+    _make_console().print(table)
 
 
 def print_groups(groups: tuple[FleetGroup, ...]) -> None:
@@ -125,15 +125,16 @@ def print_groups(groups: tuple[FleetGroup, ...]) -> None:
         table.add_row(
             group.group, machine.id, machine.state, f"{machine.image_id} ({mark})", machine.address
         )
-    _console().print(table)
+    console = _make_console()
+    console.print(table)
     for group in groups:
         if not group.follows:
-            _console().print(f"{group.group} does NOT follow the pointer: {group.launch_image}")
+            console.print(f"{group.group} does NOT follow the pointer: {group.launch_image}")
 
 
 def print_status(found: Status) -> None:
     """Print pointer, images and machines."""
-    console = _console()
+    console = _make_console()
     version = f" (version {found.pointer_version})" if found.pointer_version else ""
     console.print(f"{found.pointer} = {found.published_image or 'nothing yet'}{version}")
     table = Table("image", "name", "created (UTC)", "state", "verdict", "deprecated from")
@@ -143,10 +144,10 @@ def print_status(found: Status) -> None:
         table.add_row(
             name,
             image.name,
-            _minute(image.created),
+            _format_minute(image.created),
             image.state,
             image.verdict,
-            _minute(image.deprecated_from or ""),
+            _format_minute(image.deprecated_from or ""),
         )
     console.print(table)
     for image in found.images:
@@ -157,7 +158,7 @@ def print_status(found: Status) -> None:
         print_groups(found.groups)
 
 
-def _warm_build(plan: Plan) -> str:
+def _describe_warm_build(plan: Plan) -> str:
     warm, context = plan.spec.warm, plan.context
     if warm is None or context is None:
         return "NONE: no build will be warm, and nothing can be published"
@@ -165,41 +166,41 @@ def _warm_build(plan: Plan) -> str:
     return f"{', '.join(warm.targets)} of {files}, in {warm.context} = {context.identity}"
 
 
-def _minute(moment: str) -> str:
-    """Return a time of AWS's as people read it: ``2026-11-24 06:00``."""
+def _format_minute(moment: str) -> str:
+    """Return a time of AWS's to the minute: ``2026-11-24 06:00``."""
     return moment[:16].replace("T", " ")
 
 
-def _pointer(published: PublishResult) -> str:
+def _describe_pointer(published: PublishResult) -> str:
     before = published.previous_image_id or "nothing"
     now = f"{published.parameter} = {published.image_id} (version {published.version}"
     return f"{now}; before: {before})"
 
 
-def _stages(seconds: Mapping[str, float]) -> str:
+def _describe_stages(seconds: Mapping[str, float]) -> str:
     return ", ".join(f"{stage} {took:.1f}" for stage, took in seconds.items())
 
 
-def _table(*title: str) -> Table:
+def _make_table(*title: str) -> Table:
     table = Table(*title)
     table.columns[1].overflow = "fold"
     return table
 
 
-def _machine(group: FleetGroup, instance_id: str, image_id: str, state: str) -> str:
-    fate = "current" if image_id == group.image_id else "replaced when its job ends"
-    return f"{group.group}: {instance_id} {state}, {image_id} ({fate})"
+def _describe_machine(group: FleetGroup, machine: FleetMachine) -> str:
+    fate = "current" if machine.image_id == group.image_id else "replaced when its job ends"
+    return f"{group.group}: {machine.id} {machine.state}, {machine.image_id} ({fate})"
 
 
-def _console() -> Console:
-    # Names of images and groups may hold [brackets]: they are not for rich to read.
+def _make_console() -> Console:
+    # Names of images and groups may hold [brackets], which rich would take for its markup.
     console = Console(markup=False)
     if not console.is_terminal:
         console = Console(markup=False, width=WIDTH_WITHOUT_TERMINAL)
     return console
 
 
-def _plain(value: Any) -> Any:
+def _to_plain(value: Any) -> Any:
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
