@@ -54,7 +54,7 @@ def test_a_refused_action_is_named_and_so_is_what_prints_the_policy(
     what, hint = explain(refusal(code, message))
     assert what == f"RunInstances failed: {code}: {message}"
     assert hint is not None
-    assert hint.startswith(f"allow {action} to the credentials in use")
+    assert hint.startswith(f"allow {action} for the credentials in use")
     assert "`amikiln export iam-policy IMAGE_DIR`" in hint
 
 

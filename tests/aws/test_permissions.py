@@ -9,7 +9,7 @@ from pathlib import Path
 import boto3
 import pytest
 
-from amikiln.aws.permissions import DECLARED, Named, Permission, Target, Which
+from amikiln.aws.permissions import DECLARED, Permission, SpecResource, Target, Which
 
 ROOT = Path(__file__).parents[2]
 SERVICES = ("autoscaling", "ec2", "ssm", "sts")
@@ -88,7 +88,7 @@ def test_what_makes_volumes_or_snapshots_implies_the_use_of_their_key(name: str)
     keyed = {
         action
         for action, found in permissions_of(name).items()
-        if found.targets == (Target(Which.NAMED, Named.ENCRYPTION_KEY.value),)
+        if found.targets == (Target(Which.FROM_SPEC, SpecResource.ENCRYPTION_KEY.value),)
     }
     assert {"kms:CreateGrant", "kms:GenerateDataKeyWithoutPlaintext"} <= keyed
 

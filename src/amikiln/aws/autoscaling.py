@@ -1,4 +1,4 @@
-"""Auto Scaling groups, and the launch templates that their machines come from."""
+"""Auto Scaling groups, and the launch templates of their instances."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
 
 MOST_NAMES = 50
-"""In one DescribeAutoScalingGroups, as AWS limits it.
+"""How many names AWS accepts in one DescribeAutoScalingGroups.
 
 https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DescribeAutoScalingGroups.html
 """
@@ -29,7 +29,10 @@ class GroupRecord:
     """An Auto Scaling group.
 
     Attributes:
-        launch_image: What its launch template names as image: an id, or ``resolve:ssm:...``.
+        desired: How many instances it should have.
+        launch_image: The image in its launch template: an id, or ``resolve:ssm:...``; empty
+            without one.
+        instance_ids: Its instances, whatever their state.
     """
 
     name: str
@@ -47,7 +50,7 @@ class AutoScaling:
 
     @needs("autoscaling:DescribeAutoScalingGroups", NO_RESOURCE_LEVEL)
     def find_groups(self, names: Sequence[str]) -> list[GroupRecord]:
-        """Return those of the groups that exist; each launch template is asked for once."""
+        """Return those of the groups that exist; each launch template is read once."""
         paginator = self._autoscaling.get_paginator("describe_auto_scaling_groups")
         found: list[Mapping[str, Any]] = [
             raw
@@ -67,7 +70,7 @@ class AutoScaling:
             for raw in found
         ]
 
-    # What the template says is read, not resolved: AWS asks for no ssm:GetParameters.
+    # resolve:ssm: is returned as it is, not resolved: that would need ssm:GetParameters.
     @needs("ec2:DescribeLaunchTemplateVersions", NO_RESOURCE_LEVEL)
     def _launch_image(self, template: LaunchTemplate | None) -> str:
         if template is None:

@@ -18,7 +18,7 @@ from amikiln.aws.parameters import Parameters
 from amikiln.aws.permissions import NO_RESOURCE_LEVEL, needs
 
 DEFAULT_ATTEMPTS = 8
-"""A run of an hour should not fail for seconds of throttling."""
+"""Enough for a run of an hour to survive some seconds of throttling."""
 
 
 @dataclass(frozen=True)
@@ -35,17 +35,17 @@ class Cloud:
     credentials: Credentials | None
 
     def credentials_expire(self) -> datetime | None:
-        """Return when the credentials in use end, or None if they do not, or do not say so."""
-        # botocore keeps this to itself; without it, a run would end in the middle.
+        """Return when the credentials in use expire, or None if they do not, or do not say."""
+        # Private to botocore; without it, a run could fail in the middle.
         expires: datetime | None = getattr(self.credentials, "_expiry_time", None)
         return expires
 
 
-# Needs no permission at all, and is listed for who compares:
+# Needs no permission; it is declared so that the policy lists every call:
 # https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
 @needs("sts:GetCallerIdentity", NO_RESOURCE_LEVEL)
 def connect(region: str, session: boto3.Session | None = None) -> Cloud:
-    """Return the cloud that the environment's credentials and endpoint lead to.
+    """Return the cloud at the environment's endpoint, with the environment's credentials.
 
     Args:
         region: An AWS region, as ``us-east-1``.
@@ -60,7 +60,7 @@ def connect(region: str, session: boto3.Session | None = None) -> Cloud:
         region_name=region,
         retries={
             "mode": "standard",
-            # boto3's own variable would not count beside a value given here.
+            # boto3 ignores its own variable if there is a value here.
             "max_attempts": int(os.environ.get("AWS_MAX_ATTEMPTS", DEFAULT_ATTEMPTS)),
         },
         connect_timeout=10,

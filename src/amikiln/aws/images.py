@@ -20,31 +20,31 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ImageRecord:
-    """An AMI as DescribeImages shows it."""
+    """An AMI as DescribeImages describes it."""
 
     id: str
     name: str
     state: str
     reason: str
     created: str
-    """ISO 8601, UTC: sorts as text."""
+    """ISO 8601, in UTC: can be sorted as text."""
     root_device: str
     architecture: str
     volume_gib: int
-    """The root volume's size; an instance's may be larger, not smaller."""
+    """The root volume's size; an instance's volume may be larger, not smaller."""
     snapshot_ids: tuple[str, ...]
     tags: Mapping[str, str]
     deprecated_from: str | None
 
 
 class Images:
-    """Finds, makes and removes images."""
+    """Finds, creates and removes images."""
 
     def __init__(self, client: EC2Client) -> None:
         self._client = client
 
     def find_newest(self, *, name: str, owner: str, architecture: str) -> ImageRecord | None:
-        """Return the newest available image of an owner whose name fits the pattern."""
+        """Return an owner's newest available image whose name matches the pattern."""
         found = self._describe(
             Owners=[owner],
             Filters=[
@@ -56,7 +56,7 @@ class Images:
         return max(found, key=lambda image: image.created, default=None)
 
     def get(self, image_id: str) -> ImageRecord | None:
-        """Return the image, or None where there is none with this id."""
+        """Return the image, or None if there is none with this id."""
         try:
             found = self._describe(ImageIds=[image_id])
         except ClientError as error:
@@ -80,7 +80,7 @@ class Images:
         found = self._describe(Owners=["self"], Filters=filters, IncludeDeprecated=True)
         return sorted(found, key=lambda image: image.created, reverse=True)
 
-    # No ec2:CreateSnapshot: AWS counts the snapshots among what CreateImage makes.
+    # Without ec2:CreateSnapshot: for AWS the snapshots are a part of CreateImage.
     @needs("ec2:CreateImage", *new("image", "snapshot"), *ours("instance"), implies=ENCRYPTION)
     def create(
         self,
@@ -91,7 +91,10 @@ class Images:
         volume: Mapping[str, Any],
         tags: Mapping[str, str],
     ) -> str:
-        """Begin an image of a stopped instance and return its id; image and snapshot are tagged."""
+        """Start to create an image of a stopped instance, and return its id.
+
+        The image and its snapshots get the tags in the same call.
+        """
         return self._client.create_image(
             InstanceId=instance_id,
             Name=name,
@@ -109,7 +112,7 @@ class Images:
 
     @needs("ec2:EnableImageDeprecation", *ours("image"))
     def deprecate(self, image_id: str, at: datetime) -> None:
-        """Hide the image from others' listings from then on; it can still be launched.
+        """Deprecate the image from a time on: others do not see it in lists, but can launch it.
 
         https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ami-deprecate.html
         """
@@ -117,7 +120,7 @@ class Images:
 
     @needs("ec2:DeregisterImage", *ours("image"))
     def remove(self, image: ImageRecord) -> None:
-        """Deregister an image and delete its snapshots; nothing happens to what is gone already."""
+        """Deregister an image and delete its snapshots; what is gone already is skipped."""
         try:
             self._client.deregister_image(ImageId=image.id)
         except ClientError as error:
@@ -128,7 +131,7 @@ class Images:
 
     @needs("ec2:DescribeSnapshots", NO_RESOURCE_LEVEL)
     def find_snapshots(self, tags: Mapping[str, str]) -> list[tuple[str, Mapping[str, str]]]:
-        """Return id and tags of this account's snapshots with these tags."""
+        """Return the ids and tags of this account's snapshots with these tags."""
         filters = tag_filters(tags)
         pages = self._client.get_paginator("describe_snapshots").paginate(
             OwnerIds=["self"],

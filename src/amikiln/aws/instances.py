@@ -1,4 +1,4 @@
-"""Instances: launched, watched and ended; and what EC2 says of their types."""
+"""Instances: launched, watched and terminated; and the properties of their types."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from amikiln.aws.errors import error_code
 from amikiln.aws.permissions import (
     ENCRYPTION,
     NO_RESOURCE_LEVEL,
-    Named,
+    SpecResource,
     everything,
-    named,
+    from_spec,
     needs,
     new,
     ours,
@@ -41,7 +41,7 @@ NO_CAPACITY = {
     "VcpuLimitExceeded",
     "Unsupported",
 }
-"""RunInstances' answers after which another type or zone may still be had.
+"""RunInstances' error codes after which another type or zone may still have capacity.
 
 https://docs.aws.amazon.com/ec2/latest/devguide/errors-overview.html
 """
@@ -49,7 +49,7 @@ https://docs.aws.amazon.com/ec2/latest/devguide/errors-overview.html
 
 @dataclass(frozen=True)
 class InstanceRecord:
-    """An instance as DescribeInstances shows it."""
+    """An instance as DescribeInstances describes it."""
 
     id: str
     state: str
@@ -62,7 +62,7 @@ class InstanceRecord:
 
 @dataclass(frozen=True)
 class Launch:
-    """What a new instance is to be.
+    """The instance to launch.
 
     Attributes:
         token: Makes a repeated call return the first call's instance
@@ -83,33 +83,33 @@ class Launch:
 
 
 class NoCapacity(Exception):
-    """EC2 has no room for this type in this zone, or the account's limit is reached."""
+    """EC2 has no capacity for this type in this zone, or the account's limit is reached."""
 
 
 class Instances:
-    """Launches, watches and ends instances."""
+    """Launches, watches and terminates instances."""
 
     def __init__(self, client: EC2Client) -> None:
         self._client = client
 
-    # An AMI's id is given, and neither a launch template nor an instance profile: AWS asks for
-    # neither ssm:GetParameters (for a template's resolve:ssm:) nor iam:PassRole.
+    # With an AMI's id, and neither a launch template nor an instance profile, AWS requires neither
+    # ssm:GetParameters (for a template's resolve:ssm:) nor iam:PassRole.
     @needs(
         "ec2:RunInstances",
         *new("instance", "volume"),
         *ours("image", "key-pair"),
-        *named(Named.SOURCE_IMAGE, Named.SUBNET, Named.SECURITY_GROUP),
+        *from_spec(SpecResource.SOURCE_IMAGE, SpecResource.SUBNET, SpecResource.SECURITY_GROUP),
         *everything("network-interface"),
         implies=ENCRYPTION,
     )
     def launch(self, launch: Launch) -> str:
         """Start one instance and return its id.
 
-        IMDSv2 is required, and a shutdown from inside terminates: a machine whose controller
-        died ends itself and leaves nothing that costs money.
+        IMDSv2 is required, and a shutdown from inside terminates the instance: after its
+        controller died, it shuts down by itself and costs nothing any more.
 
         Raises:
-            NoCapacity: Another type or zone may have room.
+            NoCapacity: Another type or zone may have capacity.
         """
         try:
             answer = self._client.run_instances(
@@ -138,7 +138,7 @@ class Instances:
         return answer["Instances"][0]["InstanceId"]
 
     def get(self, instance_id: str) -> InstanceRecord | None:
-        """Return the instance, or None where AWS does not know it (yet, or any more)."""
+        """Return the instance, or None if AWS does not know it (yet, or any more)."""
         try:
             found = self._describe(InstanceIds=[instance_id])
         except ClientError as error:
@@ -148,18 +148,18 @@ class Instances:
         return found[0] if found else None
 
     def find_by_tags(self, tags: Mapping[str, str]) -> list[InstanceRecord]:
-        """Return all instances with these tags that are not gone yet."""
+        """Return the instances with these tags, without terminated ones."""
         filters = tag_filters(tags)
         return [found for found in self._describe(Filters=filters) if found.state not in GONE]
 
     def find_by_ids(self, instance_ids: Sequence[str]) -> dict[str, InstanceRecord]:
-        """Return those of the instances that are not gone, by their ids, in one call for all."""
+        """Return those of the instances that are not terminated, by id, in one call for all."""
         return {found.id: found for found in self._find_alive("instance-id", instance_ids)}
 
     def find_images_in_use(self, image_ids: Sequence[str]) -> set[str]:
         """Return those of the images from which an instance of this account was made.
 
-        A stopped instance counts: it can start again. One that is gone does not.
+        A stopped instance counts, for it can start again. A terminated one does not.
         """
         return {found.image_id for found in self._find_alive("image-id", image_ids)}
 
@@ -177,12 +177,12 @@ class Instances:
 
     @needs("ec2:StopInstances", *ours("instance"))
     def stop(self, instance_id: str) -> None:
-        """Shut the instance's system down; its disk stays."""
+        """Shut the instance down; its disk stays."""
         self._client.stop_instances(InstanceIds=[instance_id])
 
     @needs("ec2:TerminateInstances", *ours("instance"))
     def terminate(self, instance_id: str) -> None:
-        """End the instance and its disk; nothing happens if it is gone already."""
+        """Terminate the instance and delete its disk; nothing happens if it is gone already."""
         try:
             self._client.terminate_instances(InstanceIds=[instance_id])
         except ClientError as error:
@@ -191,7 +191,7 @@ class Instances:
 
     @needs("ec2:GetConsoleOutput", *ours("instance"))
     def read_console(self, instance_id: str) -> str:
-        """Return what the instance wrote to its console: 64 KB of it at most.
+        """Return what the instance wrote to its console: at most 64 KB.
 
         https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_GetConsoleOutput.html
         """
@@ -208,7 +208,11 @@ class Instances:
 
     @needs("ec2:DescribeInstanceTypes", NO_RESOURCE_LEVEL)
     def list_architectures(self, types: Sequence[str]) -> dict[str, set[str]]:
-        """Return for each of the instance types, all of them offered, what its machines can run."""
+        """Return the architectures that each of the instance types supports.
+
+        Args:
+            types: All of them offered in the region, else AWS refuses the call.
+        """
         pages = self._client.get_paginator("describe_instance_types").paginate(
             InstanceTypes=cast(Any, list(types))
         )

@@ -1,4 +1,4 @@
-"""The ways to a machine: subnets, and key pairs and security groups that live as long as it."""
+"""Subnets, key pairs and security groups: what it takes to reach an instance."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 class Network:
-    """Finds subnets; makes, finds and removes key pairs and security groups."""
+    """Finds subnets; creates, finds and deletes key pairs and security groups."""
 
     def __init__(self, client: EC2Client) -> None:
         self._client = client
 
     @needs("ec2:DescribeSubnets", NO_RESOURCE_LEVEL)
     def list_default_subnets(self) -> list[str]:
-        """Return the default subnets of the region, one a zone, in the order of the zones."""
+        """Return the region's default subnets, one for each zone, in the order of the zones."""
         subnets = self._client.describe_subnets(
             Filters=[{"Name": "default-for-az", "Values": ["true"]}]
         )["Subnets"]
@@ -40,7 +40,7 @@ class Network:
 
     @needs("ec2:DescribeSecurityGroups", NO_RESOURCE_LEVEL)
     def has_security_group(self, group_id: str) -> bool:
-        """Tell whether there is a security group with this id."""
+        """Return whether there is a security group with this id."""
         found = self._client.describe_security_groups(
             Filters=[{"Name": "group-id", "Values": [group_id]}]
         )
@@ -48,7 +48,7 @@ class Network:
 
     @needs("ec2:ImportKeyPair", *new("key-pair"))
     def import_key_pair(self, name: str, public_key: str, tags: Mapping[str, str]) -> None:
-        """Make a key pair from an OpenSSH public key line."""
+        """Create a key pair from an OpenSSH public key line."""
         self._client.import_key_pair(
             KeyName=name,
             PublicKeyMaterial=public_key.encode(),
@@ -57,16 +57,16 @@ class Network:
 
     @needs("ec2:DeleteKeyPair", *ours("key-pair"))
     def delete_key_pair(self, name: str) -> None:
-        """Remove a key pair that is there.
+        """Delete a key pair, which has to exist.
 
-        AWS does not mind if there is none, but a policy that asks for a tag does: what is not
-        there carries none.
+        AWS accepts the call if there is none, but a policy that requires a tag refuses it: what
+        does not exist has no tag.
         """
         self._client.delete_key_pair(KeyName=name)
 
     @needs("ec2:DescribeKeyPairs", NO_RESOURCE_LEVEL)
     def find_key_pairs(self, tags: Mapping[str, str]) -> list[tuple[str, Mapping[str, str]]]:
-        """Return name and tags of the key pairs with these tags."""
+        """Return the names and tags of the key pairs with these tags."""
         filters = tag_filters(tags)
         pairs = self._client.describe_key_pairs(Filters=filters)["KeyPairs"]
         return [(pair["KeyName"], tag_map(pair.get("Tags", []))) for pair in pairs]
@@ -76,7 +76,7 @@ class Network:
     def create_security_group(
         self, name: str, subnet_id: str, source_cidr: str, tags: Mapping[str, str]
     ) -> str:
-        """Make a security group that lets ssh in from one place, and return its id."""
+        """Create a security group that allows ssh from one network, and return its id."""
         group_id = self._client.create_security_group(
             GroupName=name,
             Description="amikiln: ssh to a machine that lives for one run",
@@ -102,7 +102,7 @@ class Network:
 
     @needs("ec2:DeleteSecurityGroup", *ours("security-group"))
     def delete_security_group(self, group_id: str) -> None:
-        """Remove a security group; nothing happens if it is gone already."""
+        """Delete a security group; nothing happens if it is gone already."""
         try:
             self._client.delete_security_group(GroupId=group_id)
         except ClientError as error:
@@ -111,7 +111,7 @@ class Network:
 
     @needs("ec2:DescribeSecurityGroups", NO_RESOURCE_LEVEL)
     def find_security_groups(self, tags: Mapping[str, str]) -> list[tuple[str, Mapping[str, str]]]:
-        """Return id and tags of the security groups with these tags."""
+        """Return the ids and tags of the security groups with these tags."""
         filters = tag_filters(tags)
         pages = self._client.get_paginator("describe_security_groups").paginate(Filters=filters)
         return [

@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from amikiln.aws.errors import error_code
-from amikiln.aws.permissions import NO_RESOURCE_LEVEL, Named, implied, named, needs
+from amikiln.aws.permissions import (
+    NO_RESOURCE_LEVEL,
+    SpecResource,
+    from_spec,
+    implied_permission,
+    needs,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_ssm import SSMClient
@@ -31,7 +37,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Listing:
-    """Parameters, and what AWS's clock said when it listed them."""
+    """Parameters, and the time on AWS's clock when it listed them."""
 
     parameters: tuple[Parameter, ...]
     now: datetime
@@ -43,7 +49,7 @@ class Parameters:
     def __init__(self, client: SSMClient) -> None:
         self._client = client
 
-    @needs("ssm:GetParameter", *named(Named.POINTER, Named.SETTINGS))
+    @needs("ssm:GetParameter", *from_spec(SpecResource.POINTER, SpecResource.SETTINGS))
     def get(self, name: str) -> Parameter | None:
         """Return the parameter's newest version, or None if there is no such parameter."""
         try:
@@ -53,9 +59,9 @@ class Parameters:
                 return None
             raise
 
-    @needs("ssm:GetParameterHistory", *named(Named.POINTER))
-    def history(self, name: str) -> list[str]:
-        """Return the values of all versions that are kept (100 at most)."""
+    @needs("ssm:GetParameterHistory", *from_spec(SpecResource.POINTER))
+    def read_history(self, name: str) -> list[str]:
+        """Return the values of all versions that SSM has (at most 100)."""
         pages = self._client.get_paginator("get_parameter_history").paginate(Name=name)
         try:
             return [entry["Value"] for page in pages for entry in page["Parameters"]]
@@ -64,25 +70,25 @@ class Parameters:
                 return []
             raise
 
-    # AWS looks for the image of a value of the type aws:ec2:image in the caller's name.
+    # AWS looks the image of an aws:ec2:image up with the caller's permissions.
     @needs(
         "ssm:PutParameter",
-        *named(Named.POINTER, Named.LEASE_TERMS),
-        implies=(implied("ec2:DescribeImages", NO_RESOURCE_LEVEL),),
+        *from_spec(SpecResource.POINTER, SpecResource.LEASE_TERMS),
+        implies=(implied_permission("ec2:DescribeImages", NO_RESOURCE_LEVEL),),
     )
     def put(self, name: str, value: str, *, data_type: str = "text") -> int:
         """Write a new version and return its number.
 
-        With ``aws:ec2:image`` AWS checks the value only after it answered: read back
+        With ``aws:ec2:image`` AWS checks the value only after the answer: read it back
         (https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-ec2-aliases.html).
         """
         return self._client.put_parameter(
             Name=name, Value=value, Type="String", DataType=data_type, Overwrite=True
         )["Version"]
 
-    @needs("ssm:PutParameter", *named(Named.LEASE_TERMS))
+    @needs("ssm:PutParameter", *from_spec(SpecResource.LEASE_TERMS))
     def create(self, name: str, value: str) -> bool:
-        """Make a parameter that must not exist; return False if it does. Atomic: one caller wins.
+        """Create a parameter; return False if it exists. Atomic: only one caller succeeds.
 
         https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html
         """
@@ -94,9 +100,9 @@ class Parameters:
             raise
         return True
 
-    @needs("ssm:GetParametersByPath", *named(Named.LEASE))
+    @needs("ssm:GetParametersByPath", *from_spec(SpecResource.LEASE))
     def list_below(self, path: str) -> Listing:
-        """Return the parameters directly below a path, and AWS's time of the answer."""
+        """Return the parameters directly below a path, and the time of AWS's answer."""
         pages = self._client.get_paginator("get_parameters_by_path").paginate(Path=path)
         found: list[Parameter] = []
         now = None
@@ -106,9 +112,9 @@ class Parameters:
         assert now is not None  # noqa: S101  (a paginator yields one page at least)
         return Listing(tuple(found), now)
 
-    @needs("ssm:DeleteParameter", *named(Named.LEASE_TERMS))
+    @needs("ssm:DeleteParameter", *from_spec(SpecResource.LEASE_TERMS))
     def delete(self, name: str) -> None:
-        """Remove a parameter; nothing happens if it is gone already."""
+        """Delete a parameter; nothing happens if it is gone already."""
         try:
             self._client.delete_parameter(Name=name)
         except ClientError as error:

@@ -1,8 +1,8 @@
-"""What each call needs in IAM, said beside the code that makes it.
+"""The IAM permissions that each call needs, declared beside the code that makes the call.
 
-``needs`` marks a method with the action that it calls, what that acts on, and what AWS asks for
-besides. ``amikiln export iam-policy`` grants what is declared, and nothing else; the tests hold
-the declarations to the calls. What an action acts on is AWS's own list:
+``needs`` declares the action that a method calls, the resources that it acts on, and what AWS
+requires besides. ``amikiln export iam-policy`` grants what is declared, and nothing else; tests
+compare the declarations with the calls. The resources of each action are in AWS's own list:
 https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html
 https://docs.aws.amazon.com/service-authorization/latest/reference/list_awssystemsmanager.html
 """
@@ -21,17 +21,17 @@ class Which(Enum):
     """Which resources of a kind an action may act on."""
 
     ALL = "all"
-    """AWS knows no narrower way, or nothing is changed by it."""
+    """AWS cannot limit the action further, or it changes nothing."""
     OURS = "ours"
-    """What carries the image's tag already."""
+    """Resources that have the image's tag already."""
     NEW = "new"
-    """What is made, and gets the image's tag in the same call."""
-    NAMED = "named"
-    """What the spec names."""
+    """Resources that the call creates, with the image's tag."""
+    FROM_SPEC = "from spec"
+    """Resources that the spec names."""
 
 
-class Named(Enum):
-    """What a spec names, by an id, by a path, or as a key given beside it."""
+class SpecResource(Enum):
+    """A resource that the spec names by its id or path, or a key that is given beside it."""
 
     SOURCE_IMAGE = "source image"
     SUBNET = "subnet"
@@ -46,12 +46,12 @@ class Named(Enum):
 
 @dataclass(frozen=True)
 class Target:
-    """What an action acts on.
+    """The resources of one kind that an action acts on.
 
     Attributes:
         which: Which of them.
         kind: The Service Authorization Reference's word for an EC2 resource, as ``instance``; a
-            value of ``Named`` where the spec names it; ``*`` where AWS knows no resource level.
+            value of ``SpecResource``; or ``*`` where AWS cannot limit the action to resources.
     """
 
     which: Which
@@ -60,12 +60,12 @@ class Target:
 
 @dataclass(frozen=True)
 class Permission:
-    """One action, on what it acts.
+    """One action, and the resources that it acts on.
 
     Attributes:
         action: As ``ec2:RunInstances``.
-        targets: All of them: AWS refuses a call if one of them is not allowed.
-        called: Whether our code calls it itself; else AWS asks for it besides.
+        targets: AWS refuses a call if one of them is not allowed.
+        called: Whether amikiln calls it; otherwise AWS requires it besides.
     """
 
     action: str
@@ -85,8 +85,8 @@ def needs(
     Args:
         action: As ``ec2:RunInstances``.
         targets: What it acts on.
-        implies: What AWS asks for besides. Tags on what is made need not be said: they are
-            implied by ``new``.
+        implies: What AWS requires besides. Tags on new resources need not be declared: ``new``
+            implies them.
     """
 
     def declare(method: Method) -> Method:
@@ -99,41 +99,41 @@ def needs(
 
 
 def everything(*kinds: str) -> Iterator[Target]:
-    """Return targets that are not narrowed."""
+    """Return targets without a limit."""
     return (Target(Which.ALL, kind) for kind in kinds)
 
 
 def ours(*kinds: str) -> Iterator[Target]:
-    """Return targets that have to carry the image's tag."""
+    """Return targets that need to have the image's tag."""
     return (Target(Which.OURS, kind) for kind in kinds)
 
 
 def new(*kinds: str) -> Iterator[Target]:
-    """Return targets that the call makes and tags.
+    """Return targets that the call creates and tags.
 
-    Tags in the call that makes a resource need ec2:CreateTags as well, which the condition key
+    Tags in the call that creates a resource need ec2:CreateTags as well, which the condition key
     ``ec2:CreateAction`` limits to such calls:
     https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/supported-iam-actions-tagging.html
     """
     return (Target(Which.NEW, kind) for kind in kinds)
 
 
-def named(*things: Named) -> Iterator[Target]:
+def from_spec(*things: SpecResource) -> Iterator[Target]:
     """Return targets that the spec names."""
-    return (Target(Which.NAMED, thing.value) for thing in things)
+    return (Target(Which.FROM_SPEC, thing.value) for thing in things)
 
 
 NO_RESOURCE_LEVEL = Target(Which.ALL, "*")
-"""AWS allows such an action on everything or on nothing."""
+"""AWS allows such an action on all resources or on none."""
 
 
-def implied(action: str, *targets: Target) -> Permission:
-    """Return what AWS asks for besides the action that is called."""
+def implied_permission(action: str, *targets: Target) -> Permission:
+    """Return a permission that AWS requires besides the action that is called."""
     return Permission(action, targets, called=False)
 
 
 ENCRYPTION = tuple(
-    implied(f"kms:{action}", *named(Named.ENCRYPTION_KEY))
+    implied_permission(f"kms:{action}", *from_spec(SpecResource.ENCRYPTION_KEY))
     for action in (
         "CreateGrant",
         "Decrypt",
@@ -143,7 +143,7 @@ ENCRYPTION = tuple(
         "ReEncryptTo",
     )
 )
-"""What volumes and snapshots need that a key of the account's own encrypts.
+"""What volumes and snapshots need that are encrypted with a key of the account.
 
 https://docs.aws.amazon.com/ebs/latest/userguide/ebs-encryption-requirements.html
 """

@@ -6,25 +6,25 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 MOST_FILTER_VALUES = 200
-"""In one request to EC2, over all its filters.
+"""How many values EC2 accepts in one request, over all its filters.
 
 https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Filtering.html
 """
 
 
 def block_device(device: str, ebs: Mapping[str, Any]) -> Any:
-    """Return one block device mapping for a volume that ends with its instance."""
+    """Return a block device mapping for a volume that is deleted with its instance."""
     return {"DeviceName": device, "Ebs": {**ebs, "DeleteOnTermination": True}}
 
 
 def tag_specifications(kinds: Sequence[str], tags: Mapping[str, str]) -> list[Any]:
-    """Return the argument that tags resources in the call that makes them."""
+    """Return the argument that tags resources in the call that creates them."""
     listed = [{"Key": key, "Value": value} for key, value in tags.items()]
     return [{"ResourceType": kind, "Tags": listed} for kind in kinds]
 
 
 def tag_filters(tags: Mapping[str, str]) -> list[Any]:
-    """Return the filters that leave only what carries all these tags."""
+    """Return the filters for what has all of these tags."""
     return [{"Name": f"tag:{key}", "Values": [value]} for key, value in tags.items()]
 
 

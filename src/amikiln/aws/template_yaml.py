@@ -1,4 +1,4 @@
-"""A CloudFormation template as text: YAML with CloudFormation's short functions, or JSON.
+"""CloudFormation templates: YAML with CloudFormation's short functions, or JSON.
 
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-formats.html
 """
@@ -14,7 +14,7 @@ TIMESTAMP = "tag:yaml.org,2002:timestamp"
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader with CloudFormation's tags; a date is text, as in JSON."""
+    """PyYAML's safe loader with CloudFormation's tags; dates stay text, as in JSON."""
 
     yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {  # type: ignore[misc]  # as PyYAML does
         first: [(tag, pattern) for tag, pattern in resolvers if tag != TIMESTAMP]
@@ -40,7 +40,7 @@ _Loader.add_multi_constructor("!", _function)
 
 
 def parse_template(text: str | bytes) -> dict[str, Any] | None:
-    """Return a template's content; None if it is no mapping.
+    """Return a template's content; None if it is not a mapping.
 
     Raises:
         yaml.YAMLError: It is neither YAML nor JSON (which is YAML, too).

@@ -40,7 +40,7 @@ class Pointer:
 
     def read_history(self) -> list[str]:
         """Return the image ids of all versions that AWS keeps: 100 at most."""
-        return self._parameters.history(self.name)
+        return self._parameters.read_history(self.name)
 
     def read_if_at(self, image_id: str) -> PublishResult | None:
         """Return what the pointer says if it names this image, else None."""

@@ -19,7 +19,7 @@ from typing import Any
 import boto3
 
 import amikiln.aws.connect  # noqa: F401  (imports every module that declares permissions)
-from amikiln.aws.permissions import DECLARED, NO_RESOURCE_LEVEL, Named, Target, Which
+from amikiln.aws.permissions import DECLARED, NO_RESOURCE_LEVEL, SpecResource, Target, Which
 from amikiln.catalog.tags import tags_for_spec
 from amikiln.errors import SpecError
 from amikiln.export import ANY_ACCOUNT
@@ -104,7 +104,9 @@ def build_policy(scope: Scope) -> dict[str, Any]:
     # Kinds of resource with the same actions, narrowed in the same way, share a statement.
     groups: dict[tuple[Which, tuple[str, ...], str], list[str]] = {}
     for target, allowed in actions.items():
-        alone = target.kind if target.which is Which.NAMED or target == NO_RESOURCE_LEVEL else ""
+        alone = (
+            target.kind if target.which is Which.FROM_SPEC or target == NO_RESOURCE_LEVEL else ""
+        )
         groups.setdefault((target.which, tuple(sorted(allowed)), alone), []).append(target.kind)
     statements = [
         statement
@@ -118,7 +120,7 @@ def build_policy(scope: Scope) -> dict[str, Any]:
 def _collect_actions(spec: Spec) -> dict[Target, set[str]]:
     """Return the declared actions by what they act on."""
     has_group = spec.instance.security_group or spec.instance.security_group_parameter
-    given_group = Target(Which.NAMED, Named.SECURITY_GROUP.value)
+    given_group = Target(Which.FROM_SPEC, SpecResource.SECURITY_GROUP.value)
     own_group = Target(Which.OURS, "security-group")
     actions: dict[Target, set[str]] = {}
     for permission in (one for declared in DECLARED.values() for one in declared):
@@ -132,8 +134,8 @@ def _collect_actions(spec: Spec) -> dict[Target, set[str]]:
 def _allow_kinds(
     which: Which, kinds: Sequence[str], allowed: Sequence[str], scope: Scope
 ) -> Iterator[Statement]:
-    if which is Which.NAMED:
-        yield from _allow_named(Named(kinds[0]), allowed, scope)
+    if which is Which.FROM_SPEC:
+        yield from _allow_spec_resource(SpecResource(kinds[0]), allowed, scope)
         return
     if kinds == [NO_RESOURCE_LEVEL.kind]:
         region = {"StringEquals": {"aws:RequestedRegion": scope.spec.region}}
@@ -149,24 +151,26 @@ def _allow_kinds(
         yield _allow(f"UseAny{words}", allowed, resources)
 
 
-def _allow_named(thing: Named, allowed: Sequence[str], scope: Scope) -> Iterator[Statement]:
+def _allow_spec_resource(
+    thing: SpecResource, allowed: Sequence[str], scope: Scope
+) -> Iterator[Statement]:
     spec = scope.spec
-    if thing is Named.SOURCE_IMAGE:
+    if thing is SpecResource.SOURCE_IMAGE:
         image = scope.ec2_arn("image", spec.source.id or "*")
         yield _allow("UseSourceImage", allowed, [image], _require_owner(scope))
-    elif thing is Named.SUBNET:
+    elif thing is SpecResource.SUBNET:
         subnet = scope.ec2_arn("subnet", spec.instance.subnet or "*")
         yield _allow("UseSubnet", allowed, [subnet])
-    elif thing is Named.SECURITY_GROUP:
+    elif thing is SpecResource.SECURITY_GROUP:
         group = scope.ec2_arn("security-group", spec.instance.security_group or "*")
         yield _allow("UseSecurityGroup", allowed, [group])
-    elif thing is Named.POINTER:
+    elif thing is SpecResource.POINTER:
         yield _allow("MovePointer", allowed, [scope.parameter_arn(spec.pointer)])
-    elif thing is Named.LEASE:
+    elif thing is SpecResource.LEASE:
         yield _allow("ListLease", allowed, [scope.parameter_arn(spec.lease_path)])
-    elif thing is Named.LEASE_TERMS:
+    elif thing is SpecResource.LEASE_TERMS:
         yield _allow("HoldLease", allowed, [scope.parameter_arn(f"{spec.lease_path}/*")])
-    elif thing is Named.SETTINGS:
+    elif thing is SpecResource.SETTINGS:
         instance = spec.instance
         paths = (
             spec.source.parameter,
@@ -175,7 +179,7 @@ def _allow_named(thing: Named, allowed: Sequence[str], scope: Scope) -> Iterator
         )
         if arns := sorted({scope.parameter_arn(spec.in_region(path)) for path in paths if path}):
             yield _allow("ReadParametersOfTheSpec", allowed, arns)
-    elif thing is Named.ENCRYPTION_KEY and scope.kms_key:
+    elif thing is SpecResource.ENCRYPTION_KEY and scope.kms_key:
         yield from _allow_encryption(allowed, scope, scope.kms_key)
 
 
