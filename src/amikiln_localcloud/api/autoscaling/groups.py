@@ -213,17 +213,15 @@ class LocalGroup(FakeAutoScalingGroup):
         if self.ec2_launch_template is None:
             yield None, None
             return
+        ec2: Any = self.ec2_backend
         own = self._make_reference(self.ec2_launch_template, self.launch_template_version)
         policy = (self.mixed_instances_policy or {}).get("LaunchTemplate", {})
         for override in policy.get("Overrides") or [{}]:
             template = own
             if other := override.get("LaunchTemplateSpecification"):
-                found = (
-                    self.ec2_backend.get_launch_template(other["LaunchTemplateId"])
-                    if other.get("LaunchTemplateId")
-                    else self.ec2_backend.get_launch_template_by_name(other["LaunchTemplateName"])
+                template = self._make_reference(
+                    ec2.find_template(other), other.get("Version") or "$Default"
                 )
-                template = self._make_reference(found, other.get("Version") or "$Default")
             yield template, override.get("InstanceType")
 
     @staticmethod

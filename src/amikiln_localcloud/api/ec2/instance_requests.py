@@ -8,16 +8,21 @@ from typing import Any
 from moto.core.responses import ActionResult, EmptyResult
 from moto.core.types import Base64EncodedString
 from moto.core.utils import utcnow
-from moto.ec2.models.instances import InstanceState
+from moto.ec2.models.instances import Instance, InstanceState
 from moto.ec2.responses.general import General
 from moto.ec2.responses.instances import InstanceResponse
 
-from amikiln_localcloud.api.ec2.instances import LocalInstance
+from amikiln_localcloud.api.ec2.run_instances import InstancesMixin
 from amikiln_localcloud.api.errors import ec2_error
 
 
 class InstanceRequests(General, InstanceResponse):
     """RunInstances to TerminateInstances, console output, metadata options."""
+
+    @property
+    def _instances(self) -> InstancesMixin:
+        backend: InstancesMixin = self.ec2_backend
+        return backend
 
     def run_instances(self) -> ActionResult:
         """Launch once per client token; up to MaxCount, which moto ignores.
@@ -27,7 +32,7 @@ class InstanceRequests(General, InstanceResponse):
         token = self._get_param("ClientToken")
         parameters = {key: str(value) for key, value in self.params.items() if key != "ClientToken"}
         fingerprint = json.dumps(parameters, sort_keys=True)
-        tokens = self.ec2_backend.client_tokens
+        tokens = self._instances.client_tokens
         if token and token in tokens:
             earlier, answer = tokens[token]
             if earlier != fingerprint:
@@ -59,7 +64,7 @@ class InstanceRequests(General, InstanceResponse):
         self.error_on_dryrun()
         ids = self._get_param("InstanceIds", [])
         force = self._get_bool_param("Force", False)
-        return _describe_changes("StoppingInstances", self.ec2_backend.stop_instances(ids, force))
+        return _describe_changes("StoppingInstances", self._instances.stop_instances(ids, force))
 
     def terminate_instances(self) -> ActionResult:
         self.error_on_dryrun()
@@ -67,7 +72,7 @@ class InstanceRequests(General, InstanceResponse):
         return _describe_changes("TerminatingInstances", changed)
 
     def get_console_output(self) -> ActionResult:
-        instance: LocalInstance = self.ec2_backend.get_instance(self._get_param("InstanceId"))
+        instance = self._instances.find_instance(self._get_param("InstanceId"))
         # The console holds any byte, and moto encodes text only.
         text = instance.console().decode(errors="replace")
         return ActionResult(
@@ -80,7 +85,7 @@ class InstanceRequests(General, InstanceResponse):
 
     def modify_instance_metadata_options(self) -> ActionResult:
         """Leave options that the request does not have unchanged; moto resets them."""
-        options = self.ec2_backend.get_instance(self._get_param("InstanceId")).metadata_options
+        options = self._instances.find_instance(self._get_param("InstanceId")).metadata_options
         current = {
             "HttpTokens": options.http_tokens,
             "HttpPutResponseHopLimit": options.http_put_response_hop_limit,
@@ -103,9 +108,7 @@ class InstanceRequests(General, InstanceResponse):
         return mappings
 
 
-def _describe_changes(
-    name: str, changed: list[tuple[LocalInstance, InstanceState]]
-) -> ActionResult:
+def _describe_changes(name: str, changed: list[tuple[Instance, InstanceState]]) -> ActionResult:
     return ActionResult(
         {
             name: [

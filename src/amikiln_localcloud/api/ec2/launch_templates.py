@@ -12,6 +12,7 @@ import copy
 from typing import Any
 
 from moto.core.responses import ActionResult
+from moto.ec2.models.launch_templates import LaunchTemplate
 from moto.ec2.responses.launch_templates import LaunchTemplates
 from moto.ec2.utils import parse_user_data
 
@@ -25,6 +26,19 @@ REFERENCE = "resolve:ssm:"
 class LaunchTemplatesMixin(BaseEC2Backend):
     """What a launch reads of a launch template."""
 
+    def find_template(self, reference: dict[str, Any]) -> LaunchTemplate:
+        """Return the launch template that a request refers to.
+
+        Args:
+            reference: ``LaunchTemplateId`` or ``LaunchTemplateName``.
+
+        Raises:
+            EC2ClientError: There is no such template.
+        """
+        if reference.get("LaunchTemplateId"):
+            return self.get_launch_template(reference["LaunchTemplateId"])
+        return self.get_launch_template_by_name(reference["LaunchTemplateName"])
+
     def find_template_data(self, reference: dict[str, Any]) -> dict[str, Any]:
         """Return the data of the launch template version that a request refers to.
 
@@ -37,11 +51,8 @@ class LaunchTemplatesMixin(BaseEC2Backend):
         """
         if not reference:
             return {}
-        if reference.get("LaunchTemplateId"):
-            template = self.get_launch_template(reference["LaunchTemplateId"])
-        else:
-            template = self.get_launch_template_by_name(reference["LaunchTemplateName"])
-        data: dict[str, Any] = template.get_version(reference.get("Version") or "$Default").data
+        version = self.find_template(reference).get_version(reference.get("Version") or "$Default")
+        data: dict[str, Any] = version.data
         return data
 
     def resolve_image_id(self, image_id: str) -> str:
