@@ -1,4 +1,4 @@
-"""How warm a build was, from what BuildKit says of it."""
+"""How warm a build was, from BuildKit's log."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ START = "2026-11-24T06:00:00.000000001Z"
 LATER = "2026-11-24T06:00:30.500000000Z"
 
 
-def test_pulls_contexts_and_exports_are_no_steps_of_the_build() -> None:
+def test_pulls_contexts_and_exports_are_not_steps_of_the_build() -> None:
     names = [
         "[internal] load build definition from Dockerfile",
         "[internal] load build context",
@@ -52,14 +52,14 @@ def test_a_step_that_is_reported_many_times_counts_once() -> None:
     assert read_steps("\n".join(reports)) == (Step("sha256:1", "[1/1] RUN make", False, 30.5),)
 
 
-def test_a_hit_is_known_as_one_only_at_its_end() -> None:
+def test_a_step_is_known_to_be_a_hit_only_at_its_end() -> None:
     begun = vertex("sha256:1", "[1/1] RUN make", started=START)
     ended = vertex("sha256:1", "[1/1] RUN make", started=START, completed=LATER, cached=True)
     assert read_steps(f"{begun}\n{ended}\n") == (Step("sha256:1", "[1/1] RUN make", True, 0.0),)
     assert read_steps(begun) == (Step("sha256:1", "[1/1] RUN make", False, 0.0),)
 
 
-def test_of_several_attempts_the_one_that_worked_it_out_counts() -> None:
+def test_of_several_attempts_the_one_that_ran_the_step_counts() -> None:
     ran = vertex("sha256:1", "[1/1] RUN make", started=START, completed=LATER)
     found_again = vertex("sha256:1", "[1/1] RUN make", started=START, completed=LATER, cached=True)
     assert read_steps(f"{ran}\n{found_again}\n") == (
@@ -67,11 +67,11 @@ def test_of_several_attempts_the_one_that_worked_it_out_counts() -> None:
     )
 
 
-def test_what_else_is_printed_is_no_report() -> None:
+def test_other_output_is_ignored() -> None:
     assert read_steps('WARN: no output\n{"statuses":[{"id":"x"}]}\n') == ()
 
 
-def test_half_a_report_is_a_fault() -> None:
+def test_half_a_report_is_an_error() -> None:
     with pytest.raises(ValueError, match="Unterminated"):
         read_steps('{"vertexes":[{"digest":"sha2')
 
@@ -103,13 +103,13 @@ def test_without_a_record_of_the_bake_each_step_counts_the_same() -> None:
     assert compare_builds([], []).hit_share == 0.0
 
 
-def test_a_step_is_known_by_its_digest_and_else_by_its_name() -> None:
+def test_a_step_is_matched_by_its_digest_else_by_its_name() -> None:
     cold = [Step("1", "[a source 2/2] RUN tar", False, 5.0), Step("2", "COPY . .", False, 2.0)]
     warm = [Step("1", "[b source 2/2] RUN tar", True, 0.0), Step("9", "COPY . .", False, 1.0)]
     assert compare_builds(cold, warm).time_share == 5 / 7
 
 
-def test_what_real_buildx_says_of_a_cold_and_a_warm_build() -> None:
+def test_the_logs_of_real_buildx_of_a_cold_and_a_warm_build() -> None:
     cold, warm = (read_steps((CASES / f"{name}.rawjson").read_text()) for name in ("cold", "warm"))
     found = compare_builds(cold, warm)
     assert (found.hits, found.steps, found.time_share) == (17, 17, 1.0)

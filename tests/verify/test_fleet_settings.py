@@ -48,24 +48,24 @@ def test_users_are_mapped_as_the_stack_does_it(tmp_path: Path) -> None:
 
 
 def test_what_daemon_json_says_already_stays() -> None:
-    class Configured(FakeGuest):
+    class ConfiguredGuest(FakeGuest):
         def run(self, command: str, **options: object) -> str:  # type: ignore[override]
             self._ask(command)
             return '{"log-driver": "journald"}' if command.startswith("cat ") else ""
 
     script = Script()
     wanted = plan(fleet={"instance_storage": True})
-    apply_fleet_settings(wanted, Configured(LOGIN, script))
+    apply_fleet_settings(wanted, ConfiguredGuest(LOGIN, script))
     assert '{"log-driver": "journald", "data-root"' in script.asked[1]
 
 
 def test_a_daemon_json_that_cannot_be_read_is_not_written_over() -> None:
-    class Broken(FakeGuest):
+    class BrokenGuest(FakeGuest):
         def run(self, command: str, **options: object) -> str:  # type: ignore[override]
             self._ask(command)
             return "{"
 
     script = Script()
     with pytest.raises(ValueError, match="property name"):
-        apply_fleet_settings(plan(fleet={"instance_storage": True}), Broken(LOGIN, script))
+        apply_fleet_settings(plan(fleet={"instance_storage": True}), BrokenGuest(LOGIN, script))
     assert len(script.asked) == 1

@@ -81,11 +81,11 @@ def test_the_low_disk_clean_up_is_named_and_not_a_fault(script: Script, run: Run
 
 
 def test_a_builder_that_root_has_is_named_in_the_evidence(script: Script, run: RunCheck) -> None:
-    class BuilderOfRoot(FakeGuest):
+    class RootBuilderGuest(FakeGuest):
         def run(self, command: str, **options: object) -> str:  # type: ignore[override]
             if "/root/.docker/buildx/instances/baked-vllm-builder" in command:
                 return "yes\n"
             return super().run(command, **options)  # type: ignore[arg-type]
 
     use_default_builder(script)
-    assert "root has one of this name" in run("builder-answers", guest=BuilderOfRoot).evidence
+    assert "root has one of this name" in run("builder-answers", guest=RootBuilderGuest).evidence

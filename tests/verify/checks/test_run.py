@@ -54,8 +54,8 @@ def test_a_check_whose_command_fails_is_unknown(name: str, script: Script, run: 
 
 @pytest.mark.parametrize("name", ["builder-configured", "manifest-as-planned"])
 def test_an_answer_that_cannot_be_read_is_unknown(name: str, run: RunCheck) -> None:
-    class Garbled(FakeGuest):
+    class GarbledGuest(FakeGuest):
         def run(self, command: str, **options: object) -> str:  # type: ignore[override]
             return "!?"
 
-    assert run(name, guest=Garbled).outcome is Outcome.UNKNOWN
+    assert run(name, guest=GarbledGuest).outcome is Outcome.UNKNOWN

@@ -37,11 +37,11 @@ programs as-baked
     ],
 )
 def test_the_service_is_up_as_it_was_baked(state: str, outcome: Outcome, run: RunCheck) -> None:
-    class Serving(FakeGuest):
+    class ServiceGuest(FakeGuest):
         def run(self, command: str, **options: object) -> str:  # type: ignore[override]
             return state
 
-    assert run("builder-up", plan(buildkit=BUILDKIT), guest=Serving).outcome is outcome
+    assert run("builder-up", plan(buildkit=BUILDKIT), guest=ServiceGuest).outcome is outcome
 
 
 def test_the_services_builder_is_a_remote_one(run: RunCheck) -> None:
@@ -68,9 +68,9 @@ def test_the_services_configuration_is_the_one_it_started_with(
 ) -> None:
     file = render.render_buildkitd_toml(plan(buildkit=BUILDKIT).spec.buildkit)
 
-    class Serving(FakeGuest):
+    class ServiceGuest(FakeGuest):
         def run(self, command: str, **options: object) -> str:  # type: ignore[override]
             return facts if "MainPID" in command else file
 
     wanted = plan(buildkit=BUILDKIT | changes)
-    assert run("builder-configured", wanted, guest=Serving).outcome is outcome
+    assert run("builder-configured", wanted, guest=ServiceGuest).outcome is outcome

@@ -29,13 +29,13 @@ def test_a_machine_unlike_the_bakes_fails_with_a_hint(
 
 
 def test_failed_units_are_named(run: RunCheck) -> None:
-    class Degraded(FakeGuest):
+    class DegradedGuest(FakeGuest):
         def run(self, command: str, **options: object) -> str:  # type: ignore[override]
             if "list-units" in command:
                 return "docker.service loaded failed failed Docker\n"
             return "degraded\n"
 
-    result = run("boot-finished", guest=Degraded)
+    result = run("boot-finished", guest=DegradedGuest)
     assert result.outcome is Outcome.FAIL
     assert "degraded" in result.evidence
     assert "docker.service" in result.evidence

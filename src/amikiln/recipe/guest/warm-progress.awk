@@ -15,8 +15,8 @@ BEGIN { rank["begun"] = 1; rank["done"] = 2; rank["cached"] = 3; rank["failed"] 
         state = step ~ /"error":"/ ? "failed" : step ~ /"cached":true/ ? "cached" : \
             step ~ /"completed":"/ ? "done" : step ~ /"started":"/ ? "begun" : ""
         # A step is often reported again, and not always with all that was known.
-        if (rank[state] <= rank[told[digest]]) continue
-        told[digest] = state
+        if (rank[state] <= rank[printed[digest]]) continue
+        printed[digest] = state
         gsub(/\\u0026/, "\\&", name)
         gsub(/\\u003c/, "<", name)
         gsub(/\\u003e/, ">", name)
