@@ -10,7 +10,13 @@ from enum import StrEnum
 
 from pydantic import ConfigDict, TypeAdapter
 
-STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True)
+STRICT = ConfigDict(
+    extra="forbid",
+    strict=True,
+    allow_inf_nan=False,
+    use_attribute_docstrings=True,
+    defer_build=True,
+)
 """How records are read from files, and described in a schema."""
 
 
