@@ -20,7 +20,8 @@ from amikiln.recipe import scanner
 from amikiln.runtime.guest import Login
 from amikiln.runtime.wait import Waiter
 from amikiln.session import Session
-from amikiln.spec import own_files
+from amikiln.spec.load import ImageFolder
+from amikiln.spec.own_files import read_checks, read_steps
 from amikiln.spec.spec import Spec
 from fakes import FAKE_SCANNER, FakeGuest, Recorder, Script, obey, pin, spec
 from localcloud.fixture import Keys
@@ -62,7 +63,11 @@ class Bench:
         self.folder = folder
         (folder / "warm").mkdir(exist_ok=True)
         (folder / "warm" / "Dockerfile").write_text("FROM scratch\n")
-        self.own = own_files.read(folder)
+
+    def image(self, wanted: Spec | None = None) -> ImageFolder:
+        """Return the bench's folder as an image's, with this spec for its image.toml."""
+        steps, checks = read_steps(self.folder, []), read_checks(self.folder, [])
+        return ImageFolder(self.folder, wanted or spec(), steps, checks)
 
     def clients(self) -> list[Any]:
         """Return the boto3 clients that the stages use."""
@@ -75,7 +80,7 @@ class Bench:
     def cycle(self, wanted: Spec | None = None, **options: Any) -> RunResult:
         wanted = wanted or spec()
         run, verdict_file = pipeline.new_run(wanted.name), self.folder / "verdict.json"
-        return pipeline.run(wanted, self.own, run, self.session, verdict_file, **options)
+        return pipeline.run(self.image(wanted), run, self.session, verdict_file, **options)
 
     def holdings(self) -> dict[str, list[str]]:
         """Return everything in the account that a run could have left."""
@@ -105,8 +110,8 @@ class Bench:
 def set_up(bench: Bench) -> Iterator[Bench]:
     """During the block, plans ask no registry, guests look as planned, and the scanner is tiny."""
 
-    def plan_and_obey(wanted: Spec, own: dict[str, bytes], session: Session) -> Plan:
-        planned = real_plan(wanted, own, session, pin)
+    def plan_and_obey(folder: ImageFolder, session: Session) -> Plan:
+        planned = real_plan(folder, session, pin)
         obey(bench.script, planned)
         return planned
 

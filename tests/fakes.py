@@ -81,12 +81,16 @@ def pin(references: object) -> tuple[PinnedImage, ...]:
 
 
 def plan(**changes: object) -> Plan:
-    wanted = spec(**changes)
+    return plan_of(spec(**changes))
+
+
+def plan_of(wanted: Spec) -> Plan:
+    """Return a plan of a spec that always finds the same source image, network and context."""
     builder, *images = pin([wanted.buildkit.image, *wanted.docker.images])
     source = SourceImage("ami-0123456789abcdef0", "base", "/dev/sda1")
-    network = Network(("subnet-0123456789abcdef0",), None, "127.0.0.1/32")
+    network = Network(("subnet-0123456789abcdef0",), None, "127.0.0.1/32", "vpc-1")
     types = wanted.instance.types
-    return digest.digested(
+    return digest.add_digests(
         Plan(
             spec=wanted,
             source=source,
@@ -99,6 +103,7 @@ def plan(**changes: object) -> Plan:
             own_checks={},
             context=Context(f"sha256:{'c' * 64}", Path("warm"), None),
             digest="",
+            proof_digest="",
         )
     )
 

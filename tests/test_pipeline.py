@@ -88,7 +88,7 @@ def test_a_check_that_cannot_be_carried_out_is_no_pass(bench: Bench) -> None:
 
 
 def test_an_image_that_no_bake_of_ours_tagged_is_known_by_its_manifest(bench: Bench) -> None:
-    baked = pipeline.bake_image(spec(), bench.own, pipeline.new_run("cpu-build"), bench.session)
+    baked = pipeline.bake_image(bench.image(), pipeline.new_run("cpu-build"), bench.session)
     image_id, file = baked.image.id, bench.folder / "verdict.json"
 
     def tag(key: str) -> str | None:
@@ -97,7 +97,7 @@ def test_an_image_that_no_bake_of_ours_tagged_is_known_by_its_manifest(bench: Be
 
     def verify() -> Verdict:
         run = pipeline.new_run("cpu-build")
-        return pipeline.verify_image(spec(), bench.own, image_id, run, bench.session, file).verdict
+        return pipeline.verify_image(bench.image(), image_id, run, bench.session, file).verdict
 
     bench.ec2.delete_tags(Resources=[image_id], Tags=[{"Key": TAG_DIGEST}])
     bench.script.owner_builder = "default"
@@ -171,7 +171,7 @@ def test_a_proven_image_that_fails_the_second_time_is_baked_anew(bench: Bench) -
 
 def test_other_inputs_are_baked(bench: Bench) -> None:
     first = bench.cycle()
-    second = bench.cycle(spec(deprecate_days=9))
+    second = bench.cycle(spec(volume={"size_gib": 13}))
     assert (second.skipped, bench.pointer()) == ((), second.image.id)
     assert second.image.id != first.image.id
 
@@ -190,7 +190,7 @@ def test_a_forced_image_is_baked_anew(bench: Bench) -> None:
         bench.cycle()
     (forced,) = bench.holdings()["images"]
     run, word = pipeline.new_run("cpu-build"), ForceReason(forced, "urgent")
-    published = pipeline.publish_image(spec(), forced, word, run, bench.session)
+    published = pipeline.publish_image(bench.image(), forced, word, run, bench.session)
     assert (bench.pointer(), published.forced) == (forced, "urgent")
     bench.script.owner_builder = "baked-vllm-builder"
     done = bench.cycle()
@@ -200,7 +200,7 @@ def test_a_forced_image_is_baked_anew(bench: Bench) -> None:
 
 def test_an_image_baked_alone_is_unjudged_until_the_next_cycle_takes_it_up(bench: Bench) -> None:
     run = pipeline.new_run("cpu-build")
-    baked = pipeline.bake_image(spec(), bench.own, run, bench.session)
+    baked = pipeline.bake_image(bench.image(), run, bench.session)
     assert bench.holdings() == NOTHING | {
         "images": [baked.image.id],
         "snapshots": list(baked.image.snapshot_ids),
@@ -217,7 +217,7 @@ def test_an_image_baked_alone_is_unjudged_until_the_next_cycle_takes_it_up(bench
 
 def test_a_rebake_takes_up_nothing(bench: Bench) -> None:
     unjudged = pipeline.bake_image(
-        spec(), bench.own, pipeline.new_run("cpu-build"), bench.session
+        bench.image(), pipeline.new_run("cpu-build"), bench.session
     ).image
     first = bench.cycle(rebake=True)
     second = bench.cycle(rebake=True)
@@ -229,7 +229,7 @@ def test_a_rebake_takes_up_nothing(bench: Bench) -> None:
 def test_a_bake_alone_fails_as_a_bake_and_leaves_nothing(bench: Bench) -> None:
     bench.script.refuse = failing("30-builder")
     with pytest.raises(BakeError):
-        pipeline.bake_image(spec(), bench.own, pipeline.new_run("cpu-build"), bench.session)
+        pipeline.bake_image(bench.image(), pipeline.new_run("cpu-build"), bench.session)
     assert bench.holdings() == NOTHING
 
 
@@ -242,10 +242,14 @@ def test_nothing_is_baked_or_published_while_another_run_works(bench: Bench) -> 
         for proof in (verdict, ForceReason(done.image.id, "urgent")):
             with pytest.raises(LeaseError, match=other.id):
                 pipeline.publish_image(
-                    wanted, done.image.id, proof, pipeline.new_run("cpu-build"), session
+                    bench.image(wanted),
+                    done.image.id,
+                    proof,
+                    pipeline.new_run("cpu-build"),
+                    session,
                 )
         with pytest.raises(LeaseError, match=other.id):
-            pipeline.bake_image(wanted, bench.own, pipeline.new_run("cpu-build"), session)
+            pipeline.bake_image(bench.image(wanted), pipeline.new_run("cpu-build"), session)
     assert bench.pointer() is None
     assert bench.holdings()["images"] == [done.image.id]
 
@@ -253,7 +257,7 @@ def test_nothing_is_baked_or_published_while_another_run_works(bench: Bench) -> 
 def test_what_publish_refuses_alone_is_an_error_of_publish(bench: Bench) -> None:
     run, word = pipeline.new_run("cpu-build"), ForceReason("ami-0aaaaaaaaaaaaaaaa", "urgent")
     with pytest.raises(PublishError, match="no image ami-0aaaaaaaaaaaaaaaa in us-east-1"):
-        pipeline.publish_image(spec(), "ami-0aaaaaaaaaaaaaaaa", word, run, bench.session)
+        pipeline.publish_image(bench.image(), "ami-0aaaaaaaaaaaaaaaa", word, run, bench.session)
 
 
 def test_a_failing_step_is_shown_and_nothing_stays(bench: Bench) -> None:
@@ -329,10 +333,11 @@ def test_what_a_killed_run_left_is_removed_only_after_its_lease_lapsed(bench: Be
         bench.cycle(wanted)
     assert bench.holdings() == left
 
-    # As when its time has passed: who reads it goes by when it was written, and the cloud's clock.
+    # As when its time has passed: who reads it goes by when it was written, and the cloud's clock,
+    # which is read in whole seconds.
     with bench.cloud.cloud.lock:
         for versions in bench.cloud.ssm_backend._parameters.values():
-            versions[-1].last_modified_date -= timedelta(seconds=wanted.deadlines.lease_seconds)
+            versions[-1].last_modified_date -= timedelta(seconds=wanted.deadlines.lease_seconds + 1)
     bench.cycle(wanted)
     assert bench.holdings() | {"images": [], "snapshots": []} == NOTHING
     assert len(bench.holdings()["images"]) == 1

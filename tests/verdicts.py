@@ -25,6 +25,7 @@ def verdict(*checks: CheckResult, **fields: Any) -> Verdict:
     wanted: dict[str, Any] = {
         "image_id": "ami-1",
         "digest": "d" * 64,
+        "proof_digest": "e" * 64,
         "region": "us-east-1",
         "run_id": "run-1",
         "outcome": conclude(checks),

@@ -27,9 +27,8 @@ from amikiln.report.status import Status as Status
 from amikiln.report.status import read_status as read_status
 from amikiln.rollout.rollout import roll_out as roll_out
 from amikiln.session import Session as Session
-from amikiln.spec.load import load as load
-from amikiln.spec.own_files import OwnFiles as OwnFiles
-from amikiln.spec.own_files import read as read_own_files
+from amikiln.spec.load import ImageFolder as ImageFolder
+from amikiln.spec.load import load_image as load
 from amikiln.spec.spec import Spec as Spec
 from amikiln.version import __version__ as __version__
 
@@ -40,8 +39,8 @@ __all__ = [
     "FleetGroup",
     "ForceReason",
     "Image",
+    "ImageFolder",
     "LeaseError",
-    "OwnFiles",
     "Plan",
     "PreflightError",
     "PublishError",
@@ -63,7 +62,6 @@ __all__ = [
     "new_run",
     "open_session",
     "publish_image",
-    "read_own_files",
     "read_status",
     "roll_out",
     "run",

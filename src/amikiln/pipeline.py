@@ -25,18 +25,19 @@ from amikiln.errors import (
     VerifyError,
 )
 from amikiln.model.fleet import FleetGroup
-from amikiln.model.image import ForceReason, Image, PublishResult
+from amikiln.model.image import Image, PublishResult
 from amikiln.model.plan import Plan
 from amikiln.model.result import BakeResult, RunResult
 from amikiln.model.run import Run
 from amikiln.model.verdict import Outcome, Verdict, VerdictFile
 from amikiln.plan.preflight import preflight
 from amikiln.plan.resolve import plan
-from amikiln.publish.publish import publish
+from amikiln.publish.publish import Proof, publish
+from amikiln.recipe.digest import hash_proof
 from amikiln.retire.sweep import sweep
 from amikiln.rollout.rollout import roll_out
 from amikiln.session import Session
-from amikiln.spec.own_files import OwnFiles
+from amikiln.spec.load import ImageFolder
 from amikiln.spec.spec import Spec
 from amikiln.verify.verify import verify
 
@@ -52,8 +53,7 @@ def new_run(image_name: str) -> Run:
 
 
 def run(
-    spec: Spec,
-    own: OwnFiles,
+    folder: ImageFolder,
     this_run: Run,
     session: Session,
     verdict_file: Path,
@@ -64,8 +64,7 @@ def run(
     """Plan, bake, verify, publish, roll out: from a spec to the image that new machines use.
 
     Args:
-        spec: What is wanted.
-        own: The user's own steps and checks.
+        folder: What is wanted.
         this_run: Its id is on everything that is made.
         session: Where and how.
         verdict_file: Where the verdict is written as JSON.
@@ -75,8 +74,8 @@ def run(
     Raises:
         AmikilnError: A stage failed; the kind of error, and its exit code, say which.
     """
-    stages = _Stages(this_run, session)
-    plan = stages.plan(spec, own)
+    stages, spec = _Stages(this_run, session), folder.spec
+    plan = stages.plan(folder)
     with stages.hold_lease(spec) as lease:
         stages.sweep(plan)
         proven = None if rebake else stages.find_proven(plan)
@@ -86,7 +85,7 @@ def run(
             proof = stages.verify(image, plan, verdict_file)
             verdict = proof.verdict
             require_pass(verdict, verdict_file)
-            published = stages.publish(proof, image, spec, lease)
+            published = stages.publish(proof, image, spec, plan.proof_digest, lease)
         groups = stages.roll_out(image, spec)
     skipped = tuple(stage for stage in STAGES_OF_AN_IMAGE if stage not in stages.seconds)
     because = _why_skipped(proven) if proven else ""
@@ -96,13 +95,12 @@ def run(
 
 
 def bake_image(
-    spec: Spec, own: OwnFiles, this_run: Run, session: Session, *, keep_on_error: bool = False
+    folder: ImageFolder, this_run: Run, session: Session, *, keep_on_error: bool = False
 ) -> BakeResult:
     """Plan and bake. The next ``run`` verifies and publishes this image.
 
     Args:
-        spec: What is wanted.
-        own: The user's own steps and checks.
+        folder: What is wanted.
         this_run: Its id is on everything that is made.
         session: Where and how.
         keep_on_error: Leave a machine whose recipe failed running, for somebody to look at.
@@ -111,21 +109,20 @@ def bake_image(
         AmikilnError: A stage failed; the kind of error, and its exit code, say which.
     """
     stages = _Stages(this_run, session)
-    plan = stages.plan(spec, own)
-    with stages.hold_lease(spec):
+    plan = stages.plan(folder)
+    with stages.hold_lease(folder.spec):
         stages.sweep(plan)
         image = stages.bake(plan, keep_on_error)
     return BakeResult(this_run, plan.digest, image, stages.seconds)
 
 
 def verify_image(
-    spec: Spec, own: OwnFiles, image_id: str, this_run: Run, session: Session, verdict_file: Path
+    folder: ImageFolder, image_id: str, this_run: Run, session: Session, verdict_file: Path
 ) -> VerdictFile:
     """Verify an image that exists already, whatever was found out about it before.
 
     Args:
-        spec: Whose image it is, and what has to be proven.
-        own: The user's own steps and checks.
+        folder: Whose image it is, and what has to be proven.
         image_id: The AMI.
         this_run: Its id is on everything that is made.
         session: Where and how.
@@ -138,19 +135,19 @@ def verify_image(
         AmikilnError: A stage failed; the kind of error, and its exit code, say which.
     """
     stages = _Stages(this_run, session)
-    plan = stages.plan(spec, own)
-    with stages.hold_lease(spec):
-        image = stages.find_image(image_id, spec, VerifyError)
+    plan = stages.plan(folder)
+    with stages.hold_lease(folder.spec):
+        image = stages.find_image(image_id, folder.spec, VerifyError)
         return stages.verify(image, plan, verdict_file)
 
 
 def publish_image(
-    spec: Spec, image_id: str, proof: VerdictFile | ForceReason, this_run: Run, session: Session
+    folder: ImageFolder, image_id: str, proof: Proof, this_run: Run, session: Session
 ) -> PublishResult:
     """Publish an image that exists already.
 
     Args:
-        spec: Whose image it is; names the pointer.
+        folder: Whose image it is; names the pointer, and says what has to be proven today.
         image_id: The AMI.
         proof: Its passing verdict, or the reason for publishing it without one.
         this_run: Holds the lease meanwhile.
@@ -159,10 +156,11 @@ def publish_image(
     Raises:
         AmikilnError: A stage failed; the kind of error, and its exit code, say which.
     """
-    stages = _Stages(this_run, session)
+    stages, spec = _Stages(this_run, session), folder.spec
+    today = hash_proof(spec, folder.checks)
     with stages.hold_lease(spec) as lease:
         image = stages.find_image(image_id, spec, PublishError)
-        return stages.publish(proof, image, spec, lease)
+        return stages.publish(proof, image, spec, today, lease)
 
 
 def require_pass(verdict: Verdict, verdict_file: Path) -> None:
@@ -209,9 +207,9 @@ class _Stages:
         self._run = this_run
         self._session = session
 
-    def plan(self, spec: Spec, own: OwnFiles) -> Plan:
+    def plan(self, folder: ImageFolder) -> Plan:
         with self._stage("plan", PreflightError):
-            planned = plan(spec, own, self._session)
+            planned = plan(folder, self._session)
             self._session.report.line(f"inputs {planned.digest[:12]}, source {planned.source.id}")
             preflight(planned, self._run, self._session)
             return planned
@@ -254,10 +252,10 @@ class _Stages:
             return proof
 
     def publish(
-        self, proof: VerdictFile | ForceReason, image: Image, spec: Spec, lease: Lease
+        self, proof: Proof, image: Image, spec: Spec, proof_digest: str, lease: Lease
     ) -> PublishResult:
         with self._stage("publish", PublishError):
-            return publish(proof, image, spec, lease, self._session)
+            return publish(proof, image, spec, proof_digest, lease, self._session)
 
     def roll_out(self, image: Image, spec: Spec) -> tuple[FleetGroup, ...]:
         with self._stage("roll out", RolloutError):

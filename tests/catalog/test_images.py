@@ -134,3 +134,28 @@ def test_of_several_the_newest_that_will_do_is_found(proven: BenchImage) -> None
     assert found_of(newer, proven.record) == "ami-newer"
     assert found_of(failed, proven.record) == proven.id
     assert found_of(failed) is None
+
+
+def test_an_image_that_proved_something_else_has_only_to_be_verified(proven: BenchImage) -> None:
+    bench, plan = proven.bench, proven.cycle.plan
+    assert find(bench, plan) is not None
+    assert images.find_reusable(plan, bench.session) is None
+    other = dataclasses.replace(plan, proof_digest="e" * 64)
+    assert find(bench, other) is None
+    found = images.find_reusable(other, bench.session)
+    assert found is not None
+    assert found.id == proven.id
+    assert found.stays
+
+
+def test_an_image_that_proved_something_else_counts_only_while_it_is_young(
+    proven: BenchImage,
+) -> None:
+    other = dataclasses.replace(proven.cycle.plan, proof_digest="e" * 64)
+    image = images.CatalogImage(proven.record)
+    longest = timedelta(hours=other.spec.max_age_hours)
+    assert image.is_reusable_for(other, CREATED + longest - timedelta(milliseconds=1))
+    assert not image.is_reusable_for(other, CREATED + longest)
+    assert not image.is_reusable_for(dataclasses.replace(other, digest="e" * 64), CREATED)
+    lost = images.CatalogImage(dataclasses.replace(proven.record, state="failed"))
+    assert not lost.is_reusable_for(other, CREATED)

@@ -25,9 +25,9 @@ KEYS = {name: value for name, value in vars(tags).items() if name.startswith("TA
 
 def test_what_a_run_makes_carries_its_tags() -> None:
     planned = plan()
-    found = tags.tags_for_run(planned, Run("cpu-build-1", "cpu-build"))
-    expires = datetime.fromisoformat(found.pop(tags.TAG_EXPIRES))
     minutes = planned.spec.deadlines.machine_minutes
+    found = tags.tags_for_run(Run("cpu-build-1", "cpu-build"), planned.digest, minutes)
+    expires = datetime.fromisoformat(found.pop(tags.TAG_EXPIRES))
     assert abs(expires - datetime.now(UTC) - timedelta(minutes=minutes)) < timedelta(seconds=30)
     assert found == {
         "amikiln:image": "cpu-build",
@@ -38,7 +38,7 @@ def test_what_a_run_makes_carries_its_tags() -> None:
 
 def test_what_is_looked_for_is_part_of_what_is_tagged() -> None:
     planned, run = plan(), Run("cpu-build-1", "cpu-build")
-    made = tags.tags_for_run(planned, run).items()
+    made = tags.tags_for_run(run, planned.digest, 5).items()
     for wanted in (
         tags.tags_for_spec("cpu-build"),
         tags.tags_for_inputs(planned),
@@ -50,13 +50,15 @@ def test_what_is_looked_for_is_part_of_what_is_tagged() -> None:
 
 def test_a_run_is_read_back() -> None:
     run = Run("cpu-build-1", "cpu-build")
-    assert tags.run_of(tags.tags_for_run(plan(), run)) == run.id
+    assert tags.run_of(tags.tags_for_run(run, "d" * 64, 5)) == run.id
     assert tags.run_of({}) is None
 
 
 def test_an_instance_that_was_left_for_somebody_is_known() -> None:
     assert tags.is_kept_instance(tags.tags_of_kept_instance())
-    assert not tags.is_kept_instance(tags.tags_for_run(plan(), Run("cpu-build-1", "cpu-build")))
+    assert not tags.is_kept_instance(
+        tags.tags_for_run(Run("cpu-build-1", "cpu-build"), "d" * 64, 5)
+    )
 
 
 @pytest.mark.parametrize("file", OTHER_ROOMS, ids=lambda file: str(file.relative_to(SOURCE)))

@@ -89,8 +89,8 @@ def test_local_enters_it_before_the_session_begins(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(
         "amikiln.open_session", lambda region, *given, **options: order.append(region)
     )
-    spec, _ = prepare.prepare(IMAGE, local=True)
-    assert order == ["enter", spec.region]
+    folder, _ = prepare.prepare(IMAGE, local=True)
+    assert order == ["enter", folder.spec.region]
 
 
 def test_the_installed_package_has_it() -> None:

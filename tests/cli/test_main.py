@@ -18,9 +18,10 @@ from amikiln.catalog.tags import TAG_VERDICT_HASH
 from amikiln.cli import commands, main
 from amikiln.errors import VerifyError
 from bench import POINTER, Bench
-from fakes import spec
 
 IMAGE = Path(__file__).parents[2] / "images" / "cpu-build"
+AS_BENCH = ("--set", 'instance.types=["t3.micro"]')
+"""What the bench's spec has to be proven on."""
 
 
 @dataclass(frozen=True)
@@ -267,12 +268,17 @@ def test_a_kept_verdict_publishes_its_image_until_somebody_edits_it(
 
     edited = bench.folder / "edited.json"
     edited.write_text(file.read_text().replace("running", "runnin"))
-    refused = account.run("publish", IMAGE, image.id, "--verdict", edited)
+    refused = account.run("publish", IMAGE, image.id, "--verdict", edited, *AS_BENCH)
     assert (refused.returncode, refused.stdout) == (6, "")
     assert "do not carry this verdict: amikiln:verdict-sha256" in refused.stderr
     assert bench.pointer() is None
 
-    done = account.run("publish", IMAGE, image.id, "--verdict", file, "--json")
+    other = account.run("publish", IMAGE, image.id, "--verdict", file)
+    assert (other.returncode, other.stdout) == (6, "")
+    assert "proves something else than the spec asks for now" in other.stderr
+    assert bench.pointer() is None
+
+    done = account.run("publish", IMAGE, image.id, "--verdict", file, "--json", *AS_BENCH)
     assert done.returncode == 0, done.stderr
     published = json.loads(done.stdout)
     assert (published["image_id"], published["forced"]) == (image.id, None)
@@ -282,9 +288,7 @@ def test_a_kept_verdict_publishes_its_image_until_somebody_edits_it(
 def test_an_image_is_forced_with_a_reason_that_status_shows(
     account: Terminal, bench: Bench
 ) -> None:
-    image = pipeline.bake_image(
-        spec(), bench.own, pipeline.new_run("cpu-build"), bench.session
-    ).image
+    image = pipeline.bake_image(bench.image(), pipeline.new_run("cpu-build"), bench.session).image
     done = account.run("publish", IMAGE, image.id, "--force", "--reason", "the old leaks")
     assert done.returncode == 0, done.stderr
     assert "the old leaks" in done.stdout
@@ -298,7 +302,7 @@ def test_an_image_is_forced_with_a_reason_that_status_shows(
 def test_bake_and_run_print_what_they_did(
     terminal: Terminal, bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(commands, "prepare", lambda *given: (spec(), bench.session))
+    monkeypatch.setattr(commands, "prepare", lambda *given: (bench.image(), bench.session))
 
     def printed(*words: str) -> Any:
         done = terminal.run(words[0], bench.folder, *words[1:], "--json")
@@ -339,13 +343,13 @@ def test_a_failing_verdict_that_somebody_turned_publishes_nothing(
     (image,) = bench.holdings()["images"]
     file = bench.folder / "verdict.json"
     written = json.loads(file.read_text())
-    untouched = account.run("publish", IMAGE, image, "--verdict", file)
+    untouched = account.run("publish", IMAGE, image, "--verdict", file, *AS_BENCH)
     assert "its verdict is fail" in untouched.stderr
     for check in written["checks"]:
         check["outcome"] = "pass" if "check" in flipped else check["outcome"]
     written["outcome"] = "pass" if "outcome" in flipped else written["outcome"]
     file.write_text(json.dumps(written))
-    refused = account.run("publish", IMAGE, image, "--verdict", file)
+    refused = account.run("publish", IMAGE, image, "--verdict", file, *AS_BENCH)
     assert (untouched.returncode, refused.returncode) == (6, 6)
     assert fault in refused.stderr
     assert bench.pointer() is None

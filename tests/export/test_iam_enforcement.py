@@ -122,9 +122,11 @@ def test_a_whole_cycle_runs_with_exactly_this_policy(account: Account, bench: Be
 def test_so_do_the_verbs_that_are_parts_of_it(bench: Bench) -> None:
     since = len(bench.report.said)
     session, file, word = bench.session, bench.folder / "verdict.json", "urgent"
-    image = pipeline.bake_image(SPEC, bench.own, new_run(), session).image
-    pipeline.verify_image(SPEC, bench.own, image.id, new_run(), session, file)
-    pipeline.publish_image(SPEC, image.id, ForceReason(image.id, word), new_run(), session)
+    image = pipeline.bake_image(bench.image(SPEC), new_run(), session).image
+    pipeline.verify_image(bench.image(SPEC), image.id, new_run(), session, file)
+    pipeline.publish_image(
+        bench.image(SPEC), image.id, ForceReason(image.id, word), new_run(), session
+    )
     (group,) = roll_out(SPEC, image.id, bench.session)
     assert group.follows
     assert read_status(SPEC, bench.session).published_image == image.id

@@ -14,7 +14,7 @@ from amikiln.cli import main
 from amikiln.errors import SpecError
 from amikiln.export import iam_policy
 from amikiln.export.iam_policy import Scope
-from amikiln.spec import load
+from amikiln.spec.load import load_image
 from amikiln.spec.spec import Spec
 from fakes import spec
 
@@ -48,7 +48,7 @@ def test_the_checked_in_copy_is_what_the_command_prints() -> None:
 def test_the_command_takes_account_and_key() -> None:
     options = ["--account", ACCOUNT, "--kms-key", KEY]
     printed = CliRunner().invoke(main.app, ["export", "iam-policy", str(IMAGE), *options])
-    assert printed.stdout == iam_policy.render_policy(load.load(IMAGE), ACCOUNT, KEY)
+    assert printed.stdout == iam_policy.render_policy(load_image(IMAGE).spec, ACCOUNT, KEY)
     resources = [r for s in json.loads(printed.stdout)["Statement"] for r in s["Resource"]]
     assert f"arn:aws:ec2:us-east-1:{ACCOUNT}:instance/*" in resources
     assert KEY in resources

@@ -11,7 +11,7 @@ import pytest
 
 from amikiln.machine import keys
 from amikiln.machine.ssh import SshGuest
-from amikiln.machine.user_data import user_data
+from amikiln.machine.user_data import render_user_data
 from amikiln.runtime import process
 from amikiln.runtime.guest import GuestCommandFailed, GuestUnreachable, Login
 
@@ -44,7 +44,7 @@ def notes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def guest(notes: Path, tmp_path: Path) -> SshGuest:
     directory = tmp_path / "keys"
     directory.mkdir(mode=0o700)
-    return SshGuest(Login("127.0.1.2", "ec2-user", keys.make(directory).directory))
+    return SshGuest(Login("127.0.1.2", "ec2-user", keys.make_keys(directory).directory))
 
 
 def test_only_the_given_host_key_is_known(guest: SshGuest, tmp_path: Path) -> None:
@@ -124,12 +124,12 @@ def test_user_data_installs_the_host_key_and_sets_the_timer(
         (tmp_path / "bin" / program).chmod(0o755)
     monkeypatch.setenv("UNIT", unit)
     (tmp_path / "keys").mkdir()
-    made = keys.make(tmp_path / "keys")
+    made = keys.make_keys(tmp_path / "keys")
     # Run with /etc/ssh elsewhere: the key that lands there is the one we know.
     elsewhere = tmp_path / "etc-ssh"
     elsewhere.mkdir()
     (elsewhere / "ssh_host_rsa_key").write_text("old")
-    script = user_data(made, 90).replace("/etc/ssh/", f"{elsewhere}/")
+    script = render_user_data(made, 90).replace("/etc/ssh/", f"{elsewhere}/")
     # A script that fails is a failed unit of cloud-init's, and the system "degraded".
     process.run(["sh"], input=script.encode())
     called = notes.read_text().splitlines()

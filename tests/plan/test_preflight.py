@@ -17,7 +17,6 @@ from amikiln.model.plan import Network
 from amikiln.model.run import Run
 from amikiln.plan.preflight import preflight
 from amikiln.plan.resolve import plan as make_plan
-from amikiln.spec import own_files
 from bench import NOTHING, POINTER, Bench
 from fakes import pin, plan, spec
 
@@ -32,15 +31,15 @@ def instance(**values: object) -> dict[str, object]:
 
 
 def test_a_good_plan_passes_and_nothing_is_made(bench: Bench) -> None:
-    preflight(make_plan(spec(), bench.own, bench.session, pin), RUN, bench.session)
+    preflight(make_plan(bench.image(), bench.session, pin), RUN, bench.session)
     assert bench.holdings() == NOTHING
 
 
 def test_all_faults_are_named_at_once(bench: Bench) -> None:
     wanted = spec(instance=instance(types=["x9.tiny"]), volume={"size_gib": 1, "iops": 3000})
     planned = dataclasses.replace(
-        make_plan(wanted, bench.own, bench.session, pin),
-        network=Network(("subnet-0aaaaaaaaaaaaaaaa",), "sg-0bbbbbbbbbbbbbbbb", None),
+        make_plan(bench.image(wanted), bench.session, pin),
+        network=Network(("subnet-0aaaaaaaaaaaaaaaa",), "sg-0bbbbbbbbbbbbbbbb", None, None),
     )
     with pytest.raises(PreflightError) as caught:
         preflight(planned, RUN, bench.session)
@@ -56,7 +55,7 @@ def test_all_faults_are_named_at_once(bench: Bench) -> None:
 def test_a_pointer_of_another_data_type_is_a_fault_before_anything_is_made(bench: Bench) -> None:
     bench.ssm.put_parameter(Name=POINTER, Value="ami-by-hand", Type="String")
     with pytest.raises(PreflightError, match=r"set publish\.data_type to text"):
-        preflight(make_plan(spec(), bench.own, bench.session, pin), RUN, bench.session)
+        preflight(make_plan(bench.image(), bench.session, pin), RUN, bench.session)
 
 
 def test_the_source_can_be_the_elastic_ci_stack_s(bench: Bench, tmp_path: Path) -> None:
@@ -65,20 +64,20 @@ def test_the_source_can_be_the_elastic_ci_stack_s(bench: Bench, tmp_path: Path) 
         f"Mappings: {{AWSRegion2AMI: {{us-east-1: {{linuxamd64: {bench.cloud.base}}}}}}}\n"
     )
     wanted = spec(source={"stack_version": "v6.71.1", "stack_template": "aws-stack.yml"})
-    own_files = dataclasses.replace(bench.own, directory=tmp_path)
     wanted = wanted.model_copy(update={"warm": None})
-    assert make_plan(wanted, own_files, bench.session, pin).source.id == bench.cloud.base
+    folder = dataclasses.replace(bench.image(wanted), directory=tmp_path)
+    assert make_plan(folder, bench.session, pin).source.id == bench.cloud.base
 
 
 def test_a_type_that_is_not_offered_is_left_out_with_a_word(bench: Bench) -> None:
     wanted = spec(instance=instance(types=["x9.tiny", "t3.micro"]))
-    preflight(make_plan(wanted, bench.own, bench.session, pin), RUN, bench.session)
+    preflight(make_plan(bench.image(wanted), bench.session, pin), RUN, bench.session)
     assert "us-east-1 does not offer x9.tiny: left out" in bench.report.said
 
 
 def test_an_instance_type_of_another_architecture_is_a_fault(bench: Bench) -> None:
     wanted = spec(instance=instance(types=["t3.micro", "t4g.micro"]))
-    planned = make_plan(wanted, bench.own, bench.session, pin)
+    planned = make_plan(bench.image(wanted), bench.session, pin)
     with pytest.raises(PreflightError) as caught:
         preflight(planned, RUN, bench.session)
     assert caught.value.what == (
@@ -88,7 +87,7 @@ def test_an_instance_type_of_another_architecture_is_a_fault(bench: Bench) -> No
 
 def test_a_name_that_is_taken_is_a_fault(bench: Bench) -> None:
     done = bench.cycle()
-    planned = make_plan(spec(), bench.own, bench.session, pin)
+    planned = make_plan(bench.image(), bench.session, pin)
     with pytest.raises(PreflightError, match=f"{done.image.name} is taken by {done.image.id}"):
         preflight(planned, done.run, bench.session)
     preflight(planned, RUN, bench.session)
@@ -103,7 +102,7 @@ def test_credentials_that_end_too_soon_are_a_fault(
 
     cloud = dataclasses.replace(bench.session.cloud, credentials=Ending())  # type: ignore[arg-type]
     session = dataclasses.replace(bench.session, cloud=cloud)
-    planned = make_plan(spec(), bench.own, session, pin)
+    planned = make_plan(bench.image(), session, pin)
     if enough:
         preflight(planned, RUN, session)
     else:
@@ -113,9 +112,9 @@ def test_credentials_that_end_too_soon_are_a_fault(
 
 
 def test_source_and_network_can_come_from_parameters(bench: Bench) -> None:
-    subnet = bench.ec2.describe_subnets()["Subnets"][0]["SubnetId"]
+    subnet = bench.ec2.describe_subnets()["Subnets"][0]
     base = bench.ec2.describe_images(Owners=[SOURCE["owner"]])["Images"][0]["ImageId"]
-    named = {"/net/us-east-1/subnet": subnet, "/net/group": "sg-01", "/base": base}
+    named = {"/net/us-east-1/subnet": subnet["SubnetId"], "/net/group": "sg-01", "/base": base}
     for name, value in named.items():
         bench.ssm.put_parameter(Name=name, Value=value, Type="String")
     wanted = spec(
@@ -124,9 +123,9 @@ def test_source_and_network_can_come_from_parameters(bench: Bench) -> None:
             subnet_parameter="/net/{region}/subnet", security_group_parameter="/net/group"
         ),
     )
-    planned = make_plan(wanted, bench.own, bench.session, pin)
+    planned = make_plan(bench.image(wanted), bench.session, pin)
     assert planned.source.id == base
-    assert planned.network == Network((subnet,), "sg-01", None)
+    assert planned.network == Network((subnet["SubnetId"],), "sg-01", None, subnet["VpcId"])
 
 
 @pytest.mark.parametrize(
@@ -138,10 +137,10 @@ def test_ssh_is_for_this_machines_own_address(
     monkeypatch.setattr("amikiln.plan.resolve.urlopen", lambda url, timeout: io.BytesIO(answer))
     wanted = spec(instance={"types": ["t3.micro"]})
     if network is not None:
-        assert make_plan(wanted, bench.own, bench.session, pin).network.ssh_from == network
+        assert make_plan(bench.image(wanted), bench.session, pin).network.ssh_from == network
         return
     with pytest.raises(PreflightError, match="cannot find out this machine's public") as caught:
-        make_plan(wanted, bench.own, bench.session, pin)
+        make_plan(bench.image(wanted), bench.session, pin)
     assert "instance.ssh_from" in (caught.value.hint or "")
 
 
@@ -153,7 +152,7 @@ def test_a_service_that_does_not_answer_is_named(
 
     monkeypatch.setattr("amikiln.plan.resolve.urlopen", unreachable)
     with pytest.raises(PreflightError, match=r"checkip\.amazonaws\.com: .*no route"):
-        make_plan(spec(instance={"types": ["t3.micro"]}), bench.own, bench.session, pin)
+        make_plan(bench.image(spec(instance={"types": ["t3.micro"]})), bench.session, pin)
 
 
 @pytest.mark.parametrize(
@@ -169,36 +168,41 @@ def test_what_a_spec_names_has_to_be_there(
     bench: Bench, changes: dict[str, Any], fault: str
 ) -> None:
     with pytest.raises(PreflightError, match=fault):
-        make_plan(spec(**changes), bench.own, bench.session, pin)
+        make_plan(bench.image(spec(**changes)), bench.session, pin)
 
 
 def test_an_image_of_another_architecture_is_refused(bench: Bench) -> None:
     base = bench.ec2.describe_images(Owners=[SOURCE["owner"]])["Images"][0]["ImageId"]
     with pytest.raises(PreflightError, match="is for x86_64, and the spec wants arm64"):
-        make_plan(spec(source={"id": base, "architecture": "arm64"}), bench.own, bench.session, pin)
+        make_plan(
+            bench.image(spec(source={"id": base, "architecture": "arm64"})), bench.session, pin
+        )
 
 
 def test_equal_inputs_have_equal_digests_and_others_others(bench: Bench) -> None:
-    def digest(**changes: Any) -> str:
-        return make_plan(spec(**changes), own_files.read(bench.folder), bench.session, pin).digest
+    def digests(**changes: Any) -> tuple[str, str]:
+        planned = make_plan(bench.image(spec(**changes)), bench.session, pin)
+        return planned.digest, planned.proof_digest
 
-    def written(name: str, text: str) -> str:
+    def write(name: str, text: str) -> tuple[str, str]:
         file = bench.folder / name
         file.parent.mkdir(exist_ok=True)
         file.write_text(text)
-        return digest()
+        return digests()
 
-    assert digest() == digest()
+    first = digests()
+    assert digests() == digests(deprecate_days=8) == first
     others = [
-        digest(),
-        digest(deprecate_days=8),
-        digest(docker={"images": ["registry.example/team/app:other"]}),
-        written("steps/after-images.sh", "true"),
-        written("steps/after-images.sh", "false"),
-        written("checks/models.sh", "true"),
-        written("warm/Dockerfile", "FROM base"),
+        first,
+        digests(docker={"images": ["registry.example/team/app:other"]}),
+        write("steps/after-images.sh", "true"),
+        write("steps/after-images.sh", "false"),
+        write("warm/Dockerfile", "FROM base"),
     ]
-    assert len(set(others)) == len(others)
+    assert len({disk for disk, _ in others}) == len(others)
+    disk, proof = write("checks/models.sh", "true")
+    assert {proof for _, proof in others} == {first[1]} != {proof}
+    assert disk == others[-1][0]
 
 
 def test_the_next_type_or_zone_is_tried_where_there_is_no_capacity(

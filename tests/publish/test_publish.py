@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -11,12 +12,20 @@ import pytest
 
 from amikiln import pipeline
 from amikiln.catalog import lease
-from amikiln.catalog.tags import TAG_DIGEST, TAG_FORCED, TAG_IMAGE, TAG_VERDICT, TAG_VERDICT_HASH
+from amikiln.catalog.tags import (
+    TAG_DIGEST,
+    TAG_FORCED,
+    TAG_IMAGE,
+    TAG_PROOF,
+    TAG_VERDICT,
+    TAG_VERDICT_HASH,
+)
 from amikiln.errors import AmikilnError, LeaseError, PublishError
 from amikiln.model.image import ForceReason, Image
 from amikiln.model.verdict import Outcome, VerdictFile, conclude, serialize
 from amikiln.publish.proof import read_verdict
 from amikiln.publish.publish import publish
+from amikiln.recipe.digest import hash_proof
 from amikiln.report.status import read_status
 from bench import POINTER, Bench
 from fakes import spec
@@ -44,7 +53,7 @@ def proven(bench: Bench) -> tuple[Image, VerdictFile]:
 def publish_it(
     bench: Bench, our_lease: lease.Lease, image: Image, proof: VerdictFile | ForceReason
 ) -> Any:
-    return publish(proof, image, spec(), our_lease, bench.session)
+    return publish(proof, image, spec(), hash_proof(spec(), {}), our_lease, bench.session)
 
 
 def changed(written: VerdictFile, **changes: Any) -> VerdictFile:
@@ -81,7 +90,8 @@ def test_a_pointer_that_was_put_by_hand_as_text_is_refused_and_taken_as_text(
         publish_it(bench, our_lease, image, verdict)
     assert bench.pointer() == "ami-by-hand"
     as_text = spec(publish={"parameter": POINTER, "data_type": "text"})
-    published = publish(verdict, image, as_text, our_lease, bench.session)
+    today = hash_proof(as_text, {})
+    published = publish(verdict, image, as_text, today, our_lease, bench.session)
     assert (published.version, published.previous_image_id) == (2, "ami-by-hand")
 
 
@@ -129,7 +139,7 @@ def test_a_passing_verdict_that_was_made_up_is_refused(
         publish_it(bench, our_lease, image, made_up)
 
 
-@pytest.mark.parametrize("tag", [TAG_VERDICT, TAG_VERDICT_HASH, TAG_DIGEST])
+@pytest.mark.parametrize("tag", [TAG_VERDICT, TAG_VERDICT_HASH, TAG_DIGEST, TAG_PROOF])
 @pytest.mark.parametrize("value", [None, "fail"], ids=["removed", "changed"])
 def test_a_tag_that_was_removed_or_changed_is_refused(
     bench: Bench,
@@ -286,3 +296,28 @@ def test_a_write_by_somebody_else_in_between_is_told(
     monkeypatch.setattr(parameters, "put", put_and_be_overtaken)
     with pytest.raises(PublishError, match="by somebody else"):
         publish_it(bench, our_lease, *proven)
+
+
+def test_a_verdict_that_proves_something_else_than_is_asked_for_today_is_refused(
+    bench: Bench, our_lease: lease.Lease, proven: tuple[Image, VerdictFile]
+) -> None:
+    image, written = proven
+    stricter = spec(verify={"minimum_free_gib": 9})
+    for today in (hash_proof(stricter, {}), hash_proof(spec(), {"models": b"true\n"})):
+        with pytest.raises(PublishError, match="proves something else") as caught:
+            publish(written, image, spec(), today, our_lease, bench.session)
+        assert "`amikiln verify`" in (caught.value.hint or "")
+    assert bench.pointer() is None
+
+
+def test_a_verdict_from_before_there_was_a_proof_digest_is_refused_and_not_an_accident(
+    bench: Bench, proven: tuple[Image, VerdictFile]
+) -> None:
+    _, written = proven
+    older = json.loads(written.content)
+    del older["proof_digest"]
+    file = bench.folder / "older.json"
+    file.write_text(json.dumps(older))
+    with pytest.raises(PublishError, match="proof_digest") as caught:
+        read_verdict(file)
+    assert "verify again" in (caught.value.hint or "")

@@ -117,9 +117,9 @@ UNCHECKED_BY_US = {
 @pytest.mark.parametrize("value", HOSTILE.values(), ids=HOSTILE.keys())
 @pytest.mark.parametrize("path", LEAVES, ids=".".join)
 def test_a_hostile_value_is_refused_or_stays_as_it_is(path: tuple[str, ...], value: str) -> None:
-    listed = isinstance(_value(spec.load(ORIGINALS_IMAGE), path), tuple)
+    listed = isinstance(_value(spec.load_image(ORIGINALS_IMAGE).spec, path), tuple)
     raw = changed(spec_values(), nested(path, [value] if listed else value))
-    faults = spec._faults(raw, "image.toml")
+    faults = spec._find_faults(raw, "image.toml")
     if not faults:
         assert path in UNCHECKED_BY_US
         found = spec.parse(raw, origin="image.toml")
@@ -135,7 +135,7 @@ def _value(found: Any, path: tuple[str, ...]) -> Any:
 
 
 def test_the_documents_image_has_the_documents_values() -> None:
-    found = spec.load(ORIGINALS_IMAGE)
+    found = spec.load_image(ORIGINALS_IMAGE).spec
     assert found.docker.images == ("public.ecr.aws/q9t5s3a7/vllm-ci-postmerge-repo:latest",)
     assert (found.buildkit.max_parallelism, found.buildkit.gc) == (16, False)
     assert (found.buildkit.builder, found.buildkit.owner) == (
@@ -149,10 +149,10 @@ def test_the_documents_image_has_the_documents_values() -> None:
 
 
 def test_local_values_are_laid_over_table_by_table() -> None:
-    local = spec.load(ORIGINALS_IMAGE, local=True)
+    local = spec.load_image(ORIGINALS_IMAGE, local=True).spec
     assert local.docker.images[0].startswith("registry.amikiln.internal/")
     assert local.buildkit.max_parallelism == 16
-    assert spec.load(ORIGINALS_IMAGE).docker.images[0].startswith("public.ecr.aws/")
+    assert spec.load_image(ORIGINALS_IMAGE).spec.docker.images[0].startswith("public.ecr.aws/")
 
 
 @pytest.mark.parametrize(
@@ -166,13 +166,13 @@ def test_ordinary_references_are_allowed(reference: str) -> None:
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match=r"there is no .*/nothing/image\.toml"):
-        spec.load(tmp_path / "nothing")
+        spec.load_image(tmp_path / "nothing")
 
 
 def test_what_is_not_toml_is_named_with_its_line(tmp_path: Path) -> None:
     (tmp_path / "image.toml").write_text("name = \n")
     with pytest.raises(SpecError, match=r"is not TOML: .*line 1"):
-        spec.load(tmp_path)
+        spec.load_image(tmp_path)
 
 
 WITH_A_TYPO = """
@@ -185,8 +185,8 @@ def test_the_accounts_network_is_not_the_local_clouds(tmp_path: Path) -> None:
     given = 'subnet_parameter = "/build/subnet"\nsecurity_group_parameter = "/build/group"\n'
     text = (ORIGINALS_IMAGE / "image.toml").read_text()
     (tmp_path / "image.toml").write_text(text.replace("[instance]\n", f"[instance]\n{given}"))
-    assert spec.load(tmp_path).instance.subnet_parameter == "/build/subnet"
-    local = spec.load(tmp_path, local=True).instance
+    assert spec.load_image(tmp_path).spec.instance.subnet_parameter == "/build/subnet"
+    local = spec.load_image(tmp_path, local=True).spec.instance
     assert (local.subnet_parameter, local.security_group_parameter) == (None, None)
     assert local.ssh_from == "127.0.0.1/32"
 
@@ -201,7 +201,7 @@ def test_a_fault_in_the_overlay_is_named_whether_it_is_used_or_not(
         faulty.replace("[local.buildkit]", WITH_A_TYPO.strip()),
     )
     with pytest.raises(SpecError) as caught:
-        spec.load(tmp_path, local=local)
+        spec.load_image(tmp_path, local=local)
     deprecate, typo = caught.value.what.splitlines()
     assert "deprecate_days: 0: " in deprecate
     assert "buildkit.max_paralelism: unknown key; did you mean max_parallelism?" in typo
@@ -211,4 +211,34 @@ def test_a_fault_in_the_overlay_is_named_whether_it_is_used_or_not(
 def test_a_local_value_that_is_no_table_is_named(tmp_path: Path) -> None:
     (tmp_path / "image.toml").write_text('local = "yes"\n')
     with pytest.raises(SpecError, match="local: has to be a table"):
-        spec.load(tmp_path, local=True)
+        spec.load_image(tmp_path, local=True)
+
+
+def test_an_image_s_folder_is_read_whole_by_its_name_or_its_file_s(tmp_path: Path) -> None:
+    write_folder(tmp_path, {"steps/before-seal.sh": "true\n", "checks/models.sh": "false\n"})
+    found = spec.load_image(tmp_path)
+    assert found == spec.load_image(tmp_path / "image.toml")
+    assert (found.directory, found.spec.name) == (tmp_path, "cpu-build")
+    assert found.steps == {"steps/85-before-seal.sh": b"true\n"}
+    assert found.checks == {"models": b"false\n"}
+
+
+def test_faults_of_the_spec_and_of_own_files_are_in_one_error(tmp_path: Path) -> None:
+    write_folder(tmp_path, {"steps/install.sh": "", "checks/Models.sh": ""})
+    with pytest.raises(SpecError) as caught:
+        spec.load_image(tmp_path, changes=["volume.size_gib=0", "deprecate_days=0"])
+    lines = caught.value.what.splitlines()
+    assert [line.removeprefix(f"{tmp_path}/").split(": ")[:2] for line in lines[:2]] == [
+        ["image.toml", "deprecate_days"],
+        ["image.toml", "volume.size_gib"],
+    ]
+    rest = [line.split(": ")[0] for line in lines[2:] if "[local]" not in line]
+    assert rest == [str(tmp_path / "steps/install.sh"), str(tmp_path / "checks/Models.sh")]
+
+
+def write_folder(folder: Path, files: dict[str, str]) -> None:
+    """Write the original image's spec, and other files beside it."""
+    (folder / "image.toml").write_text((ORIGINALS_IMAGE / "image.toml").read_text())
+    for name, text in files.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text)

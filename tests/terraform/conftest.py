@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from amikiln.export import terraform
-from amikiln.spec import load
+from amikiln.spec.load import load_image
 from localcloud.fixture import CloudFixture
 
 ROOT = Path(__file__).parent.parent.parent
@@ -157,7 +157,7 @@ def account(
         "repository": "git@github.com:owner/name.git",
     }
     (folder / "terraform.tfvars.json").write_text(json.dumps(values))
-    exported = terraform.render_variables(load.load(ROOT / "images" / "cpu-build"))
+    exported = terraform.render_variables(load_image(ROOT / "images" / "cpu-build").spec)
     (folder / "cpu-build.auto.tfvars.json").write_text(exported)
     part = AccountPart(folder, installs)
     part.get_ready()

@@ -11,7 +11,7 @@ from typing import Any
 from amikiln.catalog.tags import TAG_RUN
 from amikiln.machine import keys
 from amikiln.machine.ssh import SshGuest
-from amikiln.machine.user_data import user_data
+from amikiln.machine.user_data import render_user_data
 from amikiln.runtime.guest import Login
 from vm.local_cloud import LocalCloud
 
@@ -35,7 +35,7 @@ class Planter:
             KeyName="planter",
             MinCount=1,
             MaxCount=1,
-            UserData=user_data(made, 60),
+            UserData=render_user_data(made, 60),
         )
         self._instance = launched["Instances"][0]["InstanceId"]
         wait = cloud.waiter.until
@@ -92,7 +92,7 @@ class Planter:
 def planter(cloud: LocalCloud, image_id: str) -> Iterator[Planter]:
     """Give a planter that is gone afterwards, with everything it made."""
     with tempfile.TemporaryDirectory(prefix="planter-") as directory:
-        found = Planter(cloud, image_id, keys.make(Path(directory)))
+        found = Planter(cloud, image_id, keys.make_keys(Path(directory)))
         try:
             yield found
         finally:

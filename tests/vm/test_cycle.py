@@ -15,14 +15,14 @@ import pytest
 from amikiln.aws.connect import connect
 from amikiln.machine import keys
 from amikiln.machine.ssh import SshGuest
-from amikiln.machine.user_data import user_data
+from amikiln.machine.user_data import render_user_data
 from amikiln.plan.resolve import plan
 from amikiln.recipe import build_context, render
 from amikiln.recipe.paths import CONTEXT_DIRECTORY
 from amikiln.runtime.guest import Login
 from amikiln.runtime.progress import PlainReporter
 from amikiln.session import Session
-from amikiln.spec import load, own_files
+from amikiln.spec.load import load_image
 from vm.local_cloud import IMAGE_DIRECTORY, LocalCloud, read_until
 
 pytestmark = pytest.mark.vm
@@ -48,11 +48,11 @@ def guest(
     """A machine of a group that follows the pointer; the abandoned one boots beside it."""
     directory = tmp_path_factory.mktemp("keys")
     directory.chmod(0o700)
-    made = keys.make(directory)
+    made = keys.make_keys(directory)
     local_cloud.ec2.import_key_pair(
         KeyName="group", PublicKeyMaterial=made.public(made.ours).encode()
     )
-    launch_script = base64.b64encode(user_data(made, 60).encode()).decode()
+    launch_script = base64.b64encode(render_user_data(made, 60).encode()).decode()
     local_cloud.ec2.create_launch_template(
         LaunchTemplateName="cpu-build",
         LaunchTemplateData={
@@ -162,11 +162,10 @@ def test_every_step_can_run_again_and_keeps_the_builder(
 ) -> None:
     for name, value in local_cloud.variables.items():
         monkeypatch.setenv(name, value)
-    spec = load.load(IMAGE_DIRECTORY, local=True)
+    image = load_image(IMAGE_DIRECTORY, local=True)
     planned = plan(
-        spec,
-        own_files.read(IMAGE_DIRECTORY),
-        Session(connect(spec.region), PlainReporter(), local_cloud.waiter, SshGuest),
+        image,
+        Session(connect(image.spec.region), PlainReporter(), local_cloud.waiter, SshGuest),
     )
     assert planned.digest == done["cycle"]["plan"]["digest"]
     container = f"docker inspect --format '{{{{.Id}}}}' {CONTAINER}"

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from amikiln.export.packer import folder, template
-from amikiln.spec import load, own_files
+from amikiln.spec.load import load_image
 from vm.local_cloud import IMAGE_DIRECTORY, LocalCloud
 
 PACKER = shutil.which("packer")
@@ -38,12 +38,9 @@ def built(
 ) -> Iterator[dict[str, Any]]:
     """The image that Packer builds, as DescribeImages shows it; it goes afterwards."""
     here = tmp_path_factory.mktemp("packer")
-    spec = load.load(IMAGE_DIRECTORY, local=True, changes=())
+    image = load_image(IMAGE_DIRECTORY, local=True)
     classic = version() < (1, 7)
-    beside = own_files.read(IMAGE_DIRECTORY)
-    files = template.render_folder(
-        spec, beside, here, root_device=LOCAL_ROOT_DEVICE, classic=classic
-    )
+    files = template.render_folder(image, here, root_device=LOCAL_ROOT_DEVICE, classic=classic)
     folder.write_folder(here, files)
     options = [f"-var=endpoint={local_cloud.variables['AWS_ENDPOINT_URL']}"] if classic else []
     environment = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
@@ -15,6 +16,14 @@ if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
 
 
+@dataclass(frozen=True)
+class Subnet:
+    """A subnet, and the VPC that it is in."""
+
+    id: str
+    vpc_id: str
+
+
 class Network:
     """Finds subnets; creates, finds and deletes key pairs and security groups."""
 
@@ -22,21 +31,17 @@ class Network:
         self._client = client
 
     @needs("ec2:DescribeSubnets", NO_RESOURCE_LEVEL)
-    def list_default_subnets(self) -> list[str]:
-        """Return the region's default subnets, one for each zone, in the order of the zones."""
-        subnets = self._client.describe_subnets(
-            Filters=[{"Name": "default-for-az", "Values": ["true"]}]
-        )["Subnets"]
-        ordered = sorted(subnets, key=lambda subnet: subnet["AvailabilityZone"])
-        return [subnet["SubnetId"] for subnet in ordered]
+    def find_subnets(self, subnet_id: str | None) -> list[Subnet]:
+        """Return one subnet, or the default subnets of the region, in the order of their zones.
 
-    @needs("ec2:DescribeSubnets", NO_RESOURCE_LEVEL)
-    def find_vpc(self, subnet_id: str) -> str | None:
-        """Return the id of the VPC that a subnet is in, or None if there is no such subnet."""
-        subnets = self._client.describe_subnets(
-            Filters=[{"Name": "subnet-id", "Values": [subnet_id]}]
-        )["Subnets"]
-        return subnets[0]["VpcId"] if subnets else None
+        Args:
+            subnet_id: The subnet; none is returned if there is no such subnet. None: the default
+                ones, of which each zone has one.
+        """
+        name, value = ("subnet-id", subnet_id) if subnet_id else ("default-for-az", "true")
+        found = self._client.describe_subnets(Filters=[{"Name": name, "Values": [value]}])
+        ordered = sorted(found["Subnets"], key=lambda subnet: subnet["AvailabilityZone"])
+        return [Subnet(subnet["SubnetId"], subnet["VpcId"]) for subnet in ordered]
 
     @needs("ec2:DescribeSecurityGroups", NO_RESOURCE_LEVEL)
     def has_security_group(self, group_id: str) -> bool:
@@ -74,13 +79,13 @@ class Network:
     @needs("ec2:CreateSecurityGroup", *new("security-group"), *everything("vpc"))
     @needs("ec2:AuthorizeSecurityGroupIngress", *ours("security-group"))
     def create_security_group(
-        self, name: str, subnet_id: str, source_cidr: str, tags: Mapping[str, str]
+        self, name: str, vpc_id: str, source_cidr: str, tags: Mapping[str, str]
     ) -> str:
         """Create a security group that allows ssh from one network, and return its id."""
         group_id = self._client.create_security_group(
             GroupName=name,
             Description="amikiln: ssh to a machine that lives for one run",
-            VpcId=self.find_vpc(subnet_id) or "",
+            VpcId=vpc_id,
             TagSpecifications=tag_specifications(("security-group",), tags),
         )["GroupId"]
         try:

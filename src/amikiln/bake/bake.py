@@ -1,4 +1,4 @@
-"""Bake: a machine boots, the recipe runs, its disk becomes an image, the machine goes."""
+"""Bake: boot a machine, run the recipe, make an image of its disk, and remove the machine."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from amikiln.session import Session
 def bake(
     plan: Plan, run: Run, session: Session, *, keep_on_error: bool = False, rebake: bool = False
 ) -> Image:
-    """Make an image of what the plan says, or take the one that an earlier run finished.
+    """Make an image of a plan, or return one of the same inputs that only has to be verified.
 
     Args:
         plan: What goes in.
         run: Whose tags the image carries.
         session: Where to make it.
-        keep_on_error: Leave a machine whose recipe failed for somebody to look at.
-        rebake: Take up no image of an earlier run.
+        keep_on_error: Leave a machine whose recipe failed running, for somebody to look at.
+        rebake: Use no image of an earlier run.
 
     Returns:
         The available image; everything else that was made for it is gone again.
@@ -39,34 +39,35 @@ def bake(
     Raises:
         BakeError: A step of the recipe failed, or no image came out. Nothing is left of it.
     """
-    if not rebake and (finished := _finished_by_another_run(plan, session)):
-        return _image(finished, plan, session)
+    if not rebake and (finished := _find_finished(plan, session)):
+        return _finish_image(finished, plan, session)
     with Undo(session.report) as undo:
-        machine = instance.start(session, plan, run, undo, purpose="bake", image_id=plan.source.id)
+        machine = instance.start(session, plan.request_bake_machine(), run, undo)
         try:
             rendered = render.add_scanner(render.render_recipe(plan), plan)
             _apply(rendered, machine.guest, plan, session)
         except AmikilnError:
             if keep_on_error:
-                instance.keep(machine, plan, session, undo)
+                instance.keep(machine, session, undo)
             raise
         machine.guest.leave()
         instance.stop(session, machine.instance_id, plan.spec.deadlines.stop_seconds)
-        # Registered before the call and found by the run's tag: see temporary.start.
+        # Registered before the call and found by the run's tag: see instance.start.
         undo.add(f"image of run {run.id}", lambda: remove_images_of(run, session))
-        record = _written(_begin_image(machine.instance_id, plan, run, session), plan, session)
-        # From here on it is worth keeping: if the rest fails, the next run takes it up.
+        image_id = _begin_image(machine.instance_id, plan, run, session)
+        record = _wait_until_written(image_id, plan, session)
+        # From here on it is worth keeping: if the rest fails, the next run uses it.
         undo.cancel(f"image of run {run.id}")
-        return _image(record, plan, session)
+        return _finish_image(record, plan, session)
 
 
-def _finished_by_another_run(plan: Plan, session: Session) -> ImageRecord | None:
-    """Return an image of these very inputs that nobody has verified yet, once it is written."""
+def _find_finished(plan: Plan, session: Session) -> ImageRecord | None:
+    """Return an image of the same inputs that has to be verified, once it is written."""
     found = find_reusable(plan, session)
     if found is None:
         return None
-    session.report.line(f"image {found.id} of an earlier run has the same inputs: taken up")
-    return _written(found.id, plan, session)
+    session.report.line(f"image {found.id} of an earlier run has the same inputs: used")
+    return _wait_until_written(found.id, plan, session)
 
 
 def _apply(rendered: render.Recipe, guest: Guest, plan: Plan, session: Session) -> None:
@@ -91,30 +92,31 @@ def _apply(rendered: render.Recipe, guest: Guest, plan: Plan, session: Session) 
 
 def _begin_image(instance_id: str, plan: Plan, run: Run, session: Session) -> str:
     name = plan.ami_name(run)
+    tags = tags_for_run(run, plan.digest, plan.spec.deadlines.machine_minutes)
     return session.cloud.images.create(
         instance_id=instance_id,
         name=name,
         root_device=plan.source.root_device,
-        volume=instance.volume_mapping(plan.spec.volume),
-        tags={**tags_for_run(plan, run), "Name": name},
+        volume=instance.describe_volume(plan.spec.volume),
+        tags={**tags, "Name": name},
     )
 
 
-def _written(image_id: str, plan: Plan, session: Session) -> ImageRecord:
-    def available() -> ImageRecord | None:
+def _wait_until_written(image_id: str, plan: Plan, session: Session) -> ImageRecord:
+    def find_available() -> ImageRecord | None:
         record = session.cloud.images.get(image_id)
         if record is not None and record.state in {"failed", "error", "invalid"}:
             raise BakeError(f"image {image_id} is {record.state}: {record.reason or 'no reason'}")
         return record if record is not None and record.state == "available" else None
 
     return session.waiter.until(
-        available,
+        find_available,
         what=f"image {image_id} to be written",
         deadline_seconds=plan.spec.deadlines.image_seconds,
     )
 
 
-def _image(record: ImageRecord, plan: Plan, session: Session) -> Image:
+def _finish_image(record: ImageRecord, plan: Plan, session: Session) -> Image:
     deprecated_from = datetime.now(UTC) + timedelta(days=plan.spec.deprecate_days)
     session.cloud.images.deprecate(record.id, deprecated_from)
     session.report.line(f"image {record.id} ({record.name}) is available")

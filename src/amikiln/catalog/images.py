@@ -13,6 +13,7 @@ from amikiln.catalog.tags import (
     TAG_DIGEST,
     TAG_FORCED,
     TAG_IMAGE,
+    TAG_PROOF,
     TAG_RUN,
     TAG_VERDICT,
     TAG_VERDICT_HASH,
@@ -52,7 +53,7 @@ class CatalogImage:
 
     @property
     def digest(self) -> str:
-        """The SHA-256 of its inputs; empty where another tool made it, until it is proven."""
+        """The SHA-256 of what entered its disk; empty where another tool made it, until proven."""
         return self.record.tags.get(TAG_DIGEST, "")
 
     @property
@@ -70,9 +71,29 @@ class CatalogImage:
         """Whether no sweep may remove it, even if nothing refers to it."""
         return self.state in STAYS
 
-    def is_reusable_for(self, plan: Plan) -> bool:
-        """Tell whether a run can verify this image instead of baking the plan."""
-        return self.state in REUSABLE and self.digest == plan.digest
+    def state_for(self, plan: Plan) -> ImageState:
+        """Return its state for a plan: a verdict about something else to prove does not count."""
+        tags = dict(self.record.tags)
+        if tags.get(TAG_PROOF) != plan.proof_digest:
+            tags.pop(TAG_VERDICT, None)
+        return derive_state(self.record.state, tags)
+
+    def is_reusable_for(self, plan: Plan, now: datetime | None = None) -> bool:
+        """Tell whether a run can verify this image instead of baking the plan.
+
+        Args:
+            plan: What would be baked.
+            now: The time that ages are counted to; this machine's by default.
+        """
+        if self.digest != plan.digest or self.state_for(plan) not in REUSABLE:
+            return False
+        # One without any verdict was left by a run that failed, and is as good as a new one.
+        return self.verdict is None or self.is_young_for(plan, now or datetime.now(UTC))
+
+    def is_young_for(self, plan: Plan, now: datetime) -> bool:
+        """Tell whether it is younger than the ``max_age_hours`` of a plan's spec."""
+        age = self.age(now)
+        return age is not None and age < timedelta(hours=plan.spec.max_age_hours)
 
     def age(self, now: datetime) -> timedelta | None:
         """Return the time since it was begun; None: it cannot be read, or lies in the future."""
@@ -95,7 +116,7 @@ class CatalogImage:
 
 @dataclass(frozen=True)
 class ProvenImage:
-    """A young image of a plan's inputs that has proven itself.
+    """A young image of a plan's inputs that has proven what the plan asks for.
 
     Attributes:
         image: The image.
@@ -143,10 +164,11 @@ def find_image(image_id: str, spec: Spec, session: Session) -> CatalogImage:
 
 
 def find_proven(plan: Plan, session: Session, now: datetime | None = None) -> ProvenImage | None:
-    """Return the newest image that makes it needless to bake a plan, or None.
+    """Return the newest image that makes it needless to bake and to verify a plan, or None.
 
-    It is available, of the same inputs, proven, and younger than ``max_age_hours``. An image that
-    somebody published without proof is never returned, nor one whose age is unknown.
+    It is available, has the same on its disk, has proven what the plan asks for, and is younger
+    than ``max_age_hours``. An image that somebody published without proof is never returned, nor
+    one whose age is unknown.
 
     Args:
         plan: What would be baked.
@@ -154,26 +176,27 @@ def find_proven(plan: Plan, session: Session, now: datetime | None = None) -> Pr
         now: The time that ages are counted to; this machine's by default.
     """
     now = now or datetime.now(UTC)
-    longest = timedelta(hours=plan.spec.max_age_hours)
     for image in _find(tags_for_inputs(plan), session):
         age = image.age(now)
-        if image.state in REPLACES_A_BAKE and age is not None and age < longest:
+        proven = image.state_for(plan) in REPLACES_A_BAKE
+        if proven and age is not None and image.is_young_for(plan, now):
             published = Pointer(plan.spec, session).read_if_at(image.id)
             return ProvenImage(image.to_image(session.cloud.region), age, published)
     return None
 
 
 def find_reusable(plan: Plan, session: Session) -> CatalogImage | None:
-    """Return the newest image of a plan's inputs that nobody has verified yet, or None.
+    """Return the newest image of a plan's inputs that has to be verified, or None.
 
-    It may still be being written.
+    Nobody has verified it yet, or something else was proven than the plan asks for. It may still be
+    being written.
     """
     images = _find(tags_for_inputs(plan), session)
     return next((image for image in images if image.is_reusable_for(plan)), None)
 
 
 def record_verdict(image: Image, file: VerdictFile, session: Session) -> None:
-    """Tag an image with its verdict's result and hash.
+    """Tag an image with its verdict's result and hash, and with the digest of what it proves.
 
     A pass also leaves the inputs' digest, where another tool than ours made the image and could
     not know it.
@@ -196,7 +219,11 @@ def remove_images_of(run: Run, session: Session) -> None:
 
 
 def _tags_of_verdict(file: VerdictFile) -> dict[str, str]:
-    return {TAG_VERDICT: file.verdict.outcome, TAG_VERDICT_HASH: file.sha256}
+    return {
+        TAG_VERDICT: file.verdict.outcome,
+        TAG_VERDICT_HASH: file.sha256,
+        TAG_PROOF: file.verdict.proof_digest,
+    }
 
 
 def _find(tags: Mapping[str, str], session: Session) -> list[CatalogImage]:

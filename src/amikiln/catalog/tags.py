@@ -16,11 +16,14 @@ TAG_IMAGE = "amikiln:image"
 """The name of the spec that something was made for."""
 TAG_RUN = "amikiln:run"
 TAG_DIGEST = "amikiln:digest"
+"""The digest of what enters a disk."""
 TAG_EXPIRES = "amikiln:expires"
 TAG_KEPT = "amikiln:kept"
 """An instance that ``--keep-on-error`` left for somebody to look at."""
 TAG_VERDICT = "amikiln:verdict"
 TAG_VERDICT_HASH = "amikiln:verdict-sha256"
+TAG_PROOF = "amikiln:proof"
+"""The digest of what the verdict proves."""
 TAG_FORCED = "amikiln:forced"
 """Why somebody published an image without proof."""
 
@@ -41,11 +44,18 @@ def tags_for_inputs(plan: Plan) -> dict[str, str]:
     return {**tags_for_spec(plan.spec.name), TAG_DIGEST: plan.digest}
 
 
-def tags_for_run(plan: Plan, run: Run) -> dict[str, str]:
-    """Return the tags that a run gives to everything that it makes, in the call that makes it."""
-    expires = datetime.now(UTC) + timedelta(minutes=plan.spec.deadlines.machine_minutes)
+def tags_for_run(run: Run, digest: str, machine_minutes: int) -> dict[str, str]:
+    """Return the tags that a run gives to everything that it makes, in the call that makes it.
+
+    Args:
+        run: The run.
+        digest: Of what enters the disk.
+        machine_minutes: How long a machine of the run lives at most.
+    """
+    expires = datetime.now(UTC) + timedelta(minutes=machine_minutes)
     return {
-        **tags_for_inputs(plan),
+        **tags_for_spec(run.image_name),
+        TAG_DIGEST: digest,
         TAG_RUN: run.id,
         TAG_EXPIRES: expires.strftime("%Y-%m-%dT%H:%M:%SZ"),
     }

@@ -46,8 +46,8 @@ def plan(
     """
     from amikiln.cli import output
 
-    spec, session = prepare(image, local, changes)
-    planned = amikiln.make_plan(spec, amikiln.read_own_files(image), session)
+    folder, session = prepare(image, local, changes)
+    planned = amikiln.make_plan(folder, session)
     _show(planned, as_json, output.print_plan)
 
 
@@ -72,20 +72,19 @@ def run(
     from amikiln.cli import output
     from amikiln.pipeline import write_result
 
-    spec, session = prepare(image, local, changes, secrets_fd, lease_wait)
-    this_run = amikiln.new_run(spec.name)
-    folder = _run_folder(this_run)
+    folder, session = prepare(image, local, changes, secrets_fd, lease_wait)
+    this_run = amikiln.new_run(folder.spec.name)
+    files = _run_folder(this_run)
     result = amikiln.run(
-        spec,
-        amikiln.read_own_files(image),
+        folder,
         this_run,
         session,
-        verdict or folder / "verdict.json",
+        verdict or files / "verdict.json",
         keep_on_error=keep_on_error,
         rebake=rebake,
     )
     controller_seconds = time.monotonic() - STARTED - session.waiter.waited_seconds()
-    write_result(result, folder / "result.json")
+    write_result(result, files / "result.json")
     if as_json:
         # "cycle" is what a result was called at first: people parse it.
         output.print_json({"cycle": result, "controller_seconds": round(controller_seconds, 2)})
@@ -109,9 +108,9 @@ def bake(
     """
     from amikiln.cli import output
 
-    spec, session = prepare(image, local, changes, secrets_fd, lease_wait)
-    own, this_run = amikiln.read_own_files(image), amikiln.new_run(spec.name)
-    baked = amikiln.bake_image(spec, own, this_run, session, keep_on_error=keep_on_error)
+    folder, session = prepare(image, local, changes, secrets_fd, lease_wait)
+    this_run = amikiln.new_run(folder.spec.name)
+    baked = amikiln.bake_image(folder, this_run, session, keep_on_error=keep_on_error)
     _show(baked, as_json, output.print_bake, result)
 
 
@@ -132,10 +131,10 @@ def verify(
     from amikiln.cli import output
     from amikiln.pipeline import require_pass
 
-    spec, session = prepare(image, local, changes, secrets_fd, lease_wait)
-    own, this_run = amikiln.read_own_files(image), amikiln.new_run(spec.name)
+    folder, session = prepare(image, local, changes, secrets_fd, lease_wait)
+    this_run = amikiln.new_run(folder.spec.name)
     file = verdict or _run_folder(this_run) / "verdict.json"
-    proof = amikiln.verify_image(spec, own, ami, this_run, session, file)
+    proof = amikiln.verify_image(folder, ami, this_run, session, file)
     if as_json:
         print(proof.content.decode(), end="")
     else:
@@ -147,6 +146,7 @@ def publish(
     image: ImageDirectory,
     ami: Ami,
     local: Local = False,
+    changes: Changes = NO_CHANGES,
     as_json: Json = False,
     result: ResultFile = None,
     verdict: Annotated[
@@ -169,8 +169,9 @@ def publish(
     from amikiln.publish.proof import choose_proof
 
     proof = choose_proof(ami, verdict, force, reason)
-    spec, session = prepare(image, local, lease_wait=lease_wait)
-    published = amikiln.publish_image(spec, ami, proof, amikiln.new_run(spec.name), session)
+    folder, session = prepare(image, local, changes, lease_wait=lease_wait)
+    this_run = amikiln.new_run(folder.spec.name)
+    published = amikiln.publish_image(folder, ami, proof, this_run, session)
     _show(published, as_json, output.print_published, result)
 
 
@@ -191,7 +192,8 @@ def rollout(
     from amikiln.cli import output
 
     wait_seconds = seconds_of(wait, "--wait")
-    spec, session = prepare(image, local)
+    folder, session = prepare(image, local)
+    spec = folder.spec
     pointer = Pointer(spec, session).read()
     if pointer is None:
         raise AmikilnError(f"{spec.pointer} names no image yet", hint="`amikiln run` publishes one")
@@ -203,8 +205,8 @@ def status(image: ImageDirectory, local: Local = False, as_json: Json = False) -
     """Show the pointer, images and machines."""
     from amikiln.cli import output
 
-    spec, session = prepare(image, local)
-    _show(amikiln.read_status(spec, session), as_json, output.print_status)
+    folder, session = prepare(image, local)
+    _show(amikiln.read_status(folder.spec, session), as_json, output.print_status)
 
 
 def _run_folder(this_run: amikiln.Run) -> Path:

@@ -52,7 +52,7 @@ def export_iam_policy(
     """
     from amikiln.export import iam_policy
 
-    print(iam_policy.render_policy(amikiln.load(image), account, kms_key), end="")
+    print(iam_policy.render_policy(amikiln.load(image).spec, account, kms_key), end="")
 
 
 @export.command("terraform")
@@ -63,7 +63,7 @@ def export_terraform(image: ImageDirectory) -> None:
     """
     from amikiln.export import terraform
 
-    print(terraform.render_variables(amikiln.load(image)), end="")
+    print(terraform.render_variables(amikiln.load(image).spec), end="")
 
 
 @export.command("packer")
@@ -83,10 +83,8 @@ def export_packer(
     """
     from amikiln.export.packer import folder, template
 
-    spec = amikiln.load(image, local=local, changes=changes)
-    wanted = template.render_folder(
-        spec, amikiln.read_own_files(image), to, root_device=root_device
-    )
+    loaded = amikiln.load(image, local=local, changes=changes)
+    wanted = template.render_folder(loaded, to, root_device=root_device)
     if not check:
         folder.write_folder(to, wanted)
     elif stale := folder.compare_folder(to, wanted):
@@ -111,6 +109,6 @@ def export_packer_inputs(
     """
     from amikiln.export.packer import folder
 
-    spec, session = prepare(image, local, changes)
-    plan = amikiln.make_plan(spec, amikiln.read_own_files(image), session)
+    loaded, session = prepare(image, local, changes)
+    plan = amikiln.make_plan(loaded, session)
     folder.write_inputs(to, plan, image, source_ami=source_ami, root_device=root_device)

@@ -11,7 +11,7 @@ from amikiln.cli.local_cloud import find_local_cloud
 from amikiln.cli.options import NO_WAIT, seconds_of
 
 if TYPE_CHECKING:
-    from amikiln import Session, Spec
+    from amikiln import ImageFolder, Session
 
 STARTED = time.monotonic()
 
@@ -22,8 +22,8 @@ def prepare(
     changes: Sequence[str] = (),
     secrets_fd: int | None = None,
     lease_wait: str = NO_WAIT,
-) -> tuple[Spec, Session]:
-    """Return an image's spec, and a session to work on it with.
+) -> tuple[ImageFolder, Session]:
+    """Return an image's folder, and a session to work on it with.
 
     Args:
         image: The image's directory.
@@ -40,13 +40,13 @@ def prepare(
     lease_wait_seconds = seconds_of(lease_wait, "--lease-wait")
     report = reporter_for_stderr(STARTED)
     waiter = Waiter(report)
-    spec = load(image, local=local, changes=changes)
+    folder = load(image, local=local, changes=changes)
     secrets = read_secrets(secrets_fd) if secrets_fd is not None else {}
     if local:
         cloud = find_local_cloud()
         with waiter.span("the local cloud"):
             cloud.enter(report)
     session = open_session(
-        spec.region, report, waiter, secrets=secrets, lease_wait_seconds=lease_wait_seconds
+        folder.spec.region, report, waiter, secrets=secrets, lease_wait_seconds=lease_wait_seconds
     )
-    return spec, session
+    return folder, session

@@ -27,7 +27,7 @@ class Keys:
         return " ".join(key.with_suffix(".pub").read_text().split()[:2])
 
 
-def make(directory: Path) -> Keys:
+def make_keys(directory: Path) -> Keys:
     """Make both pairs in an existing directory of mode 0700."""
     keys = Keys(directory)
     for key in (keys.ours, keys.host):

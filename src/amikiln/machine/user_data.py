@@ -10,7 +10,7 @@ END_UNIT = "amikiln-end"
 """The timer in a machine that ends it when its run should long be over."""
 
 
-def user_data(keys: Keys, machine_minutes: int) -> str:
+def render_user_data(keys: Keys, machine_minutes: int) -> str:
     """Return the script that the machine runs at its first boot.
 
     It installs the host key that we expect, so that nobody in between can pose as the machine,

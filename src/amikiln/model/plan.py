@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from amikiln.model.run import Run
+from amikiln.spec.machine import Volume
 from amikiln.spec.spec import Spec
 
 
@@ -27,11 +28,44 @@ class Network:
         subnet_ids: In order of preference: the next is tried where there is no capacity.
         security_group_id: The spec's own group; None: one is made for each machine.
         ssh_from: The IPv4 network that such a group lets in; None where a group is given.
+        vpc_id: The VPC of the subnets; None: there is no such subnet.
     """
 
     subnet_ids: tuple[str, ...]
     security_group_id: str | None
     ssh_from: str | None
+    vpc_id: str | None
+
+
+@dataclass(frozen=True)
+class MachineRequest:
+    """A machine for one stage, with everything about it that plan decides.
+
+    Attributes:
+        purpose: The stage, as ``bake``; for names.
+        image_id: What it boots.
+        digest: The plan's disk digest, which it is tagged with.
+        instance_types: In order of preference: the next is tried where there is no capacity.
+        network: Where it is, and who can reach it.
+        root_device: Where its volume is attached.
+        volume: Its volume.
+        metadata_hop_limit: How many hops an answer of its metadata service may take.
+        user: Who logs in over ssh.
+        boot_seconds: How long it may take to run, and then to let us log in.
+        machine_minutes: It ends itself after this long, whatever became of its run.
+    """
+
+    purpose: str
+    image_id: str
+    digest: str
+    instance_types: tuple[str, ...]
+    network: Network
+    root_device: str
+    volume: Volume
+    metadata_hop_limit: int
+    user: str
+    boot_seconds: int
+    machine_minutes: int
 
 
 @dataclass(frozen=True)
@@ -82,7 +116,41 @@ class Plan:
     context: Context | None
     """What the warm build is made from; None where the spec has no [warm]."""
     digest: str
-    """SHA-256 over all inputs: two plans with one digest bake the same image."""
+    """SHA-256 of what enters the disk: two plans with the same one bake the same image."""
+    proof_digest: str
+    """SHA-256 of what verify has to prove, and how."""
+
+    def request_bake_machine(self) -> MachineRequest:
+        """Return what bake boots; containers do not reach its metadata service."""
+        return self._request("bake", self.source.id, self.instance_types, metadata_hop_limit=1)
+
+    def request_verify_machine(self, image_id: str) -> MachineRequest:
+        """Return what verify boots: the fleet's instance types and metadata options.
+
+        It has neither the fleet's role nor its agent, so it can take no job.
+
+        Args:
+            image_id: What bake made of the plan.
+        """
+        hops = self.spec.fleet.metadata_hop_limit
+        return self._request("verify", image_id, self.fleet_types, metadata_hop_limit=hops)
+
+    def _request(
+        self, purpose: str, image_id: str, types: tuple[str, ...], metadata_hop_limit: int
+    ) -> MachineRequest:
+        return MachineRequest(
+            purpose=purpose,
+            image_id=image_id,
+            digest=self.digest,
+            instance_types=types,
+            network=self.network,
+            root_device=self.source.root_device,
+            volume=self.spec.volume,
+            metadata_hop_limit=metadata_hop_limit,
+            user=self.spec.source.user,
+            boot_seconds=self.spec.deadlines.boot_seconds,
+            machine_minutes=self.spec.deadlines.machine_minutes,
+        )
 
     def ami_name(self, run: Run) -> str:
         """Return the name of the AMI that a run makes: names are unique in an account's region."""

@@ -63,7 +63,9 @@ class Verdict:
     image_id: str
     """The AMI that was booted and checked."""
     digest: str
-    """SHA-256 over all inputs of its bake, as tagged on the AMI."""
+    """SHA-256 of what entered its disk, as tagged on the AMI."""
+    proof_digest: str
+    """SHA-256 of what was proven: the checks, their bounds, the machine, amikiln's version."""
     region: str
     """The AWS region of the AMI."""
     run_id: str

@@ -1,4 +1,4 @@
-"""Preflight: everything checkable is checked before anything is made or costs money."""
+"""Preflight: what can be checked is checked before anything is made or costs money."""
 
 from __future__ import annotations
 
@@ -27,19 +27,23 @@ def preflight(plan: Plan, run: Run, session: Session) -> None:
     Raises:
         PreflightError: All faults at once, each in a line.
     """
-    faults = [*_credentials(session), *_instance_types(plan, session), *_network(plan, session)]
+    faults = [
+        *_check_credentials(session),
+        *_check_instance_types(plan, session),
+        *_check_network(plan, session),
+    ]
     faults += [
-        *_scanner(plan),
-        *_volume(plan, session),
-        *_name(plan.ami_name(run), session),
-        *_pointer(plan, session),
-        *_secrets(plan, session),
+        *_check_scanner(plan),
+        *_check_volume(plan, session),
+        *_check_name(plan.ami_name(run), session),
+        *_check_pointer(plan, session),
+        *_check_secrets(plan, session),
     ]
     if faults:
         raise PreflightError("\n".join(faults), hint="nothing was made; correct this and run again")
 
 
-def _credentials(session: Session) -> Iterator[str]:
+def _check_credentials(session: Session) -> Iterator[str]:
     expires = session.cloud.credentials_expire()
     if expires is None:
         return
@@ -52,7 +56,7 @@ def _credentials(session: Session) -> Iterator[str]:
         )
 
 
-def _instance_types(plan: Plan, session: Session) -> Iterator[str]:
+def _check_instance_types(plan: Plan, session: Session) -> Iterator[str]:
     fleet, region = plan.spec.fleet.instance_types, plan.spec.region
     there = {*plan.instance_types, *plan.fleet_types}
     missing = ", ".join(n for n in (*plan.spec.instance.types, *fleet) if n not in there)
@@ -73,21 +77,20 @@ def _instance_types(plan: Plan, session: Session) -> Iterator[str]:
             )
 
 
-def _network(plan: Plan, session: Session) -> Iterator[str]:
-    for subnet_id in plan.network.subnet_ids:
-        if session.cloud.network.find_vpc(subnet_id) is None:
-            yield f"there is no subnet {subnet_id} in {plan.spec.region}"
+def _check_network(plan: Plan, session: Session) -> Iterator[str]:
+    if plan.network.vpc_id is None:
+        yield f"there is no subnet {', '.join(plan.network.subnet_ids)} in {plan.spec.region}"
     group_id = plan.network.security_group_id
     if group_id is not None and not session.cloud.network.has_security_group(group_id):
         yield f"there is no security group {group_id} in {plan.spec.region}"
 
 
-def _scanner(plan: Plan) -> Iterator[str]:
+def _check_scanner(plan: Plan) -> Iterator[str]:
     if fault := scanner.find_fault(plan.spec.source.architecture):
         yield f"{fault}: {scanner.HINT}"
 
 
-def _volume(plan: Plan, session: Session) -> Iterator[str]:
+def _check_volume(plan: Plan, session: Session) -> Iterator[str]:
     source = session.cloud.images.get(plan.source.id)
     wanted = plan.spec.volume.size_gib
     if source is not None and wanted < source.volume_gib:
@@ -97,18 +100,18 @@ def _volume(plan: Plan, session: Session) -> Iterator[str]:
         )
 
 
-def _name(name: str, session: Session) -> Iterator[str]:
+def _check_name(name: str, session: Session) -> Iterator[str]:
     taken = session.cloud.images.find_by_name(name)
     if taken is not None:
         yield f"the AMI name {name} is taken by {taken.id}: choose another ami_name_prefix"
 
 
-def _pointer(plan: Plan, session: Session) -> Iterator[str]:
+def _check_pointer(plan: Plan, session: Session) -> Iterator[str]:
     if fault := Pointer(plan.spec, session).find_fault():
         yield fault
 
 
-def _secrets(plan: Plan, session: Session) -> Iterator[str]:
+def _check_secrets(plan: Plan, session: Session) -> Iterator[str]:
     warm, given = plan.spec.warm, session.secrets.keys()
     if warm is None:
         session.report.line("the spec has no [warm]: the image will not pass as a warm one")

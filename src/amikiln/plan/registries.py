@@ -30,7 +30,7 @@ def pin(references: Iterable[str]) -> tuple[PinnedImage, ...]:
     faults: list[str] = []
     pinned: list[PinnedImage] = []
     with ThreadPoolExecutor(max_workers=8) as pool:
-        for reference, future in [(ref, pool.submit(_digest, ref)) for ref in wanted]:
+        for reference, future in [(ref, pool.submit(_find_digest, ref)) for ref in wanted]:
             try:
                 pinned.append(PinnedImage(reference, future.result()))
             except process.CommandFailed as error:
@@ -43,14 +43,14 @@ def pin(references: Iterable[str]) -> tuple[PinnedImage, ...]:
     return tuple(pinned)
 
 
-def _digest(reference: str) -> str:
-    raw = process.run(_command(reference), timeout_seconds=LOOKUP_SECONDS).stdout
+def _find_digest(reference: str) -> str:
+    raw = process.run(_build_command(reference), timeout_seconds=LOOKUP_SECONDS).stdout
     # The digest of a manifest (or of a list of them, one a platform) is the hash of its bytes:
     # https://github.com/opencontainers/image-spec/blob/main/descriptor.md#digests
     return f"sha256:{hashlib.sha256(raw).hexdigest()}"
 
 
-def _command(reference: str) -> list[str]:
+def _build_command(reference: str) -> list[str]:
     """Return what prints the bytes of an image's manifest."""
     if shutil.which("skopeo") is None and shutil.which("docker") is not None:
         # https://docs.docker.com/reference/cli/docker/buildx/imagetools/inspect/

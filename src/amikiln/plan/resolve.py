@@ -12,7 +12,7 @@ from amikiln.model.plan import Network, PinnedImage, Plan, SourceImage
 from amikiln.plan import elastic_stack, registries
 from amikiln.recipe import build_context, digest
 from amikiln.session import Session
-from amikiln.spec.own_files import OwnFiles
+from amikiln.spec.load import ImageFolder
 from amikiln.spec.spec import Spec
 
 CALLER_ADDRESS_SERVICE = "https://checkip.amazonaws.com"
@@ -22,17 +22,11 @@ LONGEST_ADDRESS = 64
 Pin = Callable[[Iterable[str]], tuple[PinnedImage, ...]]
 
 
-def plan(
-    spec: Spec,
-    own: OwnFiles,
-    session: Session,
-    pin: Pin = registries.pin,
-) -> Plan:
+def plan(folder: ImageFolder, session: Session, pin: Pin = registries.pin) -> Plan:
     """Resolve a spec against the cloud and the registries. Writes nothing.
 
     Args:
-        spec: What is wanted.
-        own: What lies beside the spec.
+        folder: What is wanted.
         session: The cloud to look in.
         pin: Resolves container images to digests.
 
@@ -42,8 +36,9 @@ def plan(
     Raises:
         PreflightError: The source image, a container image or a parameter does not exist.
     """
-    source = _source(spec, own.directory, session)
-    network = _network(spec, session)
+    spec = folder.spec
+    source = _find_source(spec, folder.directory, session)
+    network = _find_network(spec, session)
     offered = session.cloud.instances.list_offered_types(
         [*spec.instance.types, *spec.fleet.instance_types]
     )
@@ -52,7 +47,7 @@ def plan(
     with session.waiter.span("asking the registries for digests"):
         pinned = pin([spec.buildkit.image, *spec.docker.images])
     by_reference = {image.reference: image for image in pinned}
-    return digest.digested(
+    return digest.add_digests(
         Plan(
             spec=spec,
             source=source,
@@ -61,17 +56,18 @@ def plan(
             network=network,
             images=tuple(by_reference[reference] for reference in spec.docker.images),
             buildkit=by_reference[spec.buildkit.image],
-            own_steps=own.steps,
-            own_checks=own.checks,
-            context=build_context.resolve_context(spec.warm, own.directory)
+            own_steps=folder.steps,
+            own_checks=folder.checks,
+            context=build_context.resolve_context(spec.warm, folder.directory)
             if spec.warm is not None
             else None,
             digest="",
+            proof_digest="",
         )
     )
 
 
-def _source(spec: Spec, image_directory: Path, session: Session) -> SourceImage:
+def _find_source(spec: Spec, image_directory: Path, session: Session) -> SourceImage:
     wanted, images = spec.source, session.cloud.images
     if wanted.name is not None and wanted.owner is not None:
         found = images.find_newest(
@@ -82,7 +78,7 @@ def _source(spec: Spec, image_directory: Path, session: Session) -> SourceImage:
         if wanted.stack_version is not None:
             image_id = elastic_stack.find_image_id(wanted, spec.region, image_directory)
         else:
-            image_id = wanted.id or _parameter(
+            image_id = wanted.id or _read_parameter(
                 spec, wanted.parameter or "", "source.parameter", session
             )
         found = images.get(image_id)
@@ -100,24 +96,32 @@ def _source(spec: Spec, image_directory: Path, session: Session) -> SourceImage:
     return SourceImage(found.id, found.name, found.root_device)
 
 
-def _network(spec: Spec, session: Session) -> Network:
+def _find_network(spec: Spec, session: Session) -> Network:
     wanted = spec.instance
     subnet, group = wanted.subnet, wanted.security_group
     if wanted.subnet_parameter is not None:
-        subnet = _parameter(spec, wanted.subnet_parameter, "instance.subnet_parameter", session)
+        subnet = _read_parameter(
+            spec, wanted.subnet_parameter, "instance.subnet_parameter", session
+        )
     if wanted.security_group_parameter is not None:
-        group = _parameter(
+        group = _read_parameter(
             spec, wanted.security_group_parameter, "instance.security_group_parameter", session
         )
-    subnets = [subnet] if subnet is not None else session.cloud.network.list_default_subnets()
-    if not subnets:
+    found = session.cloud.network.find_subnets(subnet)
+    if not found and subnet is None:
         raise PreflightError(
             f"there is no default subnet in {spec.region}", hint="set instance.subnet in image.toml"
         )
-    return Network(tuple(subnets), group, _ssh_from(wanted.ssh_from) if group is None else None)
+    return Network(
+        # One that does not exist is preflight's to report, together with all other faults.
+        subnet_ids=tuple(each.id for each in found) or (subnet or "",),
+        security_group_id=group,
+        ssh_from=_find_ssh_source(wanted.ssh_from) if group is None else None,
+        vpc_id=found[0].vpc_id if found else None,
+    )
 
 
-def _ssh_from(given: str | None) -> str:
+def _find_ssh_source(given: str | None) -> str:
     if given is not None:
         return given
     try:
@@ -130,7 +134,7 @@ def _ssh_from(given: str | None) -> str:
         ) from error
 
 
-def _parameter(spec: Spec, path: str, key: str, session: Session) -> str:
+def _read_parameter(spec: Spec, path: str, key: str, session: Session) -> str:
     name = spec.in_region(path)
     found = session.cloud.parameters.get(name)
     if found is None:

@@ -13,17 +13,27 @@ from amikiln.model.verdict import Outcome, Verdict, VerdictFile
 from amikiln.session import Session
 from amikiln.spec.spec import Spec
 
+Proof = VerdictFile | ForceReason
+"""What allows an image to be published: that it passed, or that somebody says why it need not."""
+
 
 def publish(
-    proof: VerdictFile | ForceReason, image: Image, spec: Spec, lease: Lease, session: Session
+    proof: Proof,
+    image: Image,
+    spec: Spec,
+    proof_digest: str,
+    lease: Lease,
+    session: Session,
 ) -> PublishResult:
     """Let the pointer name an image, and read it back until it does.
 
     Args:
-        proof: A passing verdict of this very image and its inputs; or the reason to publish
-            without one, which is tagged on the image before anything else is written.
+        proof: A passing verdict of this very image and its inputs, which proves what the spec asks
+            for today; or the reason to publish without one, which is tagged on the image before
+            anything else is written.
         image: What to publish; has to be available.
         spec: Names the pointer.
+        proof_digest: Of what the spec asks for today.
         lease: Checked before every write.
         session: Where to write.
 
@@ -34,6 +44,7 @@ def publish(
     """
     if isinstance(proof, VerdictFile):
         _require_pass(proof.verdict, image)
+        _require_proof(proof.verdict, proof_digest)
     found = find_image(image.id, spec, session)
     forced = None
     if isinstance(proof, VerdictFile):
@@ -72,6 +83,16 @@ def _require_pass(verdict: Verdict, image: Image) -> None:
         raise PublishError(
             f"{image.id} is not proven: its verdict is {verdict.outcome}",
             hint="correct what the verdict names, and run again",
+        )
+
+
+def _require_proof(verdict: Verdict, today: str) -> None:
+    if verdict.proof_digest != today:
+        raise PublishError(
+            f"the verdict of {verdict.image_id} proves something else than the spec asks for now:"
+            f" {verdict.proof_digest[:12]}, not {today[:12]}",
+            hint="the checks, [verify], [fleet] or amikiln changed since: run `amikiln verify` on"
+            " this image, and publish it with the new verdict",
         )
 
 

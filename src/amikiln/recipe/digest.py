@@ -1,62 +1,117 @@
-"""What an image is made from, as one digest: equal inputs, equal digest.
+"""Two digests of a plan: of what enters the image's disk, and of what verify has to prove.
 
-The image's own manifest names what could have moved since; a later look at the image takes that
-instead of what tags mean by then.
+Images with the same disk digest hold the same, so one of them makes baking the others needless. A
+verdict counts as long as today's proof digest is the verdict's.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from importlib import resources
+from importlib.resources.abc import Traversable
 from typing import Any
 
 from amikiln.model.canonical import canonical_json
-from amikiln.model.plan import PinnedImage, Plan, SourceImage
+from amikiln.model.plan import Context, PinnedImage, Plan, SourceImage
 from amikiln.recipe import render
+from amikiln.spec.spec import Spec
+from amikiln.version import __version__
+
+ONLY_FOR_CHECKS = ("check-warm.sh", "pruners.sh")
+"""The recipe's files that no step runs: they are of the proof."""
 
 
-def digested(plan: Plan) -> Plan:
-    """Return a plan with the digest of its inputs."""
-    checks = {f"checks/{name}": content for name, content in plan.own_checks.items()}
+def add_digests(plan: Plan) -> Plan:
+    """Return a plan with both of its digests."""
+    return dataclasses.replace(
+        plan, digest=_hash_disk(plan), proof_digest=hash_proof(plan.spec, plan.own_checks)
+    )
+
+
+def _hash_disk(plan: Plan) -> str:
+    """Return the SHA-256 of what enters the disk: the recipe as rendered, and what it works on."""
+    spec = plan.spec
+    if spec.warm is not None:
+        # How often the build is tried leaves no trace.
+        spec = spec.model_copy(update={"warm": spec.warm.model_copy(update={"attempts": 1})})
+    recipe = render.render_recipe(dataclasses.replace(plan, spec=spec, digest="")).files
     inputs = {
-        "spec": plan.spec.model_dump(mode="json"),
         "source": plan.source.id,
-        "buildkit": plan.buildkit.digest,
-        "images": [image.digest for image in plan.images],
-        "context": plan.context.identity if plan.context is not None else None,
-        "recipe": render.hash_files({**render.read_shipped_files(), **plan.own_steps, **checks}),
+        "volume": spec.volume.model_dump(mode="json"),
+        "context": _describe_context(plan.context) if plan.context is not None else None,
+        "recipe": render.hash_files(
+            {path: content for path, content in recipe.items() if path not in ONLY_FOR_CHECKS}
+        ),
     }
-    digest = hashlib.sha256(canonical_json(inputs).encode()).hexdigest()
-    return dataclasses.replace(plan, digest=digest)
+    return hashlib.sha256(canonical_json(inputs).encode()).hexdigest()
 
 
-def as_baked(plan: Plan, planned: Mapping[str, Any]) -> Plan:
+def _describe_context(context: Context) -> list[str]:
+    # A commit holds many folders; the identity of a folder on this machine is its content's.
+    folder = context.folder.as_posix() if context.repository is not None else ""
+    return [context.identity, folder]
+
+
+def hash_proof(spec: Spec, own_checks: Mapping[str, bytes]) -> str:
+    """Return the SHA-256 of what verify proves: the checks, their bounds, and the machine.
+
+    Args:
+        spec: Says what is required, and what the machine is like.
+        own_checks: The user's checks, by their names.
+    """
+    shipped = render.read_shipped_files()
+    # No check runs a step. What else is shipped may be run by one, or be a part of what it runs.
+    scripts = {path: text for path, text in shipped.items() if not path.startswith("steps/")}
+    sources = dict(_read_sources(resources.files("amikiln") / "verify", "verify/"))
+    own = {f"own/{name}": content for name, content in own_checks.items()}
+    machine = spec.fleet.model_dump(mode="json", exclude={"auto_scaling_groups"})
+    inputs = {
+        "amikiln": __version__,
+        "checks": render.hash_files({**scripts, **sources, **own}),
+        "verify": spec.verify.model_dump(mode="json"),
+        "secrets": spec.secrets.model_dump(mode="json"),
+        "machine": machine | {"instance_types": spec.fleet.instance_types or spec.instance.types},
+    }
+    return hashlib.sha256(canonical_json(inputs).encode()).hexdigest()
+
+
+def restore_inputs(plan: Plan, planned: Mapping[str, Any]) -> Plan:
     """Return a plan of the same spec with the source, digests and commit of an earlier one.
 
-    Its digest is the earlier one's if nothing else is different.
+    Tags and branches may have moved since. The result has the earlier plan's disk digest if nothing
+    else is different.
 
     Args:
         plan: The plan of today.
-        planned: What ``render.describe_plan`` gave for the earlier one, out of the image.
+        planned: What ``render.describe_plan`` returned for the earlier one, read from the image.
 
     Raises:
         KeyError, TypeError, AttributeError: It is not of that form.
     """
     digests = {**planned["images"], plan.buildkit.reference: planned["buildkit"].partition("@")[2]}
 
-    def pinned(image: PinnedImage) -> PinnedImage:
+    def pin(image: PinnedImage) -> PinnedImage:
         return PinnedImage(image.reference, digests.get(image.reference, image.digest))
 
     context = plan.context
     if context is not None and context.repository is not None:
         context = dataclasses.replace(context, identity=planned["context"] or context.identity)
-    return digested(
+    return add_digests(
         dataclasses.replace(
             plan,
             source=SourceImage(planned["source"], plan.source.name, plan.source.root_device),
-            buildkit=pinned(plan.buildkit),
-            images=tuple(pinned(image) for image in plan.images),
+            buildkit=pin(plan.buildkit),
+            images=tuple(pin(image) for image in plan.images),
             context=context,
         )
     )
+
+
+def _read_sources(folder: Traversable, prefix: str) -> Iterator[tuple[str, bytes]]:
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            yield from _read_sources(entry, f"{prefix}{entry.name}/")
+        elif entry.name.endswith(".py"):
+            yield prefix + entry.name, entry.read_bytes()

@@ -1,10 +1,11 @@
-"""Reads a spec: one TOML file, its ``[local]`` overlay, and changes for one run."""
+"""Reads an image's folder: image.toml with its ``[local]`` tables, and the user's own files."""
 
 from __future__ import annotations
 
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,54 +13,83 @@ from pydantic import ValidationError
 
 from amikiln.errors import SpecError
 from amikiln.spec import explain
+from amikiln.spec.own_files import read_checks, read_steps
 from amikiln.spec.spec import Spec
 
 SPEC_FILE_NAME = "image.toml"
 NETWORK = ("subnet", "subnet_parameter", "security_group", "security_group_parameter", "ssh_from")
-"""The keys of ``[instance]`` that name things of an account, which the local cloud has not."""
+"""The keys of ``[instance]`` that name things of an AWS account, so not of the local cloud."""
 
 
-def load(directory: Path, *, local: bool = False, changes: Sequence[str] = ()) -> Spec:
-    """Read ``image.toml`` of an image's directory.
+@dataclass(frozen=True)
+class ImageFolder:
+    """All that describes one image.
+
+    Attributes:
+        directory: Where the files are; the warm build's folder is there too.
+        spec: What image.toml says.
+        steps: The user's own steps, by the paths that they have in the recipe.
+        checks: The user's own checks, by their names.
+    """
+
+    directory: Path
+    spec: Spec
+    steps: Mapping[str, bytes]
+    checks: Mapping[str, bytes]
+
+
+def load_image(image: Path, *, local: bool = False, changes: Sequence[str] = ()) -> ImageFolder:
+    """Read an image's folder: ``image.toml``, ``steps/`` and ``checks/``.
 
     Args:
-        directory: The image's directory, as ``images/cpu-build``; or the file itself.
-        local: Lay the file's ``[local]`` tables over the others.
-        changes: Values for this run alone, each as ``table.key=value``, laid over all.
+        image: The folder, as ``images/cpu-build``; or the TOML file in it.
+        local: Let the file's ``[local]`` tables override the others.
+        changes: Values for this run only, each as ``table.key=value``; they override all others.
 
     Raises:
-        SpecError: The file is missing or not TOML, or its values are not usable: all faults
-            at once, each with its key.
+        SpecError: ``image.toml`` is missing or not TOML; or the folder has faults: all of them at
+            once, a line for each key and each file.
     """
-    path = directory if directory.suffix == ".toml" else directory / SPEC_FILE_NAME
-    raw, overlay = _tables(path)
-    changed: dict[str, Any] = {}
-    for change in changes:
-        changed = _overlaid(changed, _change(change))
-    plain, with_local = _overlaid(raw, changed), _overlaid(_with_local(raw, overlay), changed)
-    if local:
-        return parse(with_local, origin=str(path))
-    # A typo in [local] is told now, not on the day when somebody needs it.
-    lines = _faults(plain, str(path))
-    lines += [
-        f"{line} (with [local])" for line in _faults(with_local, str(path)) if line not in lines
-    ]
-    _refuse(lines)
-    return Spec.model_validate(plain)
+    path = image if image.suffix == ".toml" else image / SPEC_FILE_NAME
+    tables, faults = _read_spec(path, local, changes)
+    steps, checks = read_steps(path.parent, faults), read_checks(path.parent, faults)
+    _refuse(faults)
+    return ImageFolder(path.parent, Spec.model_validate(tables), steps, checks)
 
 
 def parse(raw: Mapping[str, Any], *, origin: str) -> Spec:
     """Check a spec's values.
 
+    Args:
+        raw: The tables of an image.toml.
+        origin: The file's name, for the error.
+
     Raises:
         SpecError: All faults at once, one a line, each as ``origin: key: fault``.
     """
-    _refuse(_faults(raw, origin))
+    _refuse(_find_faults(raw, origin))
     return Spec.model_validate(raw)
 
 
-def _tables(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return a file's tables, and apart from them those of ``[local]``."""
+def _read_spec(
+    path: Path, local: bool, changes: Sequence[str]
+) -> tuple[Mapping[str, Any], list[str]]:
+    raw, overlay = _read_tables(path)
+    changed: dict[str, Any] = {}
+    for change in changes:
+        changed = _override(changed, _parse_change(change))
+    plain = _override(raw, changed)
+    with_local = _override(_apply_local(raw, overlay), changed)
+    if local:
+        return with_local, _find_faults(with_local, str(path))
+    # A typo in [local] is reported now, not on the day when somebody needs it.
+    faults = _find_faults(plain, str(path))
+    more = [line for line in _find_faults(with_local, str(path)) if line not in faults]
+    return plain, [*faults, *(f"{line} (with [local])" for line in more)]
+
+
+def _read_tables(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return a file's tables, and separately those of ``[local]``."""
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -76,7 +106,7 @@ def _tables(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     return raw, overlay
 
 
-def _faults(raw: Mapping[str, Any], origin: str) -> list[str]:
+def _find_faults(raw: Mapping[str, Any], origin: str) -> list[str]:
     try:
         Spec.model_validate(raw)
     except ValidationError as error:
@@ -84,13 +114,13 @@ def _faults(raw: Mapping[str, Any], origin: str) -> list[str]:
     return []
 
 
-def _refuse(lines: Sequence[str]) -> None:
-    if lines:
-        raise SpecError("\n".join(lines))
+def _refuse(faults: Sequence[str]) -> None:
+    if faults:
+        raise SpecError("\n".join(faults))
 
 
-def _change(text: str) -> dict[str, Any]:
-    """Return ``a.b=value`` as nested tables; the value is TOML's, or else a string as it is."""
+def _parse_change(text: str) -> dict[str, Any]:
+    """Return ``a.b=value`` as nested tables; the value is TOML, or else a string as it is."""
     key, separator, written = text.partition("=")
     if not separator or not re.fullmatch(r"[a-z_]+(\.[a-z_]+)*", key):
         raise SpecError(
@@ -106,19 +136,19 @@ def _change(text: str) -> dict[str, Any]:
     return dict(value)
 
 
-def _with_local(raw: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the tables with ``[local]`` laid over them: the network is ``[local]``'s alone."""
+def _apply_local(raw: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the tables, overridden by ``[local]``; its network is never the account's."""
     instance = raw.get("instance")
     if not isinstance(instance, Mapping) or not overlay:
-        return _overlaid(raw, overlay)
+        return _override(raw, overlay)
     elsewhere = {key: value for key, value in instance.items() if key not in NETWORK}
-    return _overlaid({**raw, "instance": elsewhere}, overlay)
+    return _override({**raw, "instance": elsewhere}, overlay)
 
 
-def _overlaid(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:
+def _override(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:
     result = dict(base)
     for key, value in overlay.items():
         below = result.get(key)
         both_tables = isinstance(below, Mapping) and isinstance(value, Mapping)
-        result[key] = _overlaid(below, value) if both_tables else value  # type: ignore[arg-type]
+        result[key] = _override(below, value) if both_tables else value  # type: ignore[arg-type]
     return result

@@ -1,70 +1,62 @@
-"""What a user puts beside image.toml: steps of the recipe, and checks of the image."""
+"""The user's own files beside image.toml: steps of the recipe, and checks of the image."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-
-from amikiln.errors import SpecError
 
 PLACES = {"after-docker": 15, "after-builder": 35, "after-images": 45, "before-seal": 85}
 """Where a user's step can run, and the number that puts it there."""
 
 
-@dataclass(frozen=True)
-class OwnFiles:
-    """The files beside one spec.
-
-    Attributes:
-        directory: Where they are; the warm build's folder is beside them.
-        steps: The user's steps, by the path that they have in the recipe.
-        checks: The user's checks, by their names.
-    """
-
-    directory: Path
-    steps: Mapping[str, bytes]
-    checks: Mapping[str, bytes]
-
-
-def read(image: Path) -> OwnFiles:
-    """Read ``steps/PLACE-NAME.sh`` and ``checks/NAME.sh`` beside a spec.
+def read_steps(directory: Path, faults: list[str]) -> dict[str, bytes]:
+    """Read ``steps/PLACE-NAME.sh``.
 
     Args:
-        image: The image's directory, or its image.toml.
+        directory: The image's.
+        faults: Gets a line for each file that has no allowed name or cannot be read.
 
-    Raises:
-        SpecError: A file that is at no known place, has no proper name, or cannot be read.
+    Returns:
+        The steps' content, by the paths that they have in the recipe.
     """
-    directory = image.parent if image.suffix == ".toml" else image
-    faults: list[str] = []
     steps: dict[str, bytes] = {}
-    for file, named in _named(directory / "steps", rf"({'|'.join(PLACES)})(-[a-z0-9-]+)?\.sh"):
-        if named is None:
+    for file, match in _list_files(directory / "steps", rf"({'|'.join(PLACES)})(-[a-z0-9-]+)?\.sh"):
+        if match is None:
             faults.append(
                 f"{file}: is at no known place; allowed: PLACE.sh and PLACE-NAME.sh, where PLACE"
                 f" is one of {', '.join(PLACES)}"
             )
         else:
-            _take(file, f"steps/{PLACES[named[1]]}-{file.name}", steps, faults)
+            _read(file, f"steps/{PLACES[match[1]]}-{file.name}", steps, faults)
+    return steps
+
+
+def read_checks(directory: Path, faults: list[str]) -> dict[str, bytes]:
+    """Read ``checks/NAME.sh``.
+
+    Args:
+        directory: The image's.
+        faults: Gets a line for each file that has no allowed name or cannot be read.
+
+    Returns:
+        The checks' content, by their names.
+    """
     checks: dict[str, bytes] = {}
-    for file, named in _named(directory / "checks", r"([a-z0-9][a-z0-9-]*)\.sh"):
-        if named is None:
+    for file, match in _list_files(directory / "checks", r"([a-z0-9][a-z0-9-]*)\.sh"):
+        if match is None:
             faults.append(f"{file}: is no check; allowed: NAME.sh of a-z, 0-9 and -")
         else:
-            _take(file, named[1], checks, faults)
-    if faults:
-        raise SpecError("\n".join(faults))
-    return OwnFiles(directory, steps, checks)
+            _read(file, match[1], checks, faults)
+    return checks
 
 
-def _named(folder: Path, pattern: str) -> Iterator[tuple[Path, re.Match[str] | None]]:
+def _list_files(folder: Path, pattern: str) -> Iterator[tuple[Path, re.Match[str] | None]]:
     for file in sorted(folder.glob("*")):
         yield file, re.fullmatch(pattern, file.name)
 
 
-def _take(file: Path, name: str, into: dict[str, bytes], faults: list[str]) -> None:
+def _read(file: Path, name: str, into: dict[str, bytes], faults: list[str]) -> None:
     try:
         into[name] = file.read_bytes()
     except OSError as error:

@@ -42,21 +42,14 @@ def verify(image: Image, plan: Plan, run: Run, session: Session) -> VerdictFile:
         AmikilnError: The image did not boot, or nobody could log in.
     """
     with Undo(session.report) as undo:
-        machine = instance.start(
-            session,
-            plan,
-            run,
-            undo,
-            purpose="verify",
-            image_id=image.id,
-            like_the_fleets=True,
-        )
+        machine = instance.start(session, plan.request_verify_machine(image.id), run, undo)
         apply_fleet_settings(plan, machine.guest)
         subject = _describe_subject(machine.guest, image, plan)
         results = tuple(_run_checks(subject, session))
     verdict = Verdict(
         image_id=image.id,
         digest=subject.image_digest,
+        proof_digest=plan.proof_digest,
         region=session.cloud.region,
         run_id=run.id,
         outcome=conclude(results),
@@ -84,7 +77,7 @@ def _restore_plan(subject: Subject) -> Plan:
     compares the restored plan's digest with the one that the image was tagged with.
     """
     try:
-        return digest.as_baked(subject.plan, subject.read_manifest()["planned"])
+        return digest.restore_inputs(subject.plan, subject.read_manifest()["planned"])
     except (GuestCommandFailed, KeyError, TypeError, AttributeError, ValueError):
         # The checks will say what is wrong with the manifest.
         return subject.plan

@@ -17,16 +17,15 @@ from amikiln.errors import PreflightError
 from amikiln.export.packer import folder
 from amikiln.export.packer import template as packer
 from amikiln.recipe import build_context, render
-from amikiln.spec import load, own_files
-from amikiln.spec.own_files import OwnFiles
+from amikiln.spec.load import ImageFolder, load_image
 from export.packer.cpu_build import (
     FOLDER,
     IMAGE,
-    NO_FILES,
     ROOT,
     TEMPLATE,
     needs_packer,
     render_folder,
+    without_files,
 )
 from fakes import plan, spec
 
@@ -60,17 +59,17 @@ def upload(template: Path, machine: Path) -> dict[str, bytes]:
 
 
 def test_what_is_uploaded_from_a_checkout_is_what_a_bake_sends(tmp_path: Path) -> None:
-    sent = render.render_spec_files(load.load(IMAGE, local=False), own_files.read(IMAGE).steps)
+    sent = render.render_spec_files(load_image(IMAGE).spec, load_image(IMAGE).steps)
     assert upload(FOLDER / TEMPLATE, tmp_path) == sent
     assert "steps/97-scan.sh" in sent
 
 
 def test_what_is_uploaded_from_a_folder_elsewhere_is_what_a_bake_sends(tmp_path: Path) -> None:
-    image = spec(buildkit={"builder": "mine", "driver": "systemd"})
+    wanted = spec(buildkit={"builder": "mine", "driver": "systemd"})
     here = tmp_path / "here"
-    own = OwnFiles(IMAGE, {"steps/85-before-seal.sh": b"true\n"}, {})
-    folder.write_folder(here, packer.render_folder(image, own, here))
-    sent = render.render_spec_files(image, own.steps)
+    image = ImageFolder(IMAGE, wanted, {"steps/85-before-seal.sh": b"true\n"}, {})
+    folder.write_folder(here, packer.render_folder(image, here))
+    sent = render.render_spec_files(wanted, image.steps)
     assert upload(here / TEMPLATE, tmp_path / "machine") == sent
     builders = ROOT / "src" / "amikiln" / "recipe" / "builders"
     assert sent["builder.sh"] == (builders / "systemd.sh").read_bytes()
@@ -150,7 +149,7 @@ def test_files_that_are_not_amikilns_are_never_deleted(tmp_path: Path) -> None:
 
 def refused(tmp_path: Path, **changes: Any) -> str:
     planned = plan()
-    wanted = packer.render_folder(planned.spec, NO_FILES, tmp_path)
+    wanted = packer.render_folder(without_files(planned.spec), tmp_path)
     folder.write_folder(tmp_path, wanted)
     (tmp_path / "shared/guest/lib.sh").write_bytes(
         changes.pop("lib", wanted["shared/guest/lib.sh"])
@@ -175,7 +174,7 @@ def test_a_checkout_with_another_recipe_than_amikilns_is_refused(tmp_path: Path)
     setup.write_text("#!/bin/sh\n")
     image, here = tmp_path / "images" / "mine", tmp_path / "packer" / "mine"
     planned = dataclasses.replace(plan(), context=None)
-    folder.write_folder(here, packer.render_folder(planned.spec, OwnFiles(image, {}, {}), here))
+    folder.write_folder(here, packer.render_folder(without_files(planned.spec, image), here))
     assert not (here / "shared").exists()
     recipe = tmp_path / "src" / "amikiln" / "recipe"
     shutil.copytree(ROOT / "src" / "amikiln" / "recipe", recipe)
@@ -195,7 +194,7 @@ def test_the_inputs_are_what_the_folder_lacks(tmp_path: Path) -> None:
     planned = dataclasses.replace(
         planned, context=build_context.resolve_context(planned.spec.warm, beside)
     )
-    wanted = packer.render_folder(planned.spec, NO_FILES, tmp_path)
+    wanted = packer.render_folder(without_files(planned.spec), tmp_path)
     folder.write_folder(tmp_path, wanted)
     folder.write_inputs(
         tmp_path,

@@ -10,14 +10,13 @@ import pytest
 
 from amikiln.errors import SpecError
 from amikiln.export.packer import template as packer
-from amikiln.spec.own_files import OwnFiles
 from export.packer.cpu_build import (
     IMAGE,
-    NO_FILES,
     ROOT,
     TEMPLATE,
     needs_packer,
     render_folder,
+    without_files,
 )
 from fakes import spec
 
@@ -25,9 +24,8 @@ DIFFERENCES = ROOT / "tests" / "cases" / "packer" / "only-in-one-template.txt"
 
 
 def test_an_image_in_no_checkout_is_resolved_by_the_amikiln_on_path(tmp_path: Path) -> None:
-    own = OwnFiles(tmp_path / "images" / "mine", {}, {})
     here = tmp_path / "packer"
-    files = render_folder(here=here, own=own)
+    files = render_folder(here=here, directory=tmp_path / "images" / "mine")
     text = files[TEMPLATE].decode()
     assert '"amikiln export packer-inputs ' in text
     assert "CHECKOUT" not in text
@@ -51,7 +49,7 @@ def test_the_two_templates_differ_in_what_is_named_and_in_nothing_else() -> None
 @pytest.mark.parametrize("classic", [False, True], ids=["current", "classic"])
 @pytest.mark.parametrize("image", [IMAGE, Path("/images/mine")], ids=["checkout", "elsewhere"])
 def test_templates_are_formatted_as_packer_does(classic: bool, image: Path, tmp_path: Path) -> None:
-    files = render_folder(own=OwnFiles(image, {}, {}), classic=classic)
+    files = render_folder(directory=image, classic=classic)
     (tmp_path / TEMPLATE).write_bytes(files[TEMPLATE])
     done = subprocess.run(
         ["packer", "fmt", "-check", "-diff", "."],
@@ -120,11 +118,11 @@ def test_values_are_quoted_for_hcl(value: str, written: str) -> None:
 
 def test_a_source_by_id_is_a_variable_with_it_and_any_other_one_without(tmp_path: Path) -> None:
     by_id = spec(source={"id": "ami-0123456789abcdef0"})
-    text = packer.render_folder(by_id, NO_FILES, tmp_path)[TEMPLATE].decode()
+    text = packer.render_folder(without_files(by_id), tmp_path)[TEMPLATE].decode()
     assert 'default     = "ami-0123456789abcdef0"' in text
     assert "source_ami_filter" not in text
     by_parameter = spec(source={"parameter": "/aws/service/debian/release/12/latest/amd64"})
-    text = packer.render_folder(by_parameter, NO_FILES, tmp_path)[
+    text = packer.render_folder(without_files(by_parameter), tmp_path)[
         "buildkite-cpu-ami.pkr.hcl"
     ].decode()
     variable = text.split('variable "source_ami" {')[1].split("\n}\n")[0]
@@ -133,7 +131,7 @@ def test_a_source_by_id_is_a_variable_with_it_and_any_other_one_without(tmp_path
 
 def test_root_needs_no_sudo(tmp_path: Path) -> None:
     as_root = spec(source={"id": "ami-0123456789abcdef0", "user": "root"})
-    text = packer.render_folder(as_root, NO_FILES, tmp_path)[TEMPLATE].decode()
+    text = packer.render_folder(without_files(as_root), tmp_path)[TEMPLATE].decode()
     assert 'execute_command = "sh -eu {{ .Path }}"' in text
     assert 'execute_command = "sudo -n sh -eu {{ .Path }}"' in render_folder()[TEMPLATE].decode()
 
@@ -141,13 +139,13 @@ def test_root_needs_no_sudo(tmp_path: Path) -> None:
 def test_a_warm_build_with_secrets_is_refused(tmp_path: Path) -> None:
     secret = spec(warm={"context": "warm", "secrets": ["token"]})
     with pytest.raises(SpecError, match=r"warm\.secrets"):
-        packer.render_folder(secret, NO_FILES, tmp_path)
+        packer.render_folder(without_files(secret), tmp_path)
 
 
 def test_the_pull_script_pulls_every_image_and_tries_again(tmp_path: Path) -> None:
     two = spec(docker={"images": ["a/b:1", "c:latest"]})
     script = tmp_path / "pull.sh"
-    script.write_bytes(packer.render_folder(two, NO_FILES, tmp_path)[packer.PULL_SCRIPT])
+    script.write_bytes(packer.render_folder(without_files(two), tmp_path)[packer.PULL_SCRIPT])
     docker = tmp_path / "docker"
     docker.write_text(
         f'#!/bin/sh\necho "$*" >>{tmp_path}/calls\n'

@@ -11,7 +11,7 @@ import pytest
 from tests.localcloud.registry.conftest import FakeProgram
 
 from amikiln.errors import LocalCloudError
-from amikiln.spec import load
+from amikiln.spec.load import load_image
 from amikiln_localcloud.home import DEBIAN_SUITE, REGISTRY_NAME
 from amikiln_localcloud.registry import c_toolchain, content, images, tree
 from fakes import Recorder
@@ -113,7 +113,7 @@ def test_the_image_is_made_once_and_the_same_bytes_again(
 
 
 def test_the_warm_build_fits_the_spec_and_the_registry() -> None:
-    warm = load.load(IMAGE_DIRECTORY, local=True).warm
+    warm = load_image(IMAGE_DIRECTORY, local=True).spec.warm
     assert warm is not None
     folder = IMAGE_DIRECTORY / warm.context
     bake = "".join((folder / name).read_text() for name in warm.bake_files)

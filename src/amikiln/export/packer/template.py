@@ -20,7 +20,7 @@ from amikiln.errors import SpecError
 from amikiln.export import ROOT_DEVICE
 from amikiln.recipe import render
 from amikiln.recipe.paths import CONTEXT_DIRECTORY, RECIPE_DIRECTORY
-from amikiln.spec.own_files import OwnFiles
+from amikiln.spec.load import ImageFolder
 from amikiln.spec.spec import Spec
 
 TEMPLATE = "buildkite-{name}-ami.pkr.hcl"
@@ -34,8 +34,7 @@ INPUTS = "inputs"
 
 
 def render_folder(
-    spec: Spec,
-    own: OwnFiles,
+    image: ImageFolder,
     here: Path,
     *,
     root_device: str = ROOT_DEVICE,
@@ -47,8 +46,7 @@ def render_folder(
     anywhere else gets a copy of them.
 
     Args:
-        spec: The image.
-        own: The user's files beside the spec.
+        image: The image.
         here: Where the folder will be.
         root_device: The source image's, as the template's default.
         classic: Write the template for Packer 1.6.6, which is Debian's: without plugins to
@@ -57,16 +55,17 @@ def render_folder(
     Raises:
         SpecError: Packer cannot build this image.
     """
+    spec = image.spec
     if spec.warm is not None and spec.warm.secrets:
         raise SpecError(
             "warm.secrets: Packer cannot pass secrets to a machine without exposing them",
             hint="bake this image with `amikiln bake --secrets-fd`",
         )
-    shared = _locate_shared(own.directory, here)
-    files = _render_recipe(spec, own.steps)
+    shared = _locate_shared(image.directory, here)
+    files = _render_recipe(spec, image.steps)
     if shared == SHARED:
         files |= _select_shared(spec, shared)
-    checkout = _find_checkout(own.directory)
+    checkout = _find_checkout(image.directory)
     name = TEMPLATE.format(name=spec.name.removesuffix("-build"))
     values = {
         "spec": spec,
@@ -74,9 +73,9 @@ def render_folder(
         "classic": classic,
         "source": next((key for key in ("id", "name") if getattr(spec.source, key)), "other"),
         "file_name": name,
-        "image_directory": os.path.relpath(own.directory, checkout or here),
+        "image_directory": os.path.relpath(image.directory, checkout or here),
         "checkout": checkout and os.path.relpath(checkout, here),
-        "image_from_here": os.path.relpath(own.directory, here),
+        "image_from_here": os.path.relpath(image.directory, here),
         "shared": shared,
         "builder": _builder_file(spec),
         "sudo": "" if spec.source.user == "root" else "sudo -n ",
