@@ -88,7 +88,7 @@ def run(
             published = stages.publish(proof, image, spec, plan.proof_digest, lease)
         groups = stages.roll_out(image, spec)
     skipped = tuple(stage for stage in STAGES_OF_AN_IMAGE if stage not in stages.seconds)
-    because = _why_skipped(proven) if proven else ""
+    because = _explain_skip(proven) if proven else ""
     return RunResult(
         this_run, plan, image, verdict, published, groups, stages.seconds, skipped, because
     )
@@ -208,7 +208,7 @@ class _Stages:
         self._session = session
 
     def plan(self, folder: ImageFolder) -> Plan:
-        with self._stage("plan", PreflightError):
+        with self._run_stage("plan", PreflightError):
             planned = plan(folder, self._session)
             self._session.report.line(f"inputs {planned.digest[:12]}, source {planned.source.id}")
             preflight(planned, self._run, self._session)
@@ -218,7 +218,7 @@ class _Stages:
     def hold_lease(self, spec: Spec) -> Iterator[Lease]:
         parameters, term = self._session.cloud.parameters, spec.deadlines.lease_seconds
         patience = self._session.lease_wait_seconds
-        with self._errors_as(LeaseError):
+        with self._raise_as(LeaseError):
             if patience:
                 wait_until_free(parameters, spec.lease_path, self._session.waiter, patience)
             with hold_lease(
@@ -227,26 +227,26 @@ class _Stages:
                 yield lease
 
     def sweep(self, plan: Plan) -> None:
-        with self._stage("sweep", PreflightError):
+        with self._run_stage("sweep", PreflightError):
             sweep(self._run, plan, self._session)
 
     def find_proven(self, plan: Plan) -> ProvenImage | None:
-        with self._errors_as(PreflightError):
+        with self._raise_as(PreflightError):
             found = find_proven(plan, self._session)
         if found is not None:
-            self._session.report.line(_why_skipped(found))
+            self._session.report.line(_explain_skip(found))
         return found
 
     def find_image(self, image_id: str, spec: Spec, kind: type[AmikilnError]) -> Image:
-        with self._errors_as(kind):
+        with self._raise_as(kind):
             return find_image(image_id, spec, self._session).to_image(self._session.cloud.region)
 
     def bake(self, plan: Plan, keep_on_error: bool = False, rebake: bool = False) -> Image:
-        with self._stage("bake", BakeError):
+        with self._run_stage("bake", BakeError):
             return bake(plan, self._run, self._session, keep_on_error=keep_on_error, rebake=rebake)
 
     def verify(self, image: Image, plan: Plan, verdict_file: Path) -> VerdictFile:
-        with self._stage("verify", VerifyError):
+        with self._run_stage("verify", VerifyError):
             proof = verify(image, plan, self._run, self._session)
             write_file(verdict_file, proof.content)
             return proof
@@ -254,25 +254,25 @@ class _Stages:
     def publish(
         self, proof: Proof, image: Image, spec: Spec, proof_digest: str, lease: Lease
     ) -> PublishResult:
-        with self._stage("publish", PublishError):
+        with self._run_stage("publish", PublishError):
             return publish(proof, image, spec, proof_digest, lease, self._session)
 
     def roll_out(self, image: Image, spec: Spec) -> tuple[FleetGroup, ...]:
-        with self._stage("roll out", RolloutError):
+        with self._run_stage("roll out", RolloutError):
             return roll_out(spec, image.id, self._session)
 
     @contextmanager
-    def _stage(self, title: str, kind: type[AmikilnError]) -> Iterator[None]:
+    def _run_stage(self, title: str, kind: type[AmikilnError]) -> Iterator[None]:
         self._session.report.group(title)
         began = time.monotonic()
         try:
-            with self._errors_as(kind):
+            with self._raise_as(kind):
                 yield
         finally:
             self.seconds[title] = round(time.monotonic() - began, 1)
 
     @contextmanager
-    def _errors_as(self, kind: type[AmikilnError]) -> Iterator[None]:
+    def _raise_as(self, kind: type[AmikilnError]) -> Iterator[None]:
         """Turn boto3's errors, and those of no stage, into the stage's kind with its exit code."""
         try:
             yield
@@ -285,7 +285,7 @@ class _Stages:
             raise kind(error.what, hint=error.hint) from error
 
 
-def _why_skipped(proven: ProvenImage) -> str:
+def _explain_skip(proven: ProvenImage) -> str:
     hours = proven.age.total_seconds() / SECONDS_PER_HOUR
     known = f"inputs unchanged: {proven.image.id} of {hours:.1f} h ago is proven"
     if proven.published is not None:

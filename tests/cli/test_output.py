@@ -109,11 +109,11 @@ def test_an_image_baked_alone_is_told_to_have_no_verdict(
 def test_what_was_published_without_proof_says_so(
     capsys: pytest.CaptureFixture[str], done: RunResult
 ) -> None:
-    output.print_published(done.published)
+    output.print_publish(done.published)
     shown = capsys.readouterr().out
     assert "/pointer = ami-1 (version 7; before: ami-0)" in shown
     assert "WITHOUT" not in shown
-    output.print_published(dataclasses.replace(done.published, forced="[urgent]"))
+    output.print_publish(dataclasses.replace(done.published, forced="[urgent]"))
     assert "[urgent]" in capsys.readouterr().out
 
 

@@ -26,7 +26,7 @@ from amikiln.cli.options import (
     ResultFile,
     SecretsFd,
     VerdictFile,
-    seconds_of,
+    parse_time,
 )
 from amikiln.cli.prepare import STARTED, prepare
 from amikiln.errors import AmikilnError
@@ -172,7 +172,7 @@ def publish(
     folder, session = prepare(image, local, changes, lease_wait=lease_wait)
     this_run = amikiln.new_run(folder.spec.name)
     published = amikiln.publish_image(folder, ami, proof, this_run, session)
-    _show(published, as_json, output.print_published, result)
+    _show(published, as_json, output.print_publish, result)
 
 
 def rollout(
@@ -191,7 +191,7 @@ def rollout(
     from amikiln.catalog.pointer import Pointer
     from amikiln.cli import output
 
-    wait_seconds = seconds_of(wait, "--wait")
+    wait_seconds = parse_time(wait, "--wait")
     folder, session = prepare(image, local)
     spec = folder.spec
     pointer = Pointer(spec, session).read()
@@ -226,7 +226,7 @@ def _show(
     from amikiln.pipeline import write_file
 
     if file is not None:
-        write_file(file, output.as_json(found).encode() + b"\n")
+        write_file(file, output.to_json(found).encode() + b"\n")
     if as_json:
         output.print_json(found)
     else:

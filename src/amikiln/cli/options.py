@@ -59,8 +59,8 @@ KeepOnError = Annotated[
 ]
 
 
-def seconds_of(text: str, option: str) -> int:
-    """Return the seconds of an option's time as people write it: ``90s``, ``10m``, ``2h``."""
+def parse_time(text: str, option: str) -> int:
+    """Return the seconds of a time that an option was given: ``90s``, ``10m``, ``2h``."""
     found = re.fullmatch(r"(\d+)([smh])", text)
     if found is None:
         raise SpecError(f"{option} {text}: not a time", hint="write it as 90s, 10m or 2h")

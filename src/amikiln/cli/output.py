@@ -24,14 +24,14 @@ from amikiln.report.status import Status, list_machines
 WIDTH_WITHOUT_TERMINAL = 200
 
 
-def as_json(value: Any) -> str:
+def to_json(value: Any) -> str:
     """Return records as JSON."""
     return json.dumps(value, default=_to_plain, indent=2)
 
 
 def print_json(value: Any) -> None:
     """Print records as JSON."""
-    print(as_json(value))
+    print(to_json(value))
 
 
 def print_plan(plan: Plan) -> None:
@@ -108,7 +108,7 @@ def print_verdict(verdict: Verdict, file: Path) -> None:
     console.print(f"{verdict.image_id}: {verdict.outcome} ({file})")
 
 
-def print_published(published: PublishResult) -> None:
+def print_publish(published: PublishResult) -> None:
     """Print the pointer after publishing."""
     table = _make_table("image", published.image_id)
     table.add_row("pointer", _describe_pointer(published))

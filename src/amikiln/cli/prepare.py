@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from amikiln.cli.local_cloud import find_local_cloud
-from amikiln.cli.options import NO_WAIT, seconds_of
+from amikiln.cli.options import NO_WAIT, parse_time
 
 if TYPE_CHECKING:
     from amikiln import ImageFolder, Session
@@ -37,7 +37,7 @@ def prepare(
     from amikiln.runtime.progress import reporter_for_stderr
     from amikiln.runtime.wait import Waiter
 
-    lease_wait_seconds = seconds_of(lease_wait, "--lease-wait")
+    lease_wait_seconds = parse_time(lease_wait, "--lease-wait")
     report = reporter_for_stderr(STARTED)
     waiter = Waiter(report)
     folder = load(image, local=local, changes=changes)
