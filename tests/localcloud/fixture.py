@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,7 @@ from amikiln_localcloud.home import Home
 from localcloud.fakes import FakeHypervisor, make_base
 
 LONGEST_WAIT_SECONDS = 20
+LONGEST_BETWEEN_LOOKS_SECONDS = 0.1
 REGION = "us-east-1"
 
 # How long a server takes to notice that it has to stop: hundreds of tests start one.
@@ -83,8 +85,13 @@ class CloudFixture:
         return self._clients[service, region]
 
     def until(self, condition: Callable[[], bool], what: str = "a condition") -> None:
-        """Wait for a condition on the cloud's inside, looked at after each change of it."""
-        assert self.cloud.wait_until(condition, LONGEST_WAIT_SECONDS), f"never came true: {what}"
+        """Wait for a condition, which is looked at after each change of the cloud.
+
+        And now and then, because fake machines change without the cloud's knowledge.
+        """
+        deadline = time.monotonic() + LONGEST_WAIT_SECONDS
+        while not self.cloud.wait_until(condition, LONGEST_BETWEEN_LOOKS_SECONDS):
+            assert time.monotonic() < deadline, f"never came true: {what}"
 
     def until_state(self, instance_id: str, state: str) -> dict[str, Any]:
         """Wait until DescribeInstances says this state, and return what it says."""
