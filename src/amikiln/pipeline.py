@@ -13,7 +13,8 @@ from secrets import token_hex
 
 from amikiln.aws.errors import AwsFailure, explain
 from amikiln.bake.bake import bake
-from amikiln.catalog.images import ProvenImage, find_image, find_proven
+from amikiln.catalog import images as catalog
+from amikiln.catalog.images import CatalogImage, ProvenImage
 from amikiln.catalog.lease import Lease, hold_lease, wait_until_free
 from amikiln.errors import (
     AmikilnError,
@@ -77,10 +78,11 @@ def run(
     stages, spec = _Stages(this_run, session), folder.spec
     plan = stages.plan(folder)
     with stages.hold_lease(spec) as lease:
-        stages.sweep(plan)
-        proven = None if rebake else stages.find_proven(plan)
+        images = stages.sweep(plan)
+        usable = [] if rebake else images
+        proven = stages.find_proven(plan, usable)
         verdict, published = None, proven.published if proven else None
-        image = proven.image if proven else stages.bake(plan, keep_on_error, rebake)
+        image = proven.image if proven else stages.bake(plan, usable, keep_on_error)
         if published is None:
             proof = stages.verify(image, plan, verdict_file)
             verdict = proof.verdict
@@ -111,8 +113,8 @@ def bake_image(
     stages = _Stages(this_run, session)
     plan = stages.plan(folder)
     with stages.hold_lease(folder.spec):
-        stages.sweep(plan)
-        image = stages.bake(plan, keep_on_error)
+        images = stages.sweep(plan)
+        image = stages.bake(plan, images, keep_on_error)
     return BakeResult(this_run, plan.digest, image, stages.seconds)
 
 
@@ -216,34 +218,38 @@ class _Stages:
 
     @contextmanager
     def hold_lease(self, spec: Spec) -> Iterator[Lease]:
-        parameters, term = self._session.cloud.parameters, spec.deadlines.lease_seconds
-        patience = self._session.lease_wait_seconds
+        parameters, report = self._session.cloud.parameters, self._session.report
+        term, patience = spec.deadlines.lease_seconds, self._session.lease_wait_seconds
         with self._raise_as(LeaseError):
             if patience:
                 wait_until_free(parameters, spec.lease_path, self._session.waiter, patience)
-            with hold_lease(
-                parameters, spec.lease_path, self._run, term, self._session.report
-            ) as lease:
+            with hold_lease(parameters, spec.lease_path, self._run, term, report) as lease:
                 yield lease
 
-    def sweep(self, plan: Plan) -> None:
+    def sweep(self, plan: Plan) -> list[CatalogImage]:
         with self._run_stage("sweep", PreflightError):
-            sweep(self._run, plan, self._session)
+            images = catalog.list_images(plan.spec.name, self._session)
+            sweep(self._run, plan, images, self._session)
+            return images
 
-    def find_proven(self, plan: Plan) -> ProvenImage | None:
+    def find_proven(self, plan: Plan, images: list[CatalogImage]) -> ProvenImage | None:
         with self._raise_as(PreflightError):
-            found = find_proven(plan, self._session)
+            found = catalog.find_proven(plan, images, self._session)
         if found is not None:
             self._session.report.line(_explain_skip(found))
         return found
 
     def find_image(self, image_id: str, spec: Spec, kind: type[AmikilnError]) -> Image:
         with self._raise_as(kind):
-            return find_image(image_id, spec, self._session).to_image(self._session.cloud.region)
+            found = catalog.find_image(image_id, spec, self._session)
+            return found.to_image(self._session.cloud.region)
 
-    def bake(self, plan: Plan, keep_on_error: bool = False, rebake: bool = False) -> Image:
+    def bake(self, plan: Plan, images: list[CatalogImage], keep_on_error: bool) -> Image:
         with self._run_stage("bake", BakeError):
-            return bake(plan, self._run, self._session, keep_on_error=keep_on_error, rebake=rebake)
+            reusable = catalog.find_reusable(plan, images)
+            return bake(
+                plan, self._run, self._session, reusable=reusable, keep_on_error=keep_on_error
+            )
 
     def verify(self, image: Image, plan: Plan, verdict_file: Path) -> VerdictFile:
         with self._run_stage("verify", VerifyError):

@@ -34,9 +34,8 @@ class BenchImage:
     def found_after(self, age: timedelta, **changes: object) -> images.ProvenImage | None:
         """Return what is found when the image is of an age, and its record changed."""
         record = dataclasses.replace(self.record, **changes)  # type: ignore[arg-type]
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(self.bench.session.cloud.images, "find_by_tags", lambda tags: [record])
-            return images.find_proven(self.cycle.plan, self.bench.session, CREATED + age)
+        listed, session = [images.CatalogImage(record)], self.bench.session
+        return images.find_proven(self.cycle.plan, listed, session, CREATED + age)
 
 
 @pytest.fixture
@@ -45,7 +44,8 @@ def proven(bench: Bench, cloud: CloudFixture) -> BenchImage:
 
 
 def find(bench: Bench, plan: Plan) -> images.ProvenImage | None:
-    return images.find_proven(plan, bench.session)
+    listed = images.list_images(plan.spec.name, bench.session)
+    return images.find_proven(plan, listed, bench.session)
 
 
 def test_a_young_proven_image_of_the_same_inputs_is_found(proven: BenchImage) -> None:
@@ -124,9 +124,8 @@ def test_of_several_the_newest_that_will_do_is_found(proven: BenchImage) -> None
     bench, plan = proven.bench, proven.cycle.plan
 
     def found_of(*records: ImageRecord) -> str | None:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(bench.session.cloud.images, "find_by_tags", lambda tags: list(records))
-            found = images.find_proven(plan, bench.session, CREATED + ONE_HOUR)
+        listed = [images.CatalogImage(record) for record in records]
+        found = images.find_proven(plan, listed, bench.session, CREATED + ONE_HOUR)
         return found.image.id if found else None
 
     newer = dataclasses.replace(proven.record, id="ami-newer")
@@ -139,10 +138,11 @@ def test_of_several_the_newest_that_will_do_is_found(proven: BenchImage) -> None
 def test_an_image_that_proved_something_else_has_only_to_be_verified(proven: BenchImage) -> None:
     bench, plan = proven.bench, proven.cycle.plan
     assert find(bench, plan) is not None
-    assert images.find_reusable(plan, bench.session) is None
+    listed = images.list_images(plan.spec.name, bench.session)
+    assert images.find_reusable(plan, listed) is None
     other = dataclasses.replace(plan, proof_digest="e" * 64)
     assert find(bench, other) is None
-    found = images.find_reusable(other, bench.session)
+    found = images.find_reusable(other, listed)
     assert found is not None
     assert found.id == proven.id
     assert found.stays

@@ -7,15 +7,21 @@ import dataclasses
 import pytest
 
 from amikiln import pipeline
+from amikiln.catalog.images import list_images
 from amikiln.catalog.tags import TAG_IMAGE, TAG_RUN
 from amikiln.errors import BakeError, VerifyError
+from amikiln.model.run import Run
 from amikiln.retire.sweep import sweep
 from bench import POINTER, Bench
 from fakes import plan
 
 
+def sweep_as(run: Run, bench: Bench) -> list[str]:
+    return sweep(run, plan(), list_images("cpu-build", bench.session), bench.session)
+
+
 def sweep_as_next_run(bench: Bench) -> list[str]:
-    return sweep(pipeline.new_run("cpu-build"), plan(), bench.session)
+    return sweep_as(pipeline.new_run("cpu-build"), bench)
 
 
 def unproven_image(bench: Bench) -> str:
@@ -68,7 +74,7 @@ def test_the_runs_own_things_stay(bench: Bench) -> None:
     tags = bench.ec2.describe_images(Owners=["self"])["Images"][0]["Tags"]
     run_id = next(tag["Value"] for tag in tags if tag["Key"] == TAG_RUN)
     own = dataclasses.replace(pipeline.new_run("cpu-build"), id=run_id)
-    assert sweep(own, plan(), bench.session) == []
+    assert sweep_as(own, bench) == []
 
 
 def test_other_images_and_things_without_tags_are_not_looked_at(bench: Bench) -> None:

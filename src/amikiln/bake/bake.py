@@ -7,7 +7,7 @@ import time
 from datetime import UTC, datetime, timedelta
 
 from amikiln.aws.images import ImageRecord
-from amikiln.catalog.images import find_reusable, remove_images_of
+from amikiln.catalog.images import CatalogImage, remove_images_of
 from amikiln.catalog.tags import tags_for_run
 from amikiln.errors import AmikilnError, BakeError
 from amikiln.machine import instance, upload
@@ -22,16 +22,21 @@ from amikiln.session import Session
 
 
 def bake(
-    plan: Plan, run: Run, session: Session, *, keep_on_error: bool = False, rebake: bool = False
+    plan: Plan,
+    run: Run,
+    session: Session,
+    *,
+    reusable: CatalogImage | None = None,
+    keep_on_error: bool = False,
 ) -> Image:
-    """Make an image of a plan, or return one of the same inputs that only has to be verified.
+    """Make an image of a plan, unless one of the same inputs only has to be verified.
 
     Args:
         plan: What goes in.
         run: Whose tags the image carries.
         session: Where to make it.
+        reusable: An image of the same inputs to use instead, once it is written.
         keep_on_error: Leave a machine whose recipe failed running, for somebody to look at.
-        rebake: Use no image of an earlier run.
 
     Returns:
         The available image; everything else that was made for it is gone again.
@@ -39,8 +44,9 @@ def bake(
     Raises:
         BakeError: A step of the recipe failed, or no image came out. Nothing is left of it.
     """
-    if not rebake and (finished := _find_finished(plan, session)):
-        return _finish_image(finished, plan, session)
+    if reusable is not None:
+        session.report.line(f"image {reusable.id} of an earlier run has the same inputs: used")
+        return _finish_image(_wait_until_written(reusable.id, plan, session), plan, session)
     with Undo(session.report) as undo:
         machine = instance.start(session, plan.request_bake_machine(), run, undo)
         try:
@@ -59,15 +65,6 @@ def bake(
         # From here on it is worth keeping: if the rest fails, the next run uses it.
         undo.cancel(f"image of run {run.id}")
         return _finish_image(record, plan, session)
-
-
-def _find_finished(plan: Plan, session: Session) -> ImageRecord | None:
-    """Return an image of the same inputs that has to be verified, once it is written."""
-    found = find_reusable(plan, session)
-    if found is None:
-        return None
-    session.report.line(f"image {found.id} of an earlier run has the same inputs: used")
-    return _wait_until_written(found.id, plan, session)
 
 
 def _apply(rendered: render.Recipe, guest: Guest, plan: Plan, session: Session) -> None:

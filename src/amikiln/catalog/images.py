@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -17,7 +17,6 @@ from amikiln.catalog.tags import (
     TAG_RUN,
     TAG_VERDICT,
     TAG_VERDICT_HASH,
-    tags_for_inputs,
     tags_for_spec,
     tags_of_run,
 )
@@ -163,8 +162,10 @@ def find_image(image_id: str, spec: Spec, session: Session) -> CatalogImage:
     return CatalogImage(found)
 
 
-def find_proven(plan: Plan, session: Session, now: datetime | None = None) -> ProvenImage | None:
-    """Return the newest image that makes it needless to bake and to verify a plan, or None.
+def find_proven(
+    plan: Plan, images: Sequence[CatalogImage], session: Session, now: datetime | None = None
+) -> ProvenImage | None:
+    """Return the first of the images that makes it needless to bake and to verify a plan, or None.
 
     It is available, has the same on its disk, has proven what the plan asks for, and is younger
     than ``max_age_hours``. An image that somebody published without proof is never returned, nor
@@ -172,26 +173,26 @@ def find_proven(plan: Plan, session: Session, now: datetime | None = None) -> Pr
 
     Args:
         plan: What would be baked.
-        session: Where to look.
+        images: All that there are of the spec, as ``list_images`` returns them.
+        session: Where the pointer is.
         now: The time that ages are counted to; this machine's by default.
     """
     now = now or datetime.now(UTC)
-    for image in _find(tags_for_inputs(plan), session):
+    for image in images:
         age = image.age(now)
-        proven = image.state_for(plan) in REPLACES_A_BAKE
+        proven = image.digest == plan.digest and image.state_for(plan) in REPLACES_A_BAKE
         if proven and age is not None and image.is_young_for(plan, now):
             published = Pointer(plan.spec, session).read_if_at(image.id)
             return ProvenImage(image.to_image(session.cloud.region), age, published)
     return None
 
 
-def find_reusable(plan: Plan, session: Session) -> CatalogImage | None:
-    """Return the newest image of a plan's inputs that has to be verified, or None.
+def find_reusable(plan: Plan, images: Sequence[CatalogImage]) -> CatalogImage | None:
+    """Return the first image of a plan's inputs that only has to be verified, or None.
 
     Nobody has verified it yet, or something else was proven than the plan asks for. It may still be
     being written.
     """
-    images = _find(tags_for_inputs(plan), session)
     return next((image for image in images if image.is_reusable_for(plan)), None)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
-from amikiln.model.plan import Plan
 from amikiln.model.run import Run
 
 TAG_IMAGE = "amikiln:image"
@@ -37,11 +36,6 @@ def tags_for_spec(name: str) -> dict[str, str]:
         name: The spec's name.
     """
     return {TAG_IMAGE: name}
-
-
-def tags_for_inputs(plan: Plan) -> dict[str, str]:
-    """Return the tags that everything made from a plan's inputs carries, whichever run made it."""
-    return {**tags_for_spec(plan.spec.name), TAG_DIGEST: plan.digest}
 
 
 def tags_for_run(run: Run, digest: str, machine_minutes: int) -> dict[str, str]:

@@ -6,11 +6,11 @@ lost it. Nothing without our tags is looked at, and an image that may be needed 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from amikiln.aws.errors import AwsFailure, explain
-from amikiln.catalog.images import list_images
+from amikiln.catalog.images import CatalogImage
 from amikiln.catalog.pointer import Pointer
 from amikiln.catalog.tags import is_kept_instance, run_of, tags_for_spec
 from amikiln.machine import instance as temporary
@@ -19,7 +19,7 @@ from amikiln.model.run import Run
 from amikiln.session import Session
 
 
-def sweep(run: Run, plan: Plan, session: Session) -> list[str]:
+def sweep(run: Run, plan: Plan, images: Sequence[CatalogImage], session: Session) -> list[str]:
     """Remove what earlier runs of this image left behind.
 
     An instance that ``--keep-on-error`` left stays, with its key pair and group, until somebody
@@ -29,6 +29,7 @@ def sweep(run: Run, plan: Plan, session: Session) -> list[str]:
         run: The run that holds the lease; what it made itself stays.
         plan: What the run will do: an image of the same inputs that nobody has verified stays, to
             be used; so does every image that a version of the plan's pointer names.
+        images: All that there are of the spec, as ``list_images`` returns them.
         session: Where to sweep.
 
     Returns:
@@ -67,7 +68,6 @@ def sweep(run: Run, plan: Plan, session: Session) -> list[str]:
             remove(f"key pair {name}", partial(cloud.network.delete_key_pair, name))
 
     named_by_pointer = Pointer(plan.spec, session).read_history()
-    images = list_images(run.image_name, session)
     unneeded = [
         image
         for image in images
