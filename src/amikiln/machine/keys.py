@@ -1,4 +1,4 @@
-"""Keys that live for one machine: to log in, and to be sure whom one logs in to."""
+"""ssh keys for one machine: to log in, and to be sure which machine we log in to."""
 
 from __future__ import annotations
 

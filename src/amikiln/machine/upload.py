@@ -1,4 +1,4 @@
-"""What a machine is sent before it works: the recipe, the warm build's context, its secrets."""
+"""Uploads what a machine needs: the recipe, and the warm build's context and secrets."""
 
 from __future__ import annotations
 
@@ -20,10 +20,15 @@ def send_recipe(rendered: render.Recipe, guest: Guest, session: Session) -> None
 
 
 def send_build(plan: Plan, guest: Guest, session: Session) -> None:
-    """Send what the warm build needs besides the recipe; nothing where the spec has none.
+    """Send the warm build's context and secrets; nothing where the spec has no warm build.
+
+    Args:
+        plan: Says which context.
+        guest: The machine.
+        session: Has the secrets.
 
     Raises:
-        PreflightError: The context cannot be had any more.
+        PreflightError: The context has changed, or cannot be fetched any more.
     """
     if plan.context is None:
         return

@@ -1,4 +1,4 @@
-"""What a run is to do: everything resolved."""
+"""What a run will do, with everything resolved, and the machines that it needs."""
 
 from __future__ import annotations
 
