@@ -45,7 +45,7 @@ def bake(
         BakeError: A step of the recipe failed, or no image came out. Nothing is left of it.
     """
     if reusable is not None:
-        session.report.line(f"image {reusable.id} of an earlier run has the same inputs: used")
+        session.report.line(f"image {reusable.id} of an earlier run has the same inputs: no bake")
         return _finish_image(_wait_until_written(reusable.id, plan, session), plan, session)
     with Undo(session.report) as undo:
         machine = instance.start(session, plan.request_bake_machine(), run, undo)
