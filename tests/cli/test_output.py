@@ -23,6 +23,7 @@ def test_a_plan_tells_everything_that_was_resolved(capsys: pytest.CaptureFixture
     shown = capsys.readouterr().out
     for fact in (
         planned.digest,
+        planned.proof_digest,
         planned.source.id,
         planned.buildkit.by_digest,
         planned.images[0].digest,

@@ -39,6 +39,7 @@ def print_plan(plan: Plan) -> None:
     spec, network, volume = plan.spec, plan.network, plan.spec.volume
     table = _make_table("would bake", spec.name)
     table.add_row("inputs", plan.digest)
+    table.add_row("proof", plan.proof_digest)
     table.add_row("source", f"{plan.source.id} ({plan.source.name})")
     table.add_row("machine", f"{', '.join(plan.instance_types)} in {', '.join(network.subnet_ids)}")
     group = network.security_group_id or f"its own, ssh from {network.ssh_from}"
