@@ -52,6 +52,7 @@ class CloudFixture:
 
     def start(self) -> None:
         """Start what runs in a daemon, as after ``amikiln cloud up``."""
+        self._sessions: dict[tuple[str, Keys], LocalSession] = {}
         self._clients: dict[tuple[str, str], Any] = {}
         self.hypervisor = FakeHypervisor()
         self.cloud = Cloud(
@@ -77,7 +78,10 @@ class CloudFixture:
 
     def session(self, region: str = REGION, keys: Keys | None = None) -> boto3.Session:
         """Return a session whose clients reach this cloud and no other."""
-        return LocalSession(self.endpoint, region, keys or self.keys)
+        who = keys or self.keys
+        if (region, who) not in self._sessions:
+            self._sessions[region, who] = LocalSession(self.endpoint, region, who)
+        return self._sessions[region, who]
 
     def client(self, service: str, region: str = REGION) -> Any:
         if (service, region) not in self._clients:
