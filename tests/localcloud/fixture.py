@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from botocore.loaders import create_loader
 from amikiln_localcloud.api import server
 from amikiln_localcloud.api.base_image import register_base
 from amikiln_localcloud.api.cloud import Cloud, Timeouts
+from amikiln_localcloud.api.ec2 import lazy_instance_types
 from amikiln_localcloud.api.ec2.images import LocalImage
 from amikiln_localcloud.api.persistence import restore
 from amikiln_localcloud.api.server import Server
@@ -29,6 +31,8 @@ REGION = "us-east-1"
 
 # How long a server takes to notice that it has to stop: hundreds of tests start one.
 server.STOP_LATENCY_SECONDS = 0.005
+# A daemon saves memory by parsing the instance types for each request; tests save time.
+lazy_instance_types._load_resource = functools.cache(lazy_instance_types._load_resource)
 
 Keys = tuple[str, str]
 """An access key's id and its secret."""
