@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import Bench, set_up
+from harness import Harness, use_fakes
 from localcloud.fixture import CloudFixture
 
 # AWS's API models and moto are hundreds of thousands of objects that stay: by default, Python
@@ -25,7 +25,7 @@ def cloud(tmp_path: Path) -> Iterator[CloudFixture]:
 
 
 @pytest.fixture
-def bench(cloud: CloudFixture, tmp_path: Path) -> Iterator[Bench]:
+def harness(cloud: CloudFixture, tmp_path: Path) -> Iterator[Harness]:
     """A session in an account that holds nothing but the base image."""
-    with set_up(Bench(cloud, tmp_path)) as bench:
-        yield bench
+    with use_fakes(Harness(cloud, tmp_path)) as harness:
+        yield harness

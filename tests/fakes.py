@@ -108,7 +108,7 @@ def plan_of(wanted: Spec) -> Plan:
     )
 
 
-def rawjson(*steps: tuple[str, float | None]) -> str:
+def render_build_log(*steps: tuple[str, float | None]) -> str:
     """Return what BuildKit says of a build.
 
     Args:
@@ -124,8 +124,10 @@ def rawjson(*steps: tuple[str, float | None]) -> str:
     return "\n".join(lines) + "\n"
 
 
-COLD = rawjson(("[1/2] FROM base", 9.0), ("[2/2] RUN make", 30.0), ("[3/3] COPY . .", 0.5))
-WARM = rawjson(("[1/2] FROM base", 0.1), ("[2/2] RUN make", None), ("[3/3] COPY . .", None))
+COLD = render_build_log(("[1/2] FROM base", 9.0), ("[2/2] RUN make", 30.0), ("[3/3] COPY . .", 0.5))
+WARM = render_build_log(
+    ("[1/2] FROM base", 0.1), ("[2/2] RUN make", None), ("[3/3] COPY . .", None)
+)
 FAKE_SCANNER = {scanner.PROGRAM: b"#!/bin/sh\n", f"{scanner.CACHE_FOLDER}/rules": b"compiled"}
 SCAN = {"scanner": "kingfisher 2.14.0", "files": 9, "open": 0, "allowed": []}
 
@@ -206,7 +208,9 @@ class FakeGuest:
             "RepoDigests": json.dumps(self.script.planned.get("images")),
         }.items():
             if word in command:
-                return tar_of("buildkitd.toml", self.script.toml) if word == "docker cp" else answer
+                return (
+                    make_tar("buildkitd.toml", self.script.toml) if word == "docker cp" else answer
+                )
         return ""
 
     def stream(
@@ -230,7 +234,7 @@ def obey(script: Script, planned: Plan) -> None:
     script.builder = ["running", "always", "host", planned.buildkit.by_digest]
 
 
-def failing(word: str) -> Callable[[str], None]:
+def fail_on(word: str) -> Callable[[str], None]:
     """Return a refusal of the commands that hold a word."""
 
     def refuse(command: str) -> None:
@@ -240,7 +244,7 @@ def failing(word: str) -> Callable[[str], None]:
     return refuse
 
 
-def tar_of(name: str, content: bytes) -> str:
+def make_tar(name: str, content: bytes) -> str:
     """Return a tar file with one entry, base64, as ``docker cp - | base64`` prints it."""
     archive = render.Recipe({name: content}).pack()
     return base64.b64encode(archive).decode()

@@ -18,8 +18,8 @@ from amikiln.catalog.tags import TAG_RUN, TAG_VERDICT, tags_for_spec
 from amikiln.report.status import read_status
 from amikiln.retire.sweep import sweep
 from amikiln.rollout.rollout import describe_groups
-from bench import POINTER, Bench
 from fakes import plan, spec
+from harness import POINTER, Harness
 
 FIRST_RUN = {
     "AuthorizeSecurityGroupIngress": 2,
@@ -82,15 +82,15 @@ STATUS = {**ROLLOUT_POLL, "DescribeImages": 1, "GetParameter": 1}
 
 
 @contextmanager
-def count_calls(bench: Bench) -> Iterator[Counter[str]]:
+def count_calls(harness: Harness) -> Iterator[Counter[str]]:
     """Count the session's calls during the block, by operation."""
     counts: Counter[str] = Counter()
 
     def count(model: Any, **other: Any) -> None:
         counts[model.name] += 1
-        bench.cloud.until_at_rest()
+        harness.cloud.until_at_rest()
 
-    clients = bench.clients()
+    clients = harness.clients()
     for client in clients:
         client.meta.events.register("before-call.*.*", count)
     yield counts
@@ -98,53 +98,53 @@ def count_calls(bench: Bench) -> Iterator[Counter[str]]:
         client.meta.events.unregister("before-call.*.*", count)
 
 
-def test_a_run_makes_exactly_these_calls(bench: Bench) -> None:
-    with count_calls(bench) as counts:
-        bench.cycle()
+def test_a_run_makes_exactly_these_calls(harness: Harness) -> None:
+    with count_calls(harness) as counts:
+        harness.run()
     assert dict(counts) == FIRST_RUN
     assert counts.total() < FIRST_VERSION
 
 
-def test_a_run_with_nothing_to_do_makes_exactly_these_calls(bench: Bench) -> None:
-    bench.cycle()
-    with count_calls(bench) as counts:
-        assert bench.cycle().skipped == ("bake", "verify", "publish")
+def test_a_run_with_nothing_to_do_makes_exactly_these_calls(harness: Harness) -> None:
+    harness.run()
+    with count_calls(harness) as counts:
+        assert harness.run().skipped == ("bake", "verify", "publish")
     assert dict(counts) == UNCHANGED_RUN
 
 
-def test_all_groups_and_their_machines_are_one_call_each(bench: Bench) -> None:
-    done = bench.cycle()
+def test_all_groups_and_their_machines_are_one_call_each(harness: Harness) -> None:
+    done = harness.run()
     wanted = spec(fleet={"auto_scaling_groups": list(GROUPS)})
-    make_groups(bench)
-    with count_calls(bench) as counts:
-        groups = describe_groups(wanted, done.image.id, bench.session)
+    make_groups(harness)
+    with count_calls(harness) as counts:
+        groups = describe_groups(wanted, done.image.id, harness.session)
     assert dict(counts) == ROLLOUT_POLL
     assert [(group.group, len(group.machines)) for group in groups] == [
         (name, MACHINES) for name in GROUPS
     ]
-    with count_calls(bench) as counts:
-        assert len(read_status(wanted, bench.session).groups) == len(GROUPS)
+    with count_calls(harness) as counts:
+        assert len(read_status(wanted, harness.session).groups) == len(GROUPS)
     assert dict(counts) == STATUS
 
 
-def test_the_instances_of_all_images_of_dead_runs_are_one_call(bench: Bench) -> None:
-    left = [leave_failed_image(bench, number) for number in range(3)]
+def test_the_instances_of_all_images_of_dead_runs_are_one_call(harness: Harness) -> None:
+    left = [leave_failed_image(harness, number) for number in range(3)]
     used, *unused = left
-    bench.cloud.run_to(ImageId=used)
-    with count_calls(bench) as counts:
-        images = list_images("cpu-build", bench.session)
-        removed = sweep(pipeline.new_run("cpu-build"), plan(), images, bench.session)
+    harness.cloud.run_to(ImageId=used)
+    with count_calls(harness) as counts:
+        images = list_images("cpu-build", harness.session)
+        removed = sweep(pipeline.new_run("cpu-build"), plan(), images, harness.session)
     assert sorted(removed) == sorted(f"image {image_id}" for image_id in unused)
     assert counts["DescribeInstances"] == 2, "the dead runs' own, and those of all their images"
 
 
-def make_groups(bench: Bench) -> None:
-    bench.ec2.create_launch_template(
+def make_groups(harness: Harness) -> None:
+    harness.ec2.create_launch_template(
         LaunchTemplateName="cpu-build",
         LaunchTemplateData={"ImageId": f"resolve:ssm:{POINTER}", "InstanceType": "t3.micro"},
     )
     for name in GROUPS:
-        bench.boto.client("autoscaling").create_auto_scaling_group(
+        harness.boto.client("autoscaling").create_auto_scaling_group(
             AutoScalingGroupName=name,
             MinSize=MACHINES,
             MaxSize=MACHINES,
@@ -153,14 +153,14 @@ def make_groups(bench: Bench) -> None:
         )
 
 
-def leave_failed_image(bench: Bench, number: int) -> str:
+def leave_failed_image(harness: Harness, number: int) -> str:
     """Leave an image that did not prove itself, as a dead run does."""
     tags = {**tags_for_spec("cpu-build"), TAG_RUN: f"dead-{number}", TAG_VERDICT: "fail"}
-    image_id: str = bench.ec2.copy_image(
+    image_id: str = harness.ec2.copy_image(
         Name=f"dead-{number}",
-        SourceImageId=bench.cloud.base,
+        SourceImageId=harness.cloud.base,
         SourceRegion="us-east-1",
         TagSpecifications=tag_specifications(("image", "snapshot"), tags),
     )["ImageId"]
-    bench.cloud.until_image(image_id, "available")
+    harness.cloud.until_image(image_id, "available")
     return image_id

@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 
 from amikiln.errors import AmikilnError, Interrupted
 from amikiln.runtime.guest import GuestCommandFailed, GuestUnreachable
-from bench import POINTER, Bench, set_up
+from harness import POINTER, Harness, use_fakes
 from localcloud.fixture import CloudFixture
 
 READS = (
@@ -121,8 +121,8 @@ class Calls:
     counts: Counter[str] = field(default_factory=Counter)
     failed: bool = False
 
-    def watch(self, bench: Bench) -> None:
-        for client in bench.clients():
+    def watch(self, harness: Harness) -> None:
+        for client in harness.clients():
             client.meta.events.register(f"{self.failure.when}.*.*", self._count)
 
     def _count(self, model: Any, **other: Any) -> None:
@@ -154,17 +154,17 @@ class Commands:
 
 
 @contextmanager
-def new_account(folder: Path) -> Iterator[Bench]:
+def new_account(folder: Path) -> Iterator[Harness]:
     """Set up an account whose pointer names an image of an earlier time."""
     folder.mkdir()
     cloud = CloudFixture(folder)
     try:
-        with set_up(Bench(cloud, folder)) as bench:
-            bench.ssm.put_parameter(
+        with use_fakes(Harness(cloud, folder)) as harness:
+            harness.ssm.put_parameter(
                 Name=POINTER, Value=cloud.base, Type="String", DataType="aws:ec2:image"
             )
             cloud.until_pointers_are_checked()
-            yield bench
+            yield harness
     finally:
         cloud.stop()
 
@@ -180,20 +180,20 @@ class GoodRun:
 
 @pytest.fixture(scope="session")
 def good_run(tmp_path_factory: pytest.TempPathFactory) -> GoodRun:
-    with new_account(tmp_path_factory.mktemp("good-run") / "account") as bench:
-        nothing = left_over(bench)
+    with new_account(tmp_path_factory.mktemp("good-run") / "account") as harness:
+        nothing = left_over(harness)
         calls = Calls()
-        calls.watch(bench)
-        bench.cycle()
-        return GoodRun(dict(calls.counts), list(bench.script.asked), nothing)
+        calls.watch(harness)
+        harness.run()
+        return GoodRun(dict(calls.counts), list(harness.script.asked), nothing)
 
 
-def left_over(bench: Bench) -> dict[str, list[str]]:
+def left_over(harness: Harness) -> dict[str, list[str]]:
     """Return what the account holds, less images that are finished: the next run takes those up."""
-    images = bench.ec2.describe_images(Owners=["self"])["Images"]
+    images = harness.ec2.describe_images(Owners=["self"])["Images"]
     finished = [image for image in images if image["State"] == "available"]
     snapshots = {m["Ebs"]["SnapshotId"] for i in finished for m in i["BlockDeviceMappings"]}
-    holds = bench.holdings()
+    holds = harness.holdings()
     holds["images"] = sorted(set(holds["images"]) - {image["ImageId"] for image in finished})
     holds["snapshots"] = sorted(set(holds["snapshots"]) - snapshots)
     return holds
@@ -209,19 +209,19 @@ def test_whichever_call_fails_nothing_is_left(
     good_run: GoodRun, tmp_path: Path, operation: str, failure: Failure
 ) -> None:
     for number in range(1, good_run.calls[operation] + 1):
-        with new_account(tmp_path / str(number)) as bench:
+        with new_account(tmp_path / str(number)) as harness:
             calls = Calls(operation, number, failure)
-            calls.watch(bench)
+            calls.watch(harness)
             try:
-                bench.cycle()
+                harness.run()
             except (AmikilnError, OurOwnError, Interrupted, ClientError) as caught:
-                said = "\n".join([str(caught), *bench.report.said])
+                said = "\n".join([str(caught), *harness.report.said])
                 assert calls.failed, f"failed without our doing: {said}"
             else:
-                said = "\n".join(bench.report.said)
+                said = "\n".join(harness.report.said)
             # How often a state is asked for is a matter of time.
             assert calls.failed or (operation in READS and number > 1), number
-            assert left_over(bench) == good_run.nothing, number
+            assert left_over(harness) == good_run.nothing, number
             is_error_of_aws = failure.error is refused
             if is_error_of_aws and calls.failed and not taken_back_at_second_try(operation):
                 assert operation in said, number
@@ -239,10 +239,10 @@ def test_whichever_ssh_command_fails_nothing_is_left(
 ) -> None:
     assert len(good_run.commands) > 10
     for number in range(part, len(good_run.commands), PARTS):
-        with new_account(tmp_path / str(number)) as bench:
+        with new_account(tmp_path / str(number)) as harness:
             commands = Commands(number, error)
-            bench.script.refuse = commands.count
+            harness.script.refuse = commands.count
             with suppress(AmikilnError, Interrupted):
-                bench.cycle()
+                harness.run()
             assert commands.failed == good_run.commands[number]
-            assert left_over(bench) == good_run.nothing, commands.failed
+            assert left_over(harness) == good_run.nothing, commands.failed

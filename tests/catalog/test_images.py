@@ -11,7 +11,7 @@ from amikiln.aws.images import ImageRecord
 from amikiln.catalog import images
 from amikiln.catalog.tags import TAG_FORCED, TAG_VERDICT
 from amikiln.model.plan import Plan
-from bench import POINTER, Bench
+from harness import POINTER, Harness
 from localcloud.fixture import CloudFixture
 
 CREATED = datetime(2026, 11, 24, 6, 0, tzinfo=UTC)
@@ -21,12 +21,12 @@ ONE_HOUR = timedelta(hours=1)
 class BenchImage:
     """An image that a cycle proved and published, created at 6 o'clock."""
 
-    def __init__(self, bench: Bench, cloud: CloudFixture) -> None:
-        self.bench = bench
-        self.cycle = bench.cycle()
+    def __init__(self, harness: Harness, cloud: CloudFixture) -> None:
+        self.harness = harness
+        self.cycle = harness.run()
         self.id = self.cycle.image.id
         self.ami = cloud.backend.amis[self.id]
-        recorded = bench.session.cloud.images
+        recorded = harness.session.cloud.images
         self.record = dataclasses.replace(
             recorded.find_by_tags({})[0], created=CREATED.isoformat().replace("+00:00", ".000Z")
         )
@@ -34,22 +34,22 @@ class BenchImage:
     def found_after(self, age: timedelta, **changes: object) -> images.ProvenImage | None:
         """Return what is found when the image is of an age, and its record changed."""
         record = dataclasses.replace(self.record, **changes)  # type: ignore[arg-type]
-        listed, session = [images.CatalogImage(record)], self.bench.session
+        listed, session = [images.CatalogImage(record)], self.harness.session
         return images.find_proven(self.cycle.plan, listed, session, CREATED + age)
 
 
 @pytest.fixture
-def proven(bench: Bench, cloud: CloudFixture) -> BenchImage:
-    return BenchImage(bench, cloud)
+def proven(harness: Harness, cloud: CloudFixture) -> BenchImage:
+    return BenchImage(harness, cloud)
 
 
-def find(bench: Bench, plan: Plan) -> images.ProvenImage | None:
-    listed = images.list_images(plan.spec.name, bench.session)
-    return images.find_proven(plan, listed, bench.session)
+def find(harness: Harness, plan: Plan) -> images.ProvenImage | None:
+    listed = images.list_images(plan.spec.name, harness.session)
+    return images.find_proven(plan, listed, harness.session)
 
 
 def test_a_young_proven_image_of_the_same_inputs_is_found(proven: BenchImage) -> None:
-    found = find(proven.bench, proven.cycle.plan)
+    found = find(proven.harness, proven.cycle.plan)
     assert found is not None
     assert found.image == proven.cycle.image
     assert timedelta(0) <= found.age < ONE_HOUR
@@ -58,12 +58,12 @@ def test_a_young_proven_image_of_the_same_inputs_is_found(proven: BenchImage) ->
 
 
 def test_whether_the_pointer_names_it_is_told(proven: BenchImage) -> None:
-    proven.bench.ssm.put_parameter(Name=POINTER, Value="ami-0aaaaaaaaaaaaaaaa", Overwrite=True)
-    found = find(proven.bench, proven.cycle.plan)
+    proven.harness.ssm.put_parameter(Name=POINTER, Value="ami-0aaaaaaaaaaaaaaaa", Overwrite=True)
+    found = find(proven.harness, proven.cycle.plan)
     assert found is not None
     assert found.published is None
-    proven.bench.ssm.delete_parameter(Name=POINTER)
-    found = find(proven.bench, proven.cycle.plan)
+    proven.harness.ssm.delete_parameter(Name=POINTER)
+    found = find(proven.harness, proven.cycle.plan)
     assert found is not None
     assert found.published is None
 
@@ -94,38 +94,38 @@ def test_an_image_of_the_future_is_not_young(proven: BenchImage) -> None:
 @pytest.mark.parametrize("state", ["pending", "failed", "disabled", "error", "invalid"])
 def test_an_image_that_is_not_available_is_none(proven: BenchImage, state: str) -> None:
     proven.ami.state = state
-    assert find(proven.bench, proven.cycle.plan) is None
+    assert find(proven.harness, proven.cycle.plan) is None
 
 
 @pytest.mark.parametrize("verdict", ["fail", "unknown", "PASS", ""])
 def test_an_image_with_another_verdict_is_none(proven: BenchImage, verdict: str) -> None:
-    proven.bench.session.cloud.images.tag(proven.id, {TAG_VERDICT: verdict})
-    assert find(proven.bench, proven.cycle.plan) is None
+    proven.harness.session.cloud.images.tag(proven.id, {TAG_VERDICT: verdict})
+    assert find(proven.harness, proven.cycle.plan) is None
 
 
 def test_an_image_without_a_verdict_is_none(proven: BenchImage) -> None:
-    proven.bench.ec2.delete_tags(Resources=[proven.id], Tags=[{"Key": TAG_VERDICT}])
-    assert find(proven.bench, proven.cycle.plan) is None
+    proven.harness.ec2.delete_tags(Resources=[proven.id], Tags=[{"Key": TAG_VERDICT}])
+    assert find(proven.harness, proven.cycle.plan) is None
 
 
 def test_an_image_that_was_published_without_proof_is_none(proven: BenchImage) -> None:
-    proven.bench.session.cloud.images.tag(proven.id, {TAG_FORCED: "urgent"})
-    assert find(proven.bench, proven.cycle.plan) is None
+    proven.harness.session.cloud.images.tag(proven.id, {TAG_FORCED: "urgent"})
+    assert find(proven.harness, proven.cycle.plan) is None
 
 
 def test_an_image_of_other_inputs_or_of_another_spec_is_none(proven: BenchImage) -> None:
     plan = proven.cycle.plan
-    assert find(proven.bench, dataclasses.replace(plan, digest="e" * 64)) is None
+    assert find(proven.harness, dataclasses.replace(plan, digest="e" * 64)) is None
     other = plan.spec.model_copy(update={"name": "gpu-build"})
-    assert find(proven.bench, dataclasses.replace(plan, spec=other)) is None
+    assert find(proven.harness, dataclasses.replace(plan, spec=other)) is None
 
 
 def test_of_several_the_newest_that_will_do_is_found(proven: BenchImage) -> None:
-    bench, plan = proven.bench, proven.cycle.plan
+    harness, plan = proven.harness, proven.cycle.plan
 
     def found_of(*records: ImageRecord) -> str | None:
         listed = [images.CatalogImage(record) for record in records]
-        found = images.find_proven(plan, listed, bench.session, CREATED + ONE_HOUR)
+        found = images.find_proven(plan, listed, harness.session, CREATED + ONE_HOUR)
         return found.image.id if found else None
 
     newer = dataclasses.replace(proven.record, id="ami-newer")
@@ -136,12 +136,12 @@ def test_of_several_the_newest_that_will_do_is_found(proven: BenchImage) -> None
 
 
 def test_an_image_that_proved_something_else_has_only_to_be_verified(proven: BenchImage) -> None:
-    bench, plan = proven.bench, proven.cycle.plan
-    assert find(bench, plan) is not None
-    listed = images.list_images(plan.spec.name, bench.session)
+    harness, plan = proven.harness, proven.cycle.plan
+    assert find(harness, plan) is not None
+    listed = images.list_images(plan.spec.name, harness.session)
     assert images.find_reusable(plan, listed) is None
     other = dataclasses.replace(plan, proof_digest="e" * 64)
-    assert find(bench, other) is None
+    assert find(harness, other) is None
     found = images.find_reusable(other, listed)
     assert found is not None
     assert found.id == proven.id

@@ -12,21 +12,21 @@ from amikiln.catalog.pointer import Pointer
 from amikiln.errors import LeaseError, PublishError
 from amikiln.model.image import PublishResult
 from amikiln.model.run import Run
-from bench import POINTER, Bench
 from fakes import spec
+from harness import POINTER, Harness
 
 
 @pytest.fixture
-def lease(bench: Bench) -> Iterator[Lease]:
-    run, parameters = Run("cpu-build-1", "cpu-build"), bench.session.cloud.parameters
-    with hold_lease(parameters, "/amikiln/x/lease", run, 60, bench.report) as lease:
+def lease(harness: Harness) -> Iterator[Lease]:
+    run, parameters = Run("cpu-build-1", "cpu-build"), harness.session.cloud.parameters
+    with hold_lease(parameters, "/amikiln/x/lease", run, 60, harness.report) as lease:
         yield lease
 
 
 @pytest.fixture
-def pointer(bench: Bench) -> Pointer:
+def pointer(harness: Harness) -> Pointer:
     """A pointer whose values AWS does not check: no image is needed."""
-    return Pointer(spec(publish={"parameter": POINTER, "data_type": "text"}), bench.session)
+    return Pointer(spec(publish={"parameter": POINTER, "data_type": "text"}), harness.session)
 
 
 def test_a_launch_template_refers_to_it(pointer: Pointer) -> None:
@@ -53,9 +53,9 @@ def test_moving_it_to_where_it_is_writes_nothing(pointer: Pointer, lease: Lease)
     assert pointer.move("ami-1", lease) == PublishResult(POINTER, 1, "ami-1", None)
 
 
-def test_another_data_type_is_a_fault(bench: Bench, pointer: Pointer, lease: Lease) -> None:
+def test_another_data_type_is_a_fault(harness: Harness, pointer: Pointer, lease: Lease) -> None:
     pointer.move("ami-1", lease)
-    checked = Pointer(spec(), bench.session)
+    checked = Pointer(spec(), harness.session)
     why = f"{POINTER} has the data type text, which AWS cannot change"
     assert why in str(checked.find_fault())
     with pytest.raises(PublishError, match=why):
@@ -63,22 +63,24 @@ def test_another_data_type_is_a_fault(bench: Bench, pointer: Pointer, lease: Lea
     assert pointer.read_history() == ["ami-1"]
 
 
-def test_it_is_not_moved_without_the_lease(bench: Bench, pointer: Pointer, lease: Lease) -> None:
-    bench.session.cloud.parameters.create("/amikiln/x/lease/2", lease._term.to_json())
+def test_it_is_not_moved_without_the_lease(
+    harness: Harness, pointer: Pointer, lease: Lease
+) -> None:
+    harness.session.cloud.parameters.create("/amikiln/x/lease/2", lease._term.to_json())
     with pytest.raises(LeaseError, match="took over"):
         pointer.move("ami-1", lease)
     assert pointer.read() is None
 
 
 def test_somebody_else_who_writes_it_too_is_noticed(
-    bench: Bench, pointer: Pointer, lease: Lease, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, pointer: Pointer, lease: Lease, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    parameters = bench.session.cloud.parameters
+    parameters = harness.session.cloud.parameters
     put = parameters.put
 
     def put_and_be_overtaken(name: str, value: str, **options: Any) -> int:
         version = put(name, value, **options)
-        bench.ssm.put_parameter(Name=name, Value="ami-theirs", Overwrite=True)
+        harness.ssm.put_parameter(Name=name, Value="ami-theirs", Overwrite=True)
         return version
 
     monkeypatch.setattr(parameters, "put", put_and_be_overtaken)

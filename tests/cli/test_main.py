@@ -17,11 +17,11 @@ from amikiln import pipeline, version
 from amikiln.catalog.tags import TAG_VERDICT_HASH
 from amikiln.cli import commands, main
 from amikiln.errors import VerifyError
-from bench import POINTER, Bench
+from harness import POINTER, Harness
 
 IMAGE = Path(__file__).parents[2] / "images" / "cpu-build"
 AS_BENCH = ("--set", 'instance.types=["t3.micro"]')
-"""What the bench's spec has to be proven on."""
+"""What the harness's spec has to be proven on."""
 
 
 @dataclass(frozen=True)
@@ -248,76 +248,78 @@ def test_a_verdict_that_is_missing_or_none_publishes_nothing(
 
 
 @pytest.fixture
-def account(terminal: Terminal, bench: Bench) -> Terminal:
-    """Return a terminal whose commands use the bench's account."""
-    terminal.use(bench.cloud.endpoint)
+def account(terminal: Terminal, harness: Harness) -> Terminal:
+    """Return a terminal whose commands use the harness's account."""
+    terminal.use(harness.cloud.endpoint)
     return terminal
 
 
 def test_a_kept_verdict_publishes_its_image_until_somebody_edits_it(
-    account: Terminal, bench: Bench
+    account: Terminal, harness: Harness
 ) -> None:
-    image, file = bench.cycle().image, bench.folder / "verdict.json"
-    bench.ssm.delete_parameter(Name=POINTER)
+    image, file = harness.run().image, harness.folder / "verdict.json"
+    harness.ssm.delete_parameter(Name=POINTER)
     (tag,) = (
         tag["Value"]
-        for tag in bench.ec2.describe_images(ImageIds=[image.id])["Images"][0]["Tags"]
+        for tag in harness.ec2.describe_images(ImageIds=[image.id])["Images"][0]["Tags"]
         if tag["Key"] == TAG_VERDICT_HASH
     )
     assert hashlib.sha256(file.read_bytes()).hexdigest() == tag
 
-    edited = bench.folder / "edited.json"
+    edited = harness.folder / "edited.json"
     edited.write_text(file.read_text().replace("running", "runnin"))
     refused = account.run("publish", IMAGE, image.id, "--verdict", edited, *AS_BENCH)
     assert (refused.returncode, refused.stdout) == (6, "")
     assert "do not carry this verdict: amikiln:verdict-sha256" in refused.stderr
-    assert bench.pointer() is None
+    assert harness.pointer() is None
 
     other = account.run("publish", IMAGE, image.id, "--verdict", file)
     assert (other.returncode, other.stdout) == (6, "")
     assert "proves something else than the spec asks for now" in other.stderr
-    assert bench.pointer() is None
+    assert harness.pointer() is None
 
     done = account.run("publish", IMAGE, image.id, "--verdict", file, "--json", *AS_BENCH)
     assert done.returncode == 0, done.stderr
     published = json.loads(done.stdout)
     assert (published["image_id"], published["forced"]) == (image.id, None)
-    assert bench.pointer() == image.id
+    assert harness.pointer() == image.id
 
 
 def test_an_image_is_forced_with_a_reason_that_status_shows(
-    account: Terminal, bench: Bench
+    account: Terminal, harness: Harness
 ) -> None:
-    image = pipeline.bake_image(bench.image(), pipeline.new_run("cpu-build"), bench.session).image
+    image = pipeline.bake_image(
+        harness.image(), pipeline.new_run("cpu-build"), harness.session
+    ).image
     done = account.run("publish", IMAGE, image.id, "--force", "--reason", "the old leaks")
     assert done.returncode == 0, done.stderr
     assert "the old leaks" in done.stdout
     assert f"{image.id} is published WITHOUT PROOF: the old leaks" in done.stderr
-    assert bench.pointer() == image.id
+    assert harness.pointer() == image.id
     assert "WITHOUT PROOF: the old leaks" in account.run("status", IMAGE).stdout
     shown = json.loads(account.run("status", IMAGE, "--json").stdout)
     assert [line["forced"] for line in shown["images"]] == ["the old leaks"]
 
 
 def test_bake_and_run_print_what_they_did(
-    terminal: Terminal, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    terminal: Terminal, harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(commands, "prepare", lambda *given: (bench.image(), bench.session))
+    monkeypatch.setattr(commands, "prepare", lambda *given: (harness.image(), harness.session))
 
     def printed(*words: str) -> Any:
-        done = terminal.run(words[0], bench.folder, *words[1:], "--json")
+        done = terminal.run(words[0], harness.folder, *words[1:], "--json")
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
     baked = printed("bake")["image"]["id"]
-    assert bench.pointer() is None
+    assert harness.pointer() is None
     first = printed("run")["cycle"]
     assert (first["image"]["id"], first["skipped"]) == (baked, [])
     second = printed("run")["cycle"]
     assert (second["image"]["id"], second["skipped"]) == (baked, ["bake", "verify", "publish"])
     third = printed("run", "--rebake")["cycle"]
     assert third["image"]["id"] != baked
-    assert bench.pointer() == third["image"]["id"]
+    assert harness.pointer() == third["image"]["id"]
 
 
 @pytest.mark.parametrize("name", ["schema", "verdict-schema"])
@@ -335,13 +337,13 @@ def test_schemas_are_printed(terminal: Terminal, name: str) -> None:
     ],
 )
 def test_a_failing_verdict_that_somebody_turned_publishes_nothing(
-    account: Terminal, bench: Bench, flipped: tuple[str, ...], fault: str
+    account: Terminal, harness: Harness, flipped: tuple[str, ...], fault: str
 ) -> None:
-    bench.script.owner_builder = "default"
+    harness.script.owner_builder = "default"
     with pytest.raises(VerifyError):
-        bench.cycle()
-    (image,) = bench.holdings()["images"]
-    file = bench.folder / "verdict.json"
+        harness.run()
+    (image,) = harness.holdings()["images"]
+    file = harness.folder / "verdict.json"
     written = json.loads(file.read_text())
     untouched = account.run("publish", IMAGE, image, "--verdict", file, *AS_BENCH)
     assert "its verdict is fail" in untouched.stderr
@@ -352,4 +354,4 @@ def test_a_failing_verdict_that_somebody_turned_publishes_nothing(
     refused = account.run("publish", IMAGE, image, "--verdict", file, *AS_BENCH)
     assert (untouched.returncode, refused.returncode) == (6, 6)
     assert fault in refused.stderr
-    assert bench.pointer() is None
+    assert harness.pointer() is None

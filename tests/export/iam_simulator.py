@@ -15,7 +15,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from bench import Bench
+from harness import Harness
 
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
@@ -67,10 +67,10 @@ class PolicySimulator:
         policy: It can be replaced at any time.
     """
 
-    def __init__(self, bench: Bench, policy: dict[str, Any]) -> None:
+    def __init__(self, harness: Harness, policy: dict[str, Any]) -> None:
         self.policy = policy
-        self._ec2 = bench.ec2
-        for client in bench.clients():
+        self._ec2 = harness.ec2
+        for client in harness.clients():
             client.meta.events.register("provide-client-params.*.*", self._check_call)
 
     def _check_call(self, params: dict[str, Any], model: Any, **other: Any) -> None:

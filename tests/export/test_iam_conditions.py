@@ -15,9 +15,9 @@ from amikiln.errors import AmikilnError, BakeError, VerifyError
 from amikiln.export import iam_policy
 from amikiln.export.iam_policy import Scope
 from amikiln.model.result import RunResult
-from bench import Bench, set_up
 from export.iam_simulator import ACCOUNT, PolicySimulator, Request, allows
-from fakes import failing, spec
+from fakes import fail_on, spec
+from harness import Harness, use_fakes
 from localcloud.fixture import CloudFixture
 
 SPEC = spec()
@@ -33,7 +33,7 @@ class Account:
         first: What the first whole cycle did, with the policy.
     """
 
-    bench: Bench
+    harness: Harness
     simulator: PolicySimulator
     first: RunResult
 
@@ -43,24 +43,24 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
     folder = tmp_path_factory.mktemp("account")
     cloud = CloudFixture(folder)
     try:
-        with set_up(Bench(cloud, folder)) as bench:
-            simulator = PolicySimulator(bench, POLICY)
-            yield Account(bench, simulator, bench.cycle())
+        with use_fakes(Harness(cloud, folder)) as harness:
+            simulator = PolicySimulator(harness, POLICY)
+            yield Account(harness, simulator, harness.run())
     finally:
         cloud.stop()
 
 
 @pytest.fixture
-def bench(account: Account) -> Iterator[Bench]:
+def harness(account: Account) -> Iterator[Harness]:
     """A session in the shared account, with guests that work at first."""
-    yield account.bench
+    yield account.harness
     account.simulator.policy = POLICY
-    account.bench.script.refuse = lambda command: None
-    account.bench.script.owner_builder = SPEC.buildkit.builder
+    account.harness.script.refuse = lambda command: None
+    account.harness.script.owner_builder = SPEC.buildkit.builder
 
 
-def read_report(bench: Bench, since: int) -> str:
-    return "\n".join(bench.report.said[since:])
+def read_report(harness: Harness, since: int) -> str:
+    return "\n".join(harness.report.said[since:])
 
 
 def remove(sid: str) -> dict[str, Any]:
@@ -75,32 +75,32 @@ def remove(sid: str) -> dict[str, Any]:
     return policy
 
 
-def test_a_whole_cycle_with_all_its_clean_up_is_allowed(account: Account, bench: Bench) -> None:
+def test_a_whole_cycle_with_all_its_clean_up_is_allowed(account: Account, harness: Harness) -> None:
     assert account.first.skipped == ()
-    bench.script.refuse = failing("30-builder")
+    harness.script.refuse = fail_on("30-builder")
     with pytest.raises(BakeError, match="it broke"):
-        bench.cycle(rebake=True)
-    bench.script.refuse = lambda command: None
-    bench.script.owner_builder = "default"
+        harness.run(rebake=True)
+    harness.script.refuse = lambda command: None
+    harness.script.owner_builder = "default"
     with pytest.raises(VerifyError, match="builder-answers"):
-        bench.cycle(rebake=True)
-    bench.script.owner_builder = SPEC.buildkit.builder
-    done = bench.cycle(rebake=True)
-    assert bench.pointer() == done.image.id
-    assert "removed image" in read_report(bench, 0)
-    assert "left behind" not in read_report(bench, 0)
-    assert "not authorized" not in read_report(bench, 0)
+        harness.run(rebake=True)
+    harness.script.owner_builder = SPEC.buildkit.builder
+    done = harness.run(rebake=True)
+    assert harness.pointer() == done.image.id
+    assert "removed image" in read_report(harness, 0)
+    assert "left behind" not in read_report(harness, 0)
+    assert "not authorized" not in read_report(harness, 0)
 
 
 def test_a_key_pair_that_never_came_to_be_is_not_asked_to_be_deleted(
-    account: Account, bench: Bench
+    account: Account, harness: Harness
 ) -> None:
     """AWS refuses that where a tag is asked for: what is not there carries none."""
-    since = len(bench.report.said)
+    since = len(harness.report.said)
     account.simulator.policy = remove("MakeKeyPair")
     with pytest.raises(BakeError, match="ImportKeyPair failed"):
-        bench.cycle(rebake=True)
-    assert "left behind" not in read_report(bench, since)
+        harness.run(rebake=True)
+    assert "left behind" not in read_report(harness, since)
 
 
 def test_what_another_spec_made_cannot_be_changed_or_removed() -> None:
@@ -121,11 +121,11 @@ def test_what_another_spec_made_cannot_be_changed_or_removed() -> None:
 
 @pytest.mark.parametrize("sid", [sid for sid in STATEMENTS if sid != "UseOwnSnapshot"])
 def test_without_a_statement_or_with_its_condition_unmet_the_cycle_stops(
-    account: Account, bench: Bench, sid: str
+    account: Account, harness: Harness, sid: str
 ) -> None:
     account.simulator.policy = remove(sid)
     with pytest.raises(AmikilnError) as caught:
-        bench.cycle(rebake=True)
+        harness.run(rebake=True)
     refused = re.search(r"not authorized to perform: (\S+) on (\S+)", caught.value.what)
     assert refused is not None, caught.value.what
     (statement,) = [found for found in POLICY["Statement"] if found["Sid"] == sid]
@@ -134,12 +134,12 @@ def test_without_a_statement_or_with_its_condition_unmet_the_cycle_stops(
 
 
 def test_without_its_snapshots_a_failed_image_is_not_swept_whole(
-    account: Account, bench: Bench
+    account: Account, harness: Harness
 ) -> None:
-    bench.script.owner_builder = "default"
+    harness.script.owner_builder = "default"
     with pytest.raises(VerifyError, match="builder-answers"):
-        bench.cycle(rebake=True)
-    since = len(bench.report.said)
+        harness.run(rebake=True)
+    since = len(harness.report.said)
     account.simulator.policy = remove("UseOwnSnapshot")
-    bench.cycle()
-    assert "DeleteSnapshot failed: UnauthorizedOperation" in read_report(bench, since)
+    harness.run()
+    assert "DeleteSnapshot failed: UnauthorizedOperation" in read_report(harness, since)

@@ -21,8 +21,8 @@ from amikiln.model.result import RunResult
 from amikiln.model.run import Run
 from amikiln.report.status import read_status
 from amikiln.rollout.rollout import roll_out
-from bench import POINTER, Bench, set_up
-from fakes import failing, spec
+from fakes import fail_on, spec
+from harness import POINTER, Harness, use_fakes
 from localcloud.enforcement import Policy, User, enforce
 from localcloud.fixture import CloudFixture
 
@@ -35,11 +35,11 @@ class Account:
     """An account with a group that follows the pointer, and a user with the policy.
 
     Attributes:
-        bench: The user's session; its own clients are an administrator's.
+        harness: The user's session; its own clients are an administrator's.
         first: What the user's first whole cycle did.
     """
 
-    bench: Bench
+    harness: Harness
     user: User
     first: RunResult
 
@@ -49,20 +49,23 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
     folder = tmp_path_factory.mktemp("account")
     cloud = CloudFixture(folder)
     try:
-        with enforce(cloud, POLICY) as user, set_up(Bench(cloud, folder, user.keys)) as bench:
-            first = bench.cycle()
-            make_group(bench)
-            yield Account(bench, user, first)
+        with (
+            enforce(cloud, POLICY) as user,
+            use_fakes(Harness(cloud, folder, user.keys)) as harness,
+        ):
+            first = harness.run()
+            make_group(harness)
+            yield Account(harness, user, first)
     finally:
         cloud.stop()
 
 
-def make_group(bench: Bench) -> None:
-    bench.ec2.create_launch_template(
+def make_group(harness: Harness) -> None:
+    harness.ec2.create_launch_template(
         LaunchTemplateName="cpu-build",
         LaunchTemplateData={"ImageId": f"resolve:ssm:{POINTER}", "InstanceType": "t3.micro"},
     )
-    bench.boto.client("autoscaling").create_auto_scaling_group(
+    harness.boto.client("autoscaling").create_auto_scaling_group(
         AutoScalingGroupName="cpu-build",
         MinSize=0,
         MaxSize=1,
@@ -72,13 +75,13 @@ def make_group(bench: Bench) -> None:
 
 
 @pytest.fixture
-def bench(account: Account) -> Iterator[Bench]:
+def harness(account: Account) -> Iterator[Harness]:
     """A session in the shared account, with guests that work at first."""
-    yield account.bench
+    yield account.harness
     account.user.allow(POLICY)
-    account.bench.script.refuse = lambda command: None
-    account.bench.script.owner_builder = SPEC.buildkit.builder
-    account.bench.script.knocks_before_answer = 0
+    account.harness.script.refuse = lambda command: None
+    account.harness.script.owner_builder = SPEC.buildkit.builder
+    account.harness.script.knocks_before_answer = 0
 
 
 def list_actions(policy: Policy) -> set[str]:
@@ -103,50 +106,50 @@ def new_run() -> Run:
     return pipeline.new_run(SPEC.name)
 
 
-def read_report(bench: Bench, since: int) -> str:
-    return "\n".join(bench.report.said[since:])
+def read_report(harness: Harness, since: int) -> str:
+    return "\n".join(harness.report.said[since:])
 
 
 # -- with the policy --------------------------------------------------------------------------
 
 
-def test_a_whole_cycle_runs_with_exactly_this_policy(account: Account, bench: Bench) -> None:
+def test_a_whole_cycle_runs_with_exactly_this_policy(account: Account, harness: Harness) -> None:
     assert account.first.skipped == ()
-    second = bench.cycle(rebake=True)
-    assert bench.pointer() == second.image.id != account.first.image.id
+    second = harness.run(rebake=True)
+    assert harness.pointer() == second.image.id != account.first.image.id
     (group,) = second.turnover
     assert group.follows
-    assert not any("left behind" in line or "cannot" in line for line in bench.report.said)
+    assert not any("left behind" in line or "cannot" in line for line in harness.report.said)
 
 
-def test_so_do_the_verbs_that_are_parts_of_it(bench: Bench) -> None:
-    since = len(bench.report.said)
-    session, file, word = bench.session, bench.folder / "verdict.json", "urgent"
-    image = pipeline.bake_image(bench.image(SPEC), new_run(), session).image
-    pipeline.verify_image(bench.image(SPEC), image.id, new_run(), session, file)
+def test_so_do_the_verbs_that_are_parts_of_it(harness: Harness) -> None:
+    since = len(harness.report.said)
+    session, file, word = harness.session, harness.folder / "verdict.json", "urgent"
+    image = pipeline.bake_image(harness.image(SPEC), new_run(), session).image
+    pipeline.verify_image(harness.image(SPEC), image.id, new_run(), session, file)
     pipeline.publish_image(
-        bench.image(SPEC), image.id, ForceReason(image.id, word), new_run(), session
+        harness.image(SPEC), image.id, ForceReason(image.id, word), new_run(), session
     )
-    (group,) = roll_out(SPEC, image.id, bench.session)
+    (group,) = roll_out(SPEC, image.id, harness.session)
     assert group.follows
-    assert read_status(SPEC, bench.session).published_image == image.id
-    assert "left behind" not in read_report(bench, since)
+    assert read_status(SPEC, harness.session).published_image == image.id
+    assert "left behind" not in read_report(harness, since)
 
 
-def test_so_do_clean_up_and_the_next_runs_sweep(bench: Bench) -> None:
-    since = len(bench.report.said)
-    bench.script.refuse = failing("30-builder")
+def test_so_do_clean_up_and_the_next_runs_sweep(harness: Harness) -> None:
+    since = len(harness.report.said)
+    harness.script.refuse = fail_on("30-builder")
     with pytest.raises(BakeError, match="it broke"):
-        bench.cycle(rebake=True, keep_on_error=True)
-    (instance,) = bench.holdings()["instances"]
-    bench.ec2.terminate_instances(InstanceIds=[instance])
-    bench.script.refuse = lambda command: None
-    bench.script.owner_builder = "default"
+        harness.run(rebake=True, keep_on_error=True)
+    (instance,) = harness.holdings()["instances"]
+    harness.ec2.terminate_instances(InstanceIds=[instance])
+    harness.script.refuse = lambda command: None
+    harness.script.owner_builder = "default"
     with pytest.raises(VerifyError):
-        bench.cycle(rebake=True)
-    bench.script.owner_builder = SPEC.buildkit.builder
-    bench.cycle()
-    said = read_report(bench, since)
+        harness.run(rebake=True)
+    harness.script.owner_builder = SPEC.buildkit.builder
+    harness.run()
+    said = read_report(harness, since)
     for what in ("security group", "key pair", "image"):
         assert f"removed {what}" in said
     assert "left behind" not in said
@@ -156,15 +159,15 @@ def test_so_do_clean_up_and_the_next_runs_sweep(bench: Bench) -> None:
 # -- without one of its actions ---------------------------------------------------------------
 
 
-def a_proven_image_is_there(bench: Bench) -> None:
-    bench.cycle()
+def a_proven_image_is_there(harness: Harness) -> None:
+    harness.run()
 
 
-def an_image_is_baked(bench: Bench) -> None:
-    bench.cycle(rebake=True)
+def an_image_is_baked(harness: Harness) -> None:
+    harness.run(rebake=True)
 
 
-STOPS: dict[str, Callable[[Bench], None]] = {
+STOPS: dict[str, Callable[[Harness], None]] = {
     "autoscaling:DescribeAutoScalingGroups": a_proven_image_is_there,
     "ec2:AuthorizeSecurityGroupIngress": an_image_is_baked,
     "ec2:CreateImage": an_image_is_baked,
@@ -199,11 +202,11 @@ EXPLAINS = "ec2:GetConsoleOutput"
 
 @pytest.mark.parametrize("action", STOPS)
 def test_without_it_the_cycle_stops_and_says_what_to_allow(
-    account: Account, bench: Bench, action: str
+    account: Account, harness: Harness, action: str
 ) -> None:
     account.user.allow(remove(action))
     with pytest.raises(AmikilnError) as caught:
-        STOPS[action](bench)
+        STOPS[action](harness)
     error = caught.value
     assert error.what.startswith(f"{operation(action)} failed: ")
     assert f"not authorized to perform: {action}" in error.what
@@ -214,55 +217,55 @@ def test_without_it_the_cycle_stops_and_says_what_to_allow(
 
 
 def test_without_deleting_parameters_a_second_run_cannot_take_the_lease(
-    account: Account, bench: Bench
+    account: Account, harness: Harness
 ) -> None:
     # Another name, because the lease is not released and would block the other tests.
     wanted = spec(name="one-term")
-    bench.script.refuse = failing("steps/")
+    harness.script.refuse = fail_on("steps/")
     with pytest.raises(BakeError):
-        bench.cycle(wanted)
+        harness.run(wanted)
     account.user.allow(remove(STOPS_THE_NEXT))
     with pytest.raises(AmikilnError, match="DeleteParameter failed") as caught:
-        bench.cycle(wanted)
+        harness.run(wanted)
     assert "allow ssm:DeleteParameter" in (caught.value.hint or "")
 
 
 @pytest.mark.parametrize("action", CLEANS_UP)
 def test_without_it_resources_are_left_behind_and_reported(
-    account: Account, bench: Bench, action: str
+    account: Account, harness: Harness, action: str
 ) -> None:
-    since = len(bench.report.said)
-    bench.script.refuse = failing("steps/")
+    since = len(harness.report.said)
+    harness.script.refuse = fail_on("steps/")
     account.user.allow(remove(action))
     with pytest.raises(BakeError, match="it broke"):
-        bench.cycle(rebake=True)
-    said = read_report(bench, since)
+        harness.run(rebake=True)
+    said = read_report(harness, since)
     assert "left behind: " in said
     assert f"not authorized to perform: {action}" in said
 
 
 @pytest.mark.parametrize("action", SWEEPS)
 def test_without_it_the_sweep_reports_the_image_that_it_cannot_remove(
-    account: Account, bench: Bench, action: str
+    account: Account, harness: Harness, action: str
 ) -> None:
-    bench.script.owner_builder = "default"
+    harness.script.owner_builder = "default"
     with pytest.raises(VerifyError) as caught:
-        bench.cycle(rebake=True)
+        harness.run(rebake=True)
     image = caught.value.what.split()[0]
-    since = len(bench.report.said)
+    since = len(harness.report.said)
     account.user.allow(remove(action))
-    bench.cycle()
+    harness.run()
     refused = f"cannot remove image {image} of a dead run: {operation(action)} failed: "
-    assert refused in read_report(bench, since)
+    assert refused in read_report(harness, since)
 
 
 def test_without_the_console_a_machine_that_refuses_ssh_is_explained_less(
-    account: Account, bench: Bench
+    account: Account, harness: Harness
 ) -> None:
-    bench.script.knocks_before_answer = 10**9
+    harness.script.knocks_before_answer = 10**9
     account.user.allow(remove(EXPLAINS))
     with pytest.raises(AmikilnError, match="Connection refused") as caught:
-        bench.cycle(spec(deadlines={"boot_seconds": 1}), rebake=True)
+        harness.run(spec(deadlines={"boot_seconds": 1}), rebake=True)
     assert "its console could not be read: GetConsoleOutput failed: " in caught.value.what
 
 
@@ -289,11 +292,11 @@ def test_every_action_is_shown_to_be_needed_or_listed_as_not_enforced() -> None:
 
 
 def test_an_action_that_is_not_enforced_is_done_without_a_policy(
-    account: Account, bench: Bench
+    account: Account, harness: Harness
 ) -> None:
     account.user.allow(remove("sts:GetCallerIdentity"))
-    assert bench.session.cloud.account == "123456789012"
-    bench.cycle()
+    assert harness.session.cloud.account == "123456789012"
+    harness.run()
 
 
 def test_every_condition_is_named_that_is_not_checked() -> None:
@@ -306,13 +309,13 @@ def test_every_condition_is_named_that_is_not_checked() -> None:
     assert keys == set(NOT_CHECKED)
 
 
-def test_a_condition_is_really_not_checked(account: Account, bench: Bench) -> None:
+def test_a_condition_is_really_not_checked(account: Account, harness: Harness) -> None:
     policy = deepcopy(POLICY)
     for statement in policy["Statement"]:
         for test in statement.get("Condition", {}).values():
             test.update(dict.fromkeys(test, "something else"))
     account.user.allow(policy)
-    bench.cycle()
+    harness.run()
 
 
 def test_encryption_is_not_enforced() -> None:

@@ -11,8 +11,8 @@ import pytest
 from amikiln.errors import BakeError, PreflightError
 from amikiln.model.result import RunResult
 from amikiln.runtime.guest import GuestCommandFailed
-from bench import NOTHING, Bench
 from fakes import spec
+from harness import NOTHING, Harness
 
 SECRET = "hf_notARealToken0123456789"
 WARM = {"context": "warm", "dockerfile": "Dockerfile", "secrets": ["token"]}
@@ -23,12 +23,12 @@ def names_in(archive: bytes) -> list[str]:
         return tar.getnames()
 
 
-def cycle(bench: Bench, **secrets: str) -> RunResult:
-    bench.session = dataclasses.replace(bench.session, secrets=secrets)
-    return bench.cycle(spec(warm=WARM))
+def cycle(harness: Harness, **secrets: str) -> RunResult:
+    harness.session = dataclasses.replace(harness.session, secrets=secrets)
+    return harness.run(spec(warm=WARM))
 
 
-def test_both_machines_are_sent_the_recipe_and_the_same_context(bench: Bench) -> None:
+def test_both_machines_are_sent_the_recipe_and_the_same_context(harness: Harness) -> None:
     sent: list[tuple[str, list[str]]] = []
 
     class Kept(dict[str, bytes]):
@@ -37,8 +37,8 @@ def test_both_machines_are_sent_the_recipe_and_the_same_context(bench: Bench) ->
                 sent.append((command.rsplit(" ", 1)[-1], names_in(content)))
             super().__setitem__(command, content)
 
-    bench.script.sent = Kept()
-    bench.cycle()
+    harness.script.sent = Kept()
+    harness.run()
     places = [place for place, _ in sent]
     assert places == ["/run/amikiln", "/var/tmp/amikiln-context"] * 2  # noqa: S108
     assert sent[1] == sent[3] == (places[1], ["Dockerfile"])
@@ -48,34 +48,34 @@ def test_both_machines_are_sent_the_recipe_and_the_same_context(bench: Bench) ->
     assert "check-warm.sh" in sent[2][1]
 
 
-def test_secrets_go_over_stdin_into_memory_and_are_nowhere_else(bench: Bench) -> None:
-    done = cycle(bench, token=SECRET)
+def test_secrets_go_over_stdin_into_memory_and_are_nowhere_else(harness: Harness) -> None:
+    done = cycle(harness, token=SECRET)
     assert done.verdict is not None
-    commands = [name for name, content in bench.script.sent.items() if content == SECRET.encode()]
+    commands = [name for name, content in harness.script.sent.items() if content == SECRET.encode()]
     assert commands
     assert all("/run/amikiln-secrets/token" in command for command in commands)
-    everywhere = [*bench.script.asked, *bench.report.said, repr(bench.session), repr(done)]
+    everywhere = [*harness.script.asked, *harness.report.said, repr(harness.session), repr(done)]
     assert not [text for text in everywhere if SECRET in text]
-    sent = (content for name, content in bench.script.sent.items() if name not in commands)
+    sent = (content for name, content in harness.script.sent.items() if name not in commands)
     assert not [content for content in sent if SECRET.encode() in content]
 
 
-def test_a_build_that_prints_its_secret_is_masked(bench: Bench) -> None:
+def test_a_build_that_prints_its_secret_is_masked(harness: Harness) -> None:
     def print_it(command: str) -> None:
         if "50-warm" in command:
             raise GuestCommandFailed("the build", 1, f"token={SECRET}")
 
-    bench.script.refuse = print_it
+    harness.script.refuse = print_it
     with pytest.raises(BakeError, match=r"token=\*\*\*") as caught:
-        cycle(bench, token=SECRET)
+        cycle(harness, token=SECRET)
     assert SECRET not in caught.value.what
 
 
-def test_missing_and_needless_secrets_are_named_before_anything_is_made(bench: Bench) -> None:
+def test_missing_and_needless_secrets_are_named_before_anything_is_made(harness: Harness) -> None:
     with pytest.raises(PreflightError) as caught:
-        cycle(bench, hf_token=SECRET)
+        cycle(harness, hf_token=SECRET)
     assert caught.value.what.splitlines() == [
         "the secret token is not given: write it as JSON to the file of --secrets-fd",
         "the secret hf_token is given, and warm.secrets does not name it",
     ]
-    assert bench.holdings() == NOTHING
+    assert harness.holdings() == NOTHING

@@ -17,8 +17,8 @@ from amikiln.model.plan import Network
 from amikiln.model.run import Run
 from amikiln.plan.preflight import preflight
 from amikiln.plan.resolve import plan as make_plan
-from bench import NOTHING, POINTER, Bench
 from fakes import pin, plan, spec
+from harness import NOTHING, POINTER, Harness
 
 RUN = Run("cpu-build-20261124-060000-0a1b2c", "cpu-build")
 SOURCE = {"name": "amikiln-base-debian-13-x86_64", "owner": "136693071363"}
@@ -30,19 +30,19 @@ def instance(**values: object) -> dict[str, object]:
     return {"types": ["t3.micro"], **ssh_from, **values}
 
 
-def test_a_good_plan_passes_and_nothing_is_made(bench: Bench) -> None:
-    preflight(make_plan(bench.image(), bench.session, pin), RUN, bench.session)
-    assert bench.holdings() == NOTHING
+def test_a_good_plan_passes_and_nothing_is_made(harness: Harness) -> None:
+    preflight(make_plan(harness.image(), harness.session, pin), RUN, harness.session)
+    assert harness.holdings() == NOTHING
 
 
-def test_all_faults_are_named_at_once(bench: Bench) -> None:
+def test_all_faults_are_named_at_once(harness: Harness) -> None:
     wanted = spec(instance=instance(types=["x9.tiny"]), volume={"size_gib": 1, "iops": 3000})
     planned = dataclasses.replace(
-        make_plan(bench.image(wanted), bench.session, pin),
+        make_plan(harness.image(wanted), harness.session, pin),
         network=Network(("subnet-0aaaaaaaaaaaaaaaa",), "sg-0bbbbbbbbbbbbbbbb", None, None),
     )
     with pytest.raises(PreflightError) as caught:
-        preflight(planned, RUN, bench.session)
+        preflight(planned, RUN, harness.session)
     source = planned.source.id
     assert caught.value.what.splitlines() == [
         "us-east-1 offers none of instance.types: x9.tiny",
@@ -52,78 +52,80 @@ def test_all_faults_are_named_at_once(bench: Bench) -> None:
     ]
 
 
-def test_a_pointer_of_another_data_type_is_a_fault_before_anything_is_made(bench: Bench) -> None:
-    bench.ssm.put_parameter(Name=POINTER, Value="ami-by-hand", Type="String")
+def test_a_pointer_of_another_data_type_is_a_fault_before_anything_is_made(
+    harness: Harness,
+) -> None:
+    harness.ssm.put_parameter(Name=POINTER, Value="ami-by-hand", Type="String")
     with pytest.raises(PreflightError, match=r"set publish\.data_type to text"):
-        preflight(make_plan(bench.image(), bench.session, pin), RUN, bench.session)
+        preflight(make_plan(harness.image(), harness.session, pin), RUN, harness.session)
 
 
-def test_the_source_can_be_the_elastic_ci_stack_s(bench: Bench, tmp_path: Path) -> None:
+def test_the_source_can_be_the_elastic_ci_stack_s(harness: Harness, tmp_path: Path) -> None:
     (tmp_path / "aws-stack.yml").write_text(
         "Description: Buildkite stack v6.71.1\n"
-        f"Mappings: {{AWSRegion2AMI: {{us-east-1: {{linuxamd64: {bench.cloud.base}}}}}}}\n"
+        f"Mappings: {{AWSRegion2AMI: {{us-east-1: {{linuxamd64: {harness.cloud.base}}}}}}}\n"
     )
     wanted = spec(source={"stack_version": "v6.71.1", "stack_template": "aws-stack.yml"})
     wanted = wanted.model_copy(update={"warm": None})
-    folder = dataclasses.replace(bench.image(wanted), directory=tmp_path)
-    assert make_plan(folder, bench.session, pin).source.id == bench.cloud.base
+    folder = dataclasses.replace(harness.image(wanted), directory=tmp_path)
+    assert make_plan(folder, harness.session, pin).source.id == harness.cloud.base
 
 
-def test_a_type_that_is_not_offered_is_left_out_with_a_word(bench: Bench) -> None:
+def test_a_type_that_is_not_offered_is_left_out_with_a_word(harness: Harness) -> None:
     wanted = spec(instance=instance(types=["x9.tiny", "t3.micro"]))
-    preflight(make_plan(bench.image(wanted), bench.session, pin), RUN, bench.session)
-    assert "us-east-1 does not offer x9.tiny: left out" in bench.report.said
+    preflight(make_plan(harness.image(wanted), harness.session, pin), RUN, harness.session)
+    assert "us-east-1 does not offer x9.tiny: left out" in harness.report.said
 
 
-def test_an_instance_type_of_another_architecture_is_a_fault(bench: Bench) -> None:
+def test_an_instance_type_of_another_architecture_is_a_fault(harness: Harness) -> None:
     wanted = spec(instance=instance(types=["t3.micro", "t4g.micro"]))
-    planned = make_plan(bench.image(wanted), bench.session, pin)
+    planned = make_plan(harness.image(wanted), harness.session, pin)
     with pytest.raises(PreflightError) as caught:
-        preflight(planned, RUN, bench.session)
+        preflight(planned, RUN, harness.session)
     assert caught.value.what == (
         f"instance type t4g.micro is for arm64, and the source image {planned.source.id} for x86_64"
     )
 
 
-def test_a_name_that_is_taken_is_a_fault(bench: Bench) -> None:
-    done = bench.cycle()
-    planned = make_plan(bench.image(), bench.session, pin)
+def test_a_name_that_is_taken_is_a_fault(harness: Harness) -> None:
+    done = harness.run()
+    planned = make_plan(harness.image(), harness.session, pin)
     with pytest.raises(PreflightError, match=f"{done.image.name} is taken by {done.image.id}"):
-        preflight(planned, done.run, bench.session)
-    preflight(planned, RUN, bench.session)
+        preflight(planned, done.run, harness.session)
+    preflight(planned, RUN, harness.session)
 
 
 @pytest.mark.parametrize(("minutes", "enough"), [(5, False), (120, True)])
 def test_credentials_that_end_too_soon_are_a_fault(
-    bench: Bench, minutes: int, enough: bool
+    harness: Harness, minutes: int, enough: bool
 ) -> None:
     class Ending:
         _expiry_time = datetime.now(UTC) + timedelta(minutes=minutes, seconds=30)
 
-    cloud = dataclasses.replace(bench.session.cloud, credentials=Ending())  # type: ignore[arg-type]
-    session = dataclasses.replace(bench.session, cloud=cloud)
-    planned = make_plan(bench.image(), session, pin)
+    cloud = dataclasses.replace(harness.session.cloud, credentials=Ending())  # type: ignore[arg-type]
+    session = dataclasses.replace(harness.session, cloud=cloud)
+    planned = make_plan(harness.image(), session, pin)
     if enough:
         preflight(planned, RUN, session)
     else:
         with pytest.raises(PreflightError, match="the credentials end in 5 minutes"):
             preflight(planned, RUN, session)
-    assert f"the credentials last for {minutes} minutes more" in bench.report.said
+    assert f"the credentials last for {minutes} minutes more" in harness.report.said
 
 
-def test_source_and_network_can_come_from_parameters(bench: Bench) -> None:
-    subnet = bench.ec2.describe_subnets()["Subnets"][0]
-    base = bench.ec2.describe_images(Owners=[SOURCE["owner"]])["Images"][0]["ImageId"]
+def test_source_and_network_can_come_from_parameters(harness: Harness) -> None:
+    subnet = harness.ec2.describe_subnets()["Subnets"][0]
+    base = harness.ec2.describe_images(Owners=[SOURCE["owner"]])["Images"][0]["ImageId"]
     named = {"/net/us-east-1/subnet": subnet["SubnetId"], "/net/group": "sg-01", "/base": base}
     for name, value in named.items():
-        bench.ssm.put_parameter(Name=name, Value=value, Type="String")
+        harness.ssm.put_parameter(Name=name, Value=value, Type="String")
     wanted = spec(
         source={"parameter": "/base"},
         instance=instance(
             subnet_parameter="/net/{region}/subnet", security_group_parameter="/net/group"
         ),
     )
-    planned = make_plan(bench.image(wanted), bench.session, pin)
+    planned = make_plan(harness.image(wanted), harness.session, pin)
     assert planned.source.id == base
     assert planned.network == Network((subnet["SubnetId"],), "sg-01", None, subnet["VpcId"])
 
@@ -132,27 +134,27 @@ def test_source_and_network_can_come_from_parameters(bench: Bench) -> None:
     ("answer", "network"), [(b"203.0.113.7\n", "203.0.113.7/32"), (b"<html>log in</html>", None)]
 )
 def test_ssh_is_for_this_machines_own_address(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, answer: bytes, network: str | None
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, answer: bytes, network: str | None
 ) -> None:
     monkeypatch.setattr("amikiln.plan.resolve.urlopen", lambda url, timeout: io.BytesIO(answer))
     wanted = spec(instance={"types": ["t3.micro"]})
     if network is not None:
-        assert make_plan(bench.image(wanted), bench.session, pin).network.ssh_from == network
+        assert make_plan(harness.image(wanted), harness.session, pin).network.ssh_from == network
         return
     with pytest.raises(PreflightError, match="cannot find out this machine's public") as caught:
-        make_plan(bench.image(wanted), bench.session, pin)
+        make_plan(harness.image(wanted), harness.session, pin)
     assert "instance.ssh_from" in (caught.value.hint or "")
 
 
 def test_a_service_that_does_not_answer_is_named(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def unreachable(url: str, timeout: float) -> None:
         raise URLError("no route to host")
 
     monkeypatch.setattr("amikiln.plan.resolve.urlopen", unreachable)
     with pytest.raises(PreflightError, match=r"checkip\.amazonaws\.com: .*no route"):
-        make_plan(bench.image(spec(instance={"types": ["t3.micro"]})), bench.session, pin)
+        make_plan(harness.image(spec(instance={"types": ["t3.micro"]})), harness.session, pin)
 
 
 @pytest.mark.parametrize(
@@ -165,27 +167,27 @@ def test_a_service_that_does_not_answer_is_named(
     ],
 )
 def test_what_a_spec_names_has_to_be_there(
-    bench: Bench, changes: dict[str, Any], fault: str
+    harness: Harness, changes: dict[str, Any], fault: str
 ) -> None:
     with pytest.raises(PreflightError, match=fault):
-        make_plan(bench.image(spec(**changes)), bench.session, pin)
+        make_plan(harness.image(spec(**changes)), harness.session, pin)
 
 
-def test_an_image_of_another_architecture_is_refused(bench: Bench) -> None:
-    base = bench.ec2.describe_images(Owners=[SOURCE["owner"]])["Images"][0]["ImageId"]
+def test_an_image_of_another_architecture_is_refused(harness: Harness) -> None:
+    base = harness.ec2.describe_images(Owners=[SOURCE["owner"]])["Images"][0]["ImageId"]
     with pytest.raises(PreflightError, match="is for x86_64, and the spec wants arm64"):
         make_plan(
-            bench.image(spec(source={"id": base, "architecture": "arm64"})), bench.session, pin
+            harness.image(spec(source={"id": base, "architecture": "arm64"})), harness.session, pin
         )
 
 
-def test_equal_inputs_have_equal_digests_and_others_others(bench: Bench) -> None:
+def test_equal_inputs_have_equal_digests_and_others_others(harness: Harness) -> None:
     def digests(**changes: Any) -> tuple[str, str]:
-        planned = make_plan(bench.image(spec(**changes)), bench.session, pin)
+        planned = make_plan(harness.image(spec(**changes)), harness.session, pin)
         return planned.digest, planned.proof_digest
 
     def write(name: str, text: str) -> tuple[str, str]:
-        file = bench.folder / name
+        file = harness.folder / name
         file.parent.mkdir(exist_ok=True)
         file.write_text(text)
         return digests()
@@ -206,7 +208,7 @@ def test_equal_inputs_have_equal_digests_and_others_others(bench: Bench) -> None
 
 
 def test_the_next_type_or_zone_is_tried_where_there_is_no_capacity(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     refused: list[tuple[str, str]] = []
 
@@ -216,30 +218,30 @@ def test_the_next_type_or_zone_is_tried_where_there_is_no_capacity(
             answer: Any = {"Error": {"Code": "InsufficientInstanceCapacity", "Message": "none"}}
             raise ClientError(answer, "RunInstances")
 
-    events = bench.clients()[0].meta.events
+    events = harness.clients()[0].meta.events
     events.register("provide-client-params.ec2.RunInstances", no_room_for_micro)
-    done = bench.cycle(
+    done = harness.run(
         spec(instance=instance(types=["t3.micro", "t3.small"], ssh_from="1.2.3.4/32"))
     )
-    zones = len(bench.ec2.describe_subnets()["Subnets"])
+    zones = len(harness.ec2.describe_subnets()["Subnets"])
     assert len(set(refused)) == zones
-    assert bench.pointer() == done.image.id
+    assert harness.pointer() == done.image.id
 
 
-def test_without_capacity_anywhere_every_try_is_named_and_nothing_is_left(bench: Bench) -> None:
+def test_without_capacity_anywhere_every_try_is_named_and_nothing_is_left(harness: Harness) -> None:
     def no_room(**other: Any) -> None:
         answer: Any = {"Error": {"Code": "InsufficientInstanceCapacity", "Message": "none"}}
         raise ClientError(answer, "RunInstances")
 
-    bench.clients()[0].meta.events.register("provide-client-params.ec2.RunInstances", no_room)
+    harness.clients()[0].meta.events.register("provide-client-params.ec2.RunInstances", no_room)
     with pytest.raises(Exception, match="no capacity for any") as caught:
-        bench.cycle()
+        harness.run()
     assert "t3.micro in subnet-" in str(caught.value)
-    assert bench.holdings() == NOTHING
+    assert harness.holdings() == NOTHING
 
 
-def test_own_groups_are_used_and_not_removed(bench: Bench) -> None:
-    group = bench.ec2.create_security_group(GroupName="own", Description="own")["GroupId"]
-    bench.cycle(spec(instance=instance(security_group=group)))
-    assert bench.ec2.describe_security_groups(GroupIds=[group])["SecurityGroups"]
+def test_own_groups_are_used_and_not_removed(harness: Harness) -> None:
+    group = harness.ec2.create_security_group(GroupName="own", Description="own")["GroupId"]
+    harness.run(spec(instance=instance(security_group=group)))
+    assert harness.ec2.describe_security_groups(GroupIds=[group])["SecurityGroups"]
     assert plan().network.security_group_id is None

@@ -7,23 +7,23 @@ import pytest
 from amikiln.catalog.tags import TAG_FORCED
 from amikiln.errors import VerifyError
 from amikiln.report.status import read_status
-from bench import POINTER, Bench
 from fakes import spec
+from harness import POINTER, Harness
 
 
-def test_before_the_first_run_there_is_nothing(bench: Bench) -> None:
-    found = read_status(spec(), bench.session)
+def test_before_the_first_run_there_is_nothing(harness: Harness) -> None:
+    found = read_status(spec(), harness.session)
     assert (found.image, found.region, found.pointer) == ("cpu-build", "us-east-1", POINTER)
     assert (found.pointer_version, found.published_image) == (None, None)
     assert (found.images, found.groups) == ((), ())
 
 
-def test_each_image_is_shown_with_its_verdict_and_state(bench: Bench) -> None:
-    done = bench.cycle()
-    bench.script.owner_builder = "default"
+def test_each_image_is_shown_with_its_verdict_and_state(harness: Harness) -> None:
+    done = harness.run()
+    harness.script.owner_builder = "default"
     with pytest.raises(VerifyError):
-        bench.cycle(rebake=True)
-    found = read_status(spec(), bench.session)
+        harness.run(rebake=True)
+    found = read_status(spec(), harness.session)
     assert (found.published_image, found.pointer_version) == (done.image.id, 1)
     # Images begun in the same second have no order.
     failed, proven = sorted(found.images, key=lambda line: line.published)
@@ -34,8 +34,8 @@ def test_each_image_is_shown_with_its_verdict_and_state(bench: Bench) -> None:
     assert proven.deprecated_from is not None
 
 
-def test_an_image_that_was_forced_is_shown_as_that(bench: Bench) -> None:
-    done = bench.cycle()
-    bench.session.cloud.images.tag(done.image.id, {TAG_FORCED: "urgent"})
-    (line,) = read_status(spec(), bench.session).images
+def test_an_image_that_was_forced_is_shown_as_that(harness: Harness) -> None:
+    done = harness.run()
+    harness.session.cloud.images.tag(done.image.id, {TAG_FORCED: "urgent"})
+    (line,) = read_status(spec(), harness.session).images
     assert (line.forced, line.verdict, line.life) == ("urgent", "pass", "forced-proven")

@@ -9,17 +9,17 @@ import pytest
 from amikiln.errors import RolloutError
 from amikiln.rollout.rollout import describe_groups, roll_out
 from amikiln.runtime.wait import DeadlinePassed
-from bench import POINTER, Bench
 from fakes import spec
+from harness import POINTER, Harness
 
 
-def make_group(bench: Bench, image: str, **more: Any) -> None:
-    bench.ec2.create_launch_template(
+def make_group(harness: Harness, image: str, **more: Any) -> None:
+    harness.ec2.create_launch_template(
         LaunchTemplateName="cpu-build",
         LaunchTemplateData={"ImageId": image, "InstanceType": "t3.micro"},
     )
     template = {"LaunchTemplateName": "cpu-build", "Version": "$Latest"}
-    bench.boto.client("autoscaling").create_auto_scaling_group(
+    harness.boto.client("autoscaling").create_auto_scaling_group(
         AutoScalingGroupName="cpu-build",
         MinSize=1,
         MaxSize=1,
@@ -28,45 +28,45 @@ def make_group(bench: Bench, image: str, **more: Any) -> None:
     )
 
 
-def machines(bench: Bench) -> list[str]:
-    groups = bench.boto.client("autoscaling").describe_auto_scaling_groups()
+def machines(harness: Harness) -> list[str]:
+    groups = harness.boto.client("autoscaling").describe_auto_scaling_groups()
     return [i["InstanceId"] for i in groups["AutoScalingGroups"][0]["Instances"]]
 
 
-def test_a_group_that_is_not_there_yet_is_told_and_no_fault(bench: Bench) -> None:
-    assert roll_out(spec(), "ami-1", bench.session) == ()
-    assert "no Auto Scaling group cpu-build" in bench.report.said[-1]
+def test_a_group_that_is_not_there_yet_is_told_and_no_fault(harness: Harness) -> None:
+    assert roll_out(spec(), "ami-1", harness.session) == ()
+    assert "no Auto Scaling group cpu-build" in harness.report.said[-1]
 
 
-def test_a_machine_that_ends_is_replaced_by_one_with_the_new_image(bench: Bench) -> None:
-    first = bench.cycle()
-    make_group(bench, f"resolve:ssm:{POINTER}")
-    (old,) = machines(bench)
-    second = bench.cycle(rebake=True)
+def test_a_machine_that_ends_is_replaced_by_one_with_the_new_image(harness: Harness) -> None:
+    first = harness.run()
+    make_group(harness, f"resolve:ssm:{POINTER}")
+    (old,) = machines(harness)
+    second = harness.run(rebake=True)
     (group,) = second.turnover
     assert [machine.id for machine in group.outdated] == [old]
     assert group.outdated[0].image_id == first.image.id
 
-    bench.ec2.terminate_instances(InstanceIds=[old])
-    (group,) = roll_out(spec(), second.image.id, bench.session, wait_seconds=30)
+    harness.ec2.terminate_instances(InstanceIds=[old])
+    (group,) = roll_out(spec(), second.image.id, harness.session, wait_seconds=30)
     assert group.done
     assert [machine.image_id for machine in group.machines] == [second.image.id]
-    assert machines(bench) != [old]
+    assert machines(harness) != [old]
 
 
-def test_a_group_with_a_fixed_image_does_not_follow(bench: Bench) -> None:
-    done = bench.cycle()
-    make_group(bench, done.image.id)
+def test_a_group_with_a_fixed_image_does_not_follow(harness: Harness) -> None:
+    done = harness.run()
+    make_group(harness, done.image.id)
     with pytest.raises(RolloutError, match=f"launches {done.image.id} and does not follow"):
-        roll_out(spec(), done.image.id, bench.session)
-    (group,) = describe_groups(spec(), done.image.id, bench.session)
+        roll_out(spec(), done.image.id, harness.session)
+    (group,) = describe_groups(spec(), done.image.id, harness.session)
     assert not group.follows
 
 
-def test_a_group_with_mixed_instances_is_read_too(bench: Bench) -> None:
-    done = bench.cycle()
+def test_a_group_with_mixed_instances_is_read_too(harness: Harness) -> None:
+    done = harness.run()
     make_group(
-        bench,
+        harness,
         f"resolve:ssm:{POINTER}",
         MixedInstancesPolicy={
             "LaunchTemplate": {
@@ -78,15 +78,15 @@ def test_a_group_with_mixed_instances_is_read_too(bench: Bench) -> None:
             }
         },
     )
-    (group,) = describe_groups(spec(), done.image.id, bench.session)
+    (group,) = describe_groups(spec(), done.image.id, harness.session)
     assert group.follows
 
 
-def test_machines_at_work_are_waited_for_and_not_ended(bench: Bench) -> None:
-    bench.cycle()
-    make_group(bench, f"resolve:ssm:{POINTER}")
-    before = machines(bench)
-    second = bench.cycle(rebake=True)
+def test_machines_at_work_are_waited_for_and_not_ended(harness: Harness) -> None:
+    harness.run()
+    make_group(harness, f"resolve:ssm:{POINTER}")
+    before = machines(harness)
+    second = harness.run(rebake=True)
     with pytest.raises(DeadlinePassed, match=f"cpu-build to run {second.image.id}"):
-        roll_out(spec(), second.image.id, bench.session, wait_seconds=0.5)
-    assert machines(bench) == before
+        roll_out(spec(), second.image.id, harness.session, wait_seconds=0.5)
+    assert machines(harness) == before

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from amikiln.verify.build_log import Step, compare_builds, read_steps
-from fakes import COLD, WARM, rawjson
+from fakes import COLD, WARM, render_build_log
 
 CASES = Path(__file__).parents[1] / "cases" / "rawjson"
 
@@ -38,7 +38,7 @@ def test_pulls_contexts_and_exports_are_not_steps_of_the_build() -> None:
         "[compile 3/3] COPY --from=other /a /b",
         "[test stage-1 1/2] WORKDIR /src",
     ]
-    found = read_steps(rawjson(*((name, 1.0) for name in names)))
+    found = read_steps(render_build_log(*((name, 1.0) for name in names)))
     assert [step.name for step in found] == names[-3:]
 
 

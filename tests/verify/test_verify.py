@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 
 from amikiln.publish.proof import read_verdict
 from amikiln.version import __version__
-from bench import Bench
+from harness import Harness
 
 
-def test_a_verdict_names_its_run_its_time_and_the_version(bench: Bench) -> None:
-    done = bench.cycle()
-    verdict = read_verdict(bench.folder / "verdict.json").verdict
+def test_a_verdict_names_its_run_its_time_and_the_version(harness: Harness) -> None:
+    done = harness.run()
+    verdict = read_verdict(harness.folder / "verdict.json").verdict
     assert verdict == done.verdict
     assert (verdict.run_id, verdict.amikiln_version) == (done.run.id, __version__)
     verified = datetime.fromisoformat(verdict.verified_at)

@@ -8,7 +8,7 @@ import pytest
 
 from amikiln.model.verdict import Outcome
 from amikiln.verify.checks.run import list_checks
-from fakes import FakeGuest, Script, failing, plan
+from fakes import FakeGuest, Script, fail_on, plan
 from verify.checks.conftest import RunCheck
 
 NAMES = [
@@ -46,7 +46,7 @@ def test_a_good_machine_passes(name: str, run: RunCheck) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_check_whose_command_fails_is_unknown(name: str, script: Script, run: RunCheck) -> None:
-    script.refuse = failing("")
+    script.refuse = fail_on("")
     result = run(name)
     assert result.outcome is Outcome.UNKNOWN
     assert "it broke" in result.evidence

@@ -5,17 +5,20 @@ from __future__ import annotations
 import pytest
 
 from amikiln.model.verdict import Outcome
-from fakes import Script, plan, rawjson
+from fakes import Script, plan, render_build_log
 from verify.checks.conftest import RunCheck
 
-ONE_STEP_MISSED = rawjson(("[2/2] RUN make", None), ("[3/3] COPY . .", 0.1))
+ONE_STEP_MISSED = render_build_log(("[2/2] RUN make", None), ("[3/3] COPY . .", 0.1))
 
 
 @pytest.mark.parametrize(
     "logs",
     [
         {"warm": ONE_STEP_MISSED},
-        {"cold": rawjson(("[2/2] RUN make", 1.0)), "warm": rawjson(("[2/2] RUN make", 0.5))},
+        {
+            "cold": render_build_log(("[2/2] RUN make", 1.0)),
+            "warm": render_build_log(("[2/2] RUN make", 0.5)),
+        },
         {"cold": ""},
     ],
     ids=["one-step-missed", "cached-from-elsewhere-and-slow", "no-record-of-the-bakes-build"],
@@ -55,5 +58,5 @@ def test_a_spec_without_a_warm_build_proves_nothing(run: RunCheck) -> None:
 
 
 def test_a_build_without_steps_proves_nothing(script: Script, run: RunCheck) -> None:
-    script.warm = rawjson(("[internal] load build context", 1.0), ("[1/1] FROM base", 2.0))
+    script.warm = render_build_log(("[internal] load build context", 1.0), ("[1/1] FROM base", 2.0))
     assert run("builds-are-warm").outcome is Outcome.UNKNOWN

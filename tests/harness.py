@@ -1,4 +1,4 @@
-"""A whole account to run stages in: the local cloud's API, fake machines and guests."""
+"""What a test needs to run stages: an account in the local cloud, fake machines and guests."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def pause_briefly(seconds: float) -> None:
     time.sleep(min(seconds, LONGEST_PAUSE_SECONDS))
 
 
-class Bench:
+class Harness:
     """A cloud, fake guests, and the session that leads to them.
 
     Args:
@@ -65,7 +65,7 @@ class Bench:
         (folder / "warm" / "Dockerfile").write_text("FROM scratch\n")
 
     def image(self, wanted: Spec | None = None) -> ImageFolder:
-        """Return the bench's folder as an image's, with this spec for its image.toml."""
+        """Return the harness's folder as an image's, with this spec for its image.toml."""
         steps, checks = read_steps(self.folder, []), read_checks(self.folder, [])
         return ImageFolder(self.folder, wanted or spec(), steps, checks)
 
@@ -77,7 +77,7 @@ class Bench:
     def guest(self, login: Login) -> FakeGuest:
         return FakeGuest(login, self.script)
 
-    def cycle(self, wanted: Spec | None = None, **options: Any) -> RunResult:
+    def run(self, wanted: Spec | None = None, **options: Any) -> RunResult:
         wanted = wanted or spec()
         run, verdict_file = pipeline.new_run(wanted.name), self.folder / "verdict.json"
         return pipeline.run(self.image(wanted), run, self.session, verdict_file, **options)
@@ -107,19 +107,19 @@ class Bench:
 
 
 @contextmanager
-def set_up(bench: Bench) -> Iterator[Bench]:
+def use_fakes(harness: Harness) -> Iterator[Harness]:
     """During the block, plans ask no registry, guests look as planned, and the scanner is tiny."""
 
     def plan_and_obey(folder: ImageFolder, session: Session) -> Plan:
         planned = real_plan(folder, session, pin)
-        obey(bench.script, planned)
+        obey(harness.script, planned)
         return planned
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pipeline, "plan", plan_and_obey)
         # The real one is 30 MB to read and pack in every bake; tests/recipe runs it.
         patch.setattr(scanner, "read_files", lambda rules, architecture: FAKE_SCANNER)
-        yield bench
+        yield harness
 
 
 NOTHING: dict[str, list[str]] = {
