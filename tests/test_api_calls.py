@@ -152,6 +152,14 @@ def make_groups(harness: Harness) -> None:
             LaunchTemplate={"LaunchTemplateName": "cpu-build", "Version": "$Latest"},
         )
 
+    def all_launched() -> bool | None:
+        found = harness.boto.client("autoscaling").describe_auto_scaling_groups()
+        groups = found["AutoScalingGroups"]
+        return all(len(group["Instances"]) == MACHINES for group in groups) or None
+
+    # A group launches its machines a moment after it was made.
+    harness.session.waiter.until(all_launched, what="the groups' machines", deadline_seconds=20)
+
 
 def leave_failed_image(harness: Harness, number: int) -> str:
     """Leave an image that did not prove itself, as a dead run does."""

@@ -26,6 +26,10 @@ def make_group(harness: Harness, image: str, **more: Any) -> None:
         AvailabilityZones=["us-east-1a"],
         **(more or {"LaunchTemplate": template}),
     )
+    # A group launches its machine a moment after it was made.
+    harness.session.waiter.until(
+        lambda: machines(harness) or None, what="the group's machine", deadline_seconds=20
+    )
 
 
 def machines(harness: Harness) -> list[str]:
