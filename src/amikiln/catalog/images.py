@@ -102,7 +102,7 @@ class CatalogImage:
             return None
         return age if age >= timedelta(0) else None
 
-    def tags_that_contradict(self, proof: VerdictFile) -> list[str]:
+    def find_contradicting_tags(self, proof: VerdictFile) -> list[str]:
         """Return the names of the tags that are not those of an image with this verdict."""
         wanted = {TAG_DIGEST: proof.verdict.digest, **_tags_of_verdict(proof)}
         return [name for name, value in wanted.items() if self.record.tags.get(name) != value]

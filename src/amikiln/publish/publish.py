@@ -98,7 +98,7 @@ def _require_proof(verdict: Verdict, today: str) -> None:
 
 def _require_tags(found: CatalogImage, proof: VerdictFile) -> None:
     """Compare with what verify and bake tagged: a file, or a record, is not believed alone."""
-    if other := found.tags_that_contradict(proof):
+    if other := found.find_contradicting_tags(proof):
         raise PublishError(
             f"the tags of {found.id} do not carry this verdict: {', '.join(other)}",
             hint="it was verified again, or the file or the tags were changed: verify it once more",
