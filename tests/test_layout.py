@@ -30,7 +30,12 @@ FLOORS = (
 """From the ground up: a room imports from its own floor's own room, and from those below."""
 
 LOCAL_CLOUD_FLOORS = (
-    ("amikiln_localcloud", "amikiln_localcloud.home", "amikiln_localcloud.children"),
+    (
+        "amikiln_localcloud",
+        "amikiln_localcloud.home",
+        "amikiln_localcloud.children",
+        "amikiln_localcloud.extra",
+    ),
     ("amikiln_localcloud.machines", "amikiln_localcloud.registry"),
     ("amikiln_localcloud.api", "amikiln_localcloud.daemon_record"),
     ("amikiln_localcloud.daemon", "amikiln_localcloud.control"),

@@ -12,6 +12,7 @@ import typer
 
 import amikiln_localcloud as local_cloud
 from amikiln.runtime.progress import reporter_for_stderr
+from amikiln_localcloud import extra
 
 if TYPE_CHECKING:
     from amikiln_localcloud.control import CloudStatus
@@ -30,9 +31,7 @@ class Generation(Enum):
 @cloud.callback()
 def check_installed() -> None:
     """A cloud on this machine: the AWS API, with virtual machines behind it."""
-    from amikiln_localcloud import control
-
-    control.check_installed()
+    extra.check_installed()
 
 
 @cloud.command()

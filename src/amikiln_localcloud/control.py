@@ -10,15 +10,15 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
-from importlib.util import find_spec
 
 from filelock import FileLock
 
-from amikiln.errors import LocalCloudError, PreflightError
+from amikiln.errors import LocalCloudError
 from amikiln.runtime.progress import Reporter
 from amikiln.version import __version__
 from amikiln_localcloud import daemon_record
 from amikiln_localcloud.daemon_record import DaemonRecord
+from amikiln_localcloud.extra import check_installed
 from amikiln_localcloud.home import Home
 
 DAEMON = (sys.executable, "-m", "amikiln_localcloud.daemon")
@@ -83,18 +83,6 @@ def down(home: Home, report: Reporter) -> None:
         with report.status("ending the local cloud"):
             _end(record, home)
         report.line("the local cloud is down")
-
-
-def check_installed() -> None:
-    """Check that the packages of the extra ``local`` are installed.
-
-    Raises:
-        PreflightError: They are not.
-    """
-    if find_spec("moto") is None:
-        raise PreflightError(
-            "the packages of the local cloud are not installed", hint="pip install 'amikiln[local]'"
-        )
 
 
 def status(home: Home) -> CloudStatus:

@@ -21,7 +21,7 @@ def commands() -> typer.Typer:
         PreflightError: The packages that the cloud needs are not installed.
     """
     from amikiln_localcloud.cli import cloud
-    from amikiln_localcloud.control import check_installed
+    from amikiln_localcloud.extra import check_installed
 
     check_installed()
     return cloud

@@ -11,7 +11,7 @@ import typer
 
 from amikiln.cli import local_cloud, main, prepare
 from amikiln.errors import PreflightError
-from amikiln_localcloud import control
+from amikiln_localcloud import extra
 
 IMAGE = Path(__file__).parents[2] / "images" / "cpu-build"
 INSTALL = "pip install 'amikiln[local]'"
@@ -23,7 +23,7 @@ def without(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     found: list[metadata.EntryPoint] = []
     if request.param == "no extra":
         found = [metadata.EntryPoint("local", "amikiln_localcloud.entry_point", "amikiln.clouds")]
-        monkeypatch.setattr(control, "find_spec", lambda name: None)
+        monkeypatch.setattr(extra, "find_spec", lambda name: None)
     monkeypatch.setattr(metadata, "entry_points", lambda **wanted: found)
 
 

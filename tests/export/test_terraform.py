@@ -35,7 +35,7 @@ def test_the_originals_pointer_and_schedule() -> None:
 
 
 def test_terraform_declares_what_is_exported_and_in_the_same_part() -> None:
-    from_the_spec = VARIABLES.split("# From whoever sets the account up")[0]
+    from_the_spec = VARIABLES.split("# From you: terraform.tfvars")[0]
     assert re.findall(r'^variable "(\w+)"', from_the_spec, re.MULTILINE) == list(exported())
 
 

@@ -26,7 +26,7 @@ from typer.testing import CliRunner
 from amikiln.errors import LocalCloudError, PreflightError
 from amikiln.runtime.progress import PlainReporter
 from amikiln.version import __version__
-from amikiln_localcloud import cli, control, daemon, daemon_record, variables
+from amikiln_localcloud import cli, control, daemon, daemon_record, extra, variables
 from amikiln_localcloud.control import CloudStatus
 from amikiln_localcloud.daemon_record import DaemonRecord
 from amikiln_localcloud.home import Home
@@ -347,7 +347,7 @@ def test_commands_and_exit_codes_for_a_cloud_that_is_down(home: Home) -> None:
 def test_without_the_extra_one_line_says_how_to_get_it(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(control, "find_spec", lambda name: None)
+    monkeypatch.setattr(extra, "find_spec", lambda name: None)
     answer = CliRunner().invoke(cli.cloud, ["status"])
     assert isinstance(answer.exception, PreflightError)
     assert answer.exception.hint == "pip install 'amikiln[local]'"
