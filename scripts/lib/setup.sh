@@ -5,8 +5,9 @@
 set -eu
 cd "$(dirname "$0")/../.."
 
-PACKAGES="ca-certificates debian-archive-keyring docker-registry e2fsprogs mmdebstrap \
-openssh-client qemu-system-x86 qemu-utils shellcheck skopeo uidmap"
+PACKAGES="ca-certificates debian-archive-keyring docker-registry e2fsprogs iproute2 libnbd-bin \
+mmdebstrap nftables openssh-client qemu-system-x86 qemu-utils shellcheck skopeo slirp4netns \
+systemd-container uidmap"
 QEMU_PACKAGES="qemu-system-x86 qemu-utils"
 STAMP=.venv/amikiln-setup.stamp
 CACHE=${AMIKILN_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/amikiln}

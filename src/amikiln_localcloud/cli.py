@@ -35,9 +35,19 @@ def check_installed() -> None:
 
 
 @cloud.command()
-def up(as_json: Json = False) -> None:
+def up(
+    as_json: Json = False,
+    machines: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KIND",
+            envvar="AMIKILN_MACHINES",
+            help="kvm, container or emulated; else the fastest kind that works here",
+        ),
+    ] = None,
+) -> None:
     """Start the local cloud, and make what is missing for it."""
-    _print(local_cloud.up(local_cloud.Home.default(), reporter_for_stderr()), as_json)
+    _print(local_cloud.up(local_cloud.Home.default(), reporter_for_stderr(), machines), as_json)
 
 
 @cloud.command()
@@ -95,6 +105,9 @@ def _print(found: CloudStatus, as_json: bool) -> None:
         print(json.dumps(dataclasses.asdict(found), indent=2))
     elif found.running:
         print(f"up: {found.endpoint}, registry {found.registry}, process {found.pid}")
+        print(f"machines: {found.machines} ({found.machines_reason})")
+        if found.machines == "container":
+            print("root in a machine is root on this host: run what you would run with sudo")
     else:
         print("down")
 

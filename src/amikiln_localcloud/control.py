@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
@@ -20,6 +21,9 @@ from amikiln_localcloud import daemon_record
 from amikiln_localcloud.daemon_record import DaemonRecord
 from amikiln_localcloud.extra import check_installed
 from amikiln_localcloud.home import Home
+
+if TYPE_CHECKING:
+    from amikiln_localcloud.machines.kinds import Choice, Kind
 
 DAEMON = (sys.executable, "-m", "amikiln_localcloud.daemon")
 START_SECONDS = 180
@@ -36,6 +40,8 @@ class CloudStatus:
         endpoint: The AWS API's URL.
         registry: The container registry's ``host:port``.
         version: The version of amikiln that runs it.
+        machines: The kind of its machines: kvm, container or emulated.
+        machines_reason: Why that kind.
     """
 
     running: bool
@@ -43,26 +49,44 @@ class CloudStatus:
     endpoint: str | None = None
     registry: str | None = None
     version: str | None = None
+    machines: str | None = None
+    machines_reason: str | None = None
 
 
-def up(home: Home, report: Reporter) -> CloudStatus:
+def up(home: Home, report: Reporter, machines: str | None = None) -> CloudStatus:
     """Start the cloud if it is not up; return when it answers.
 
+    Args:
+        home: The cloud's files.
+        report: Reports what takes long.
+        machines: The kind of machines: kvm, container or emulated; else ``AMIKILN_MACHINES``
+            in the environment, else the fastest that works here.
+
     Raises:
+        SpecError: There is no such kind.
+        PreflightError: That kind does not work here.
         LocalCloudError: It does not start, or one of another version of amikiln is up.
         AmikilnError: The base image or the registry's content cannot be made, or the packages that
             the cloud needs are not installed.
     """
     check_installed()
+    from amikiln_localcloud.machines import kinds
+
+    wanted = kinds.parse_kind(machines or os.environ.get(kinds.VARIABLE))
     home.state.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _lock(home):
         record = _take_live(home, report)
         if record is None:
-            prepare(home, report)
+            choice = prepare(home, report, wanted)
             with report.status("starting the local cloud"):
-                record = _start(home)
+                record = _start(home, choice)
             report.line(f"the local cloud is up at {record.endpoint}")
         _check_version(record)
+        if wanted is not None and record.machines != wanted:
+            raise LocalCloudError(
+                f"the local cloud that is up has {record.machines} machines, not {wanted}",
+                hint="amikiln cloud down, then amikiln cloud up",
+            )
     fill_registry(home, record.registry, report)
     return _describe(record)
 
@@ -128,16 +152,19 @@ def reset(home: Home, report: Reporter) -> None:
     report.line(f"removed images, parameters and the registry's content from {home.state}")
 
 
-def prepare(home: Home, report: Reporter) -> None:
-    """Do what takes long and the daemon needs: make the base image, and test KVM.
+def prepare(home: Home, report: Reporter, wanted: Kind | None) -> Choice:
+    """Do what takes long and the daemon needs: make the base image, try the kinds of machines.
 
     Raises:
-        AmikilnError: It cannot be made.
+        PreflightError: The kind that is wanted does not work here.
+        AmikilnError: The base image cannot be made.
     """
-    from amikiln_localcloud.machines.accelerator import find_accelerator
     from amikiln_localcloud.machines.base_image import ensure_base
+    from amikiln_localcloud.machines.kinds import choose_kind
 
-    find_accelerator(home.cache, ensure_base(home.cache, report), report)
+    choice = choose_kind(wanted, home.cache, ensure_base(home.cache, report), report)
+    report.line(str(choice))
+    return choice
 
 
 def fill_registry(home: Home, address: str, report: Reporter) -> None:
@@ -182,7 +209,7 @@ def _check_version(record: DaemonRecord) -> None:
         )
 
 
-def _start(home: Home) -> DaemonRecord:
+def _start(home: Home, choice: Choice) -> DaemonRecord:
     if home.daemon_log.exists() and home.daemon_log.stat().st_size > LONGEST_LOG_BYTES:
         home.daemon_log.replace(home.daemon_log.with_suffix(".log.1"))
     reading, writing = os.pipe()
@@ -190,7 +217,13 @@ def _start(home: Home) -> DaemonRecord:
         before = output.tell()
         try:
             child = subprocess.Popen(
-                [*DAEMON, "--state", str(home.state), "--cache", str(home.cache)],
+                [
+                    *DAEMON,
+                    f"--state={home.state}",
+                    f"--cache={home.cache}",
+                    f"--machines={choice.kind}",
+                    f"--reason={choice.reason}",
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -260,4 +293,6 @@ def _describe(record: DaemonRecord) -> CloudStatus:
         endpoint=record.endpoint,
         registry=record.registry,
         version=record.version,
+        machines=record.machines,
+        machines_reason=record.machines_reason,
     )

@@ -25,6 +25,7 @@ from amikiln.version import __version__
 from amikiln_localcloud import daemon_record
 from amikiln_localcloud.home import Home
 from amikiln_localcloud.machines.contract import Hypervisor, SnapshotFiles
+from amikiln_localcloud.machines.kinds import Choice, Kind, make_hypervisor
 
 log = logging.getLogger("amikiln.daemon")
 
@@ -52,6 +53,7 @@ class Parts:
     base: SnapshotFiles
     base_key: str
     base_gib: int
+    choice: Choice
 
 
 class LogReporter:
@@ -69,29 +71,29 @@ class LogReporter:
         yield
 
 
-def start_parts(home: Home) -> Parts:
+def start_parts(home: Home, choice: Choice) -> Parts:
     """Start the registry and make the hypervisor; the base image has to be in the cache.
+
+    Args:
+        home: The cloud's files.
+        choice: The kind of machines, which was found to work here.
 
     Raises:
         AmikilnError: Something that is needed is missing or does not start.
     """
     from amikiln_localcloud.children import Launcher
-    from amikiln_localcloud.machines import base_image, qemu_command
-    from amikiln_localcloud.machines.accelerator import find_accelerator
-    from amikiln_localcloud.machines.qemu import QemuHypervisor
+    from amikiln_localcloud.machines import base_image
+    from amikiln_localcloud.machines.guest_values import RegistryAddress
     from amikiln_localcloud.registry.server import Registry
 
-    report = LogReporter()
-    files = base_image.ensure_base(home.cache, report)
-    accelerator = find_accelerator(home.cache, files, report)
+    files = base_image.ensure_base(home.cache, LogReporter())
     launcher = Launcher()
     registry = Registry(home, launcher)
     registry.start()
     host, _, port = registry.address.partition(":")
-    hypervisor = QemuHypervisor(
-        home, launcher, accelerator, qemu_command.RegistryAddress(host=host, port=int(port))
-    )
-    return Parts(hypervisor, registry, files, base_image.compute_base_key(), base_image.DISK_GIB)
+    hypervisor = make_hypervisor(home, launcher, choice, RegistryAddress(host, int(port)))
+    base_key, base_gib = base_image.compute_base_key(), base_image.DISK_GIB
+    return Parts(hypervisor, registry, files, base_key, base_gib, choice)
 
 
 def serve(home: Home, make_parts: Callable[[Home], Parts]) -> None:
@@ -136,6 +138,8 @@ def serve(home: Home, make_parts: Callable[[Home], Parts]) -> None:
             port=server.port,
             registry=parts.registry.address,
             version=__version__,
+            machines=parts.choice.kind,
+            machines_reason=parts.choice.reason,
         )
         record.write(home.daemon_record)
         stack.callback(lambda: home.daemon_record.unlink(missing_ok=True))
@@ -188,9 +192,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m amikiln_localcloud.daemon")
     parser.add_argument("--state", type=Path, required=True)
     parser.add_argument("--cache", type=Path, required=True)
+    parser.add_argument("--machines", type=Kind, required=True)
+    parser.add_argument("--reason", required=True)
     given = parser.parse_args()
     configure_log()
-    run(Home(state=given.state, cache=given.cache), start_parts)
+    choice = Choice(given.machines, given.reason)
+    run(
+        Home(state=given.state, cache=given.cache),
+        lambda home: start_parts(home, choice),
+    )
 
 
 def run(home: Home, make_parts: Callable[[Home], Parts]) -> None:

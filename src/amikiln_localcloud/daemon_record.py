@@ -22,6 +22,8 @@ class DaemonRecord(BaseModel):
             may belong to another process by now.
         registry: The container registry's ``host:port``.
         version: amikiln's version.
+        machines: The kind of its machines: kvm, container or emulated.
+        machines_reason: Why that kind.
     """
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
@@ -31,6 +33,8 @@ class DaemonRecord(BaseModel):
     port: int
     registry: str
     version: str
+    machines: str
+    machines_reason: str
 
     @property
     def endpoint(self) -> str:

@@ -12,7 +12,10 @@ from pathlib import Path
 from amikiln.errors import LocalCloudError
 from amikiln_localcloud import daemon
 from amikiln_localcloud.home import Home
+from amikiln_localcloud.machines.kinds import Choice, Kind
 from localcloud.fakes import FakeHypervisor, make_base
+
+CHOICE = Choice(Kind.EMULATED, "they are fakes")
 
 
 class FakeRegistry:
@@ -25,13 +28,13 @@ def parts(home: Home) -> daemon.Parts:
     if failure := os.environ.get("FAKE_FAILURE"):
         raise LocalCloudError(failure)
     base = make_base(home.cache)
-    return daemon.Parts(FakeHypervisor(), FakeRegistry(), base, "0123456789abcdef", 4)
+    return daemon.Parts(FakeHypervisor(), FakeRegistry(), base, "0123456789abcdef", 4, CHOICE)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--state", type=Path, required=True)
     parser.add_argument("--cache", type=Path, required=True)
-    given = parser.parse_args()
+    given, _ = parser.parse_known_args()
     daemon.configure_log()
     daemon.run(Home(state=given.state, cache=given.cache), parts)

@@ -92,7 +92,7 @@ class FakeMachine:
 
     def die(self) -> None:
         """End as when QEMU is killed."""
-        self._end(Ending.QEMU_DIED)
+        self._end(Ending.PROCESS_DIED)
 
     def panic(self) -> None:
         """Keep running, but answer no status check."""

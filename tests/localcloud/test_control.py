@@ -30,6 +30,7 @@ from amikiln_localcloud import cli, control, daemon, daemon_record, extra, varia
 from amikiln_localcloud.control import CloudStatus
 from amikiln_localcloud.daemon_record import DaemonRecord
 from amikiln_localcloud.home import Home
+from amikiln_localcloud.machines.kinds import Choice
 from fakes import Recorder
 from localcloud import fake_daemon
 from localcloud.fixture import LocalSession
@@ -41,7 +42,7 @@ def use(patch: pytest.MonkeyPatch, directory: Path) -> Home:
     """Make a directory the default home, whose daemon has fake machines."""
     tests = str(Path(__file__).parent.parent)
     patch.setattr(control, "DAEMON", (sys.executable, fake_daemon.__file__))
-    patch.setattr(control, "prepare", lambda home, report: None)
+    patch.setattr(control, "prepare", lambda home, report, wanted: fake_daemon.CHOICE)
     patch.setattr(control, "fill_registry", lambda home, address, report: None)
     inherited = [path for path in sys.path if path]
     patch.setenv("PYTHONPATH", os.pathsep.join([tests, *inherited]))
@@ -94,6 +95,8 @@ def record_of(pid: int) -> DaemonRecord:
         port=9,
         registry="127.0.0.1:9",
         version=__version__,
+        machines=fake_daemon.CHOICE.kind,
+        machines_reason=fake_daemon.CHOICE.reason,
     )
 
 
@@ -133,7 +136,7 @@ def test_two_ups_at_once_start_one_daemon(home: Home, monkeypatch: pytest.Monkey
     starting, go_on = threading.Event(), threading.Event()
     starts: list[Home] = []
 
-    def start(home: Home) -> DaemonRecord:
+    def start(home: Home, choice: Choice) -> DaemonRecord:
         starts.append(home)
         starting.set()
         assert go_on.wait(60)
@@ -186,7 +189,7 @@ def test_a_stale_record_is_noticed(home: Home, monkeypatch: pytest.MonkeyPatch) 
     assert not control.status(home).running
     report = Recorder()
     with subprocess.Popen(["sleep", "600"]) as process:
-        monkeypatch.setattr(control, "_start", lambda home: record_of(process.pid))
+        monkeypatch.setattr(control, "_start", lambda home, choice: record_of(process.pid))
         assert control.up(home, report).pid == process.pid
         process.kill()
     assert "has ended without saying so" in report.said[0]

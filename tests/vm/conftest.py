@@ -13,12 +13,14 @@ import pytest
 from amikiln.runtime.progress import PlainReporter
 from amikiln_localcloud.children import Launcher
 from amikiln_localcloud.home import Home
-from amikiln_localcloud.machines.accelerator import find_accelerator
 from amikiln_localcloud.machines.base_image import ensure_base
 from amikiln_localcloud.machines.contract import SnapshotFiles
-from amikiln_localcloud.machines.qemu import QemuHypervisor
+from amikiln_localcloud.machines.disk_machine import DiskHypervisor
+from amikiln_localcloud.machines.kinds import Kind, choose_kind, make_hypervisor
 from vm.guests import GuestRegistry
 from vm.local_cloud import IMAGE_DIRECTORY, LocalCloud, read_until
+
+KINDS = ("container", "emulated")
 
 
 @pytest.fixture(scope="session")
@@ -45,13 +47,17 @@ def guest_registry() -> Iterator[GuestRegistry]:
         yield registry
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", params=KINDS)
 def hypervisor(
-    home: Home, launcher: Launcher, base: SnapshotFiles, guest_registry: GuestRegistry
-) -> Iterator[QemuHypervisor]:
-    """A hypervisor whose machines end with the module."""
-    accelerator = find_accelerator(home.cache, base, PlainReporter())
-    hypervisor = QemuHypervisor(home, launcher, accelerator, guest_registry.place)
+    request: pytest.FixtureRequest,
+    home: Home,
+    launcher: Launcher,
+    base: SnapshotFiles,
+    guest_registry: GuestRegistry,
+) -> Iterator[DiskHypervisor]:
+    """A hypervisor of each kind that this host can have, whose machines end with the module."""
+    choice = choose_kind(Kind(request.param), home.cache, base, PlainReporter())
+    hypervisor = make_hypervisor(home, launcher, choice, guest_registry.place)
     yield hypervisor
     hypervisor.close()
 

@@ -12,7 +12,7 @@ from amikiln.runtime import process
 from amikiln.runtime.progress import PlainReporter
 from amikiln.runtime.wait import Waiter
 from amikiln_localcloud.machines.contract import InstanceMetadata, Machine
-from amikiln_localcloud.machines.qemu_command import RegistryAddress
+from amikiln_localcloud.machines.guest_values import RegistryAddress
 
 BOOT_SECONDS = 300.0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import signal
@@ -14,20 +15,25 @@ from amikiln.runtime.progress import PlainReporter
 from amikiln.runtime.wait import Waiter
 from amikiln_localcloud.home import Home
 from amikiln_localcloud.machines.contract import Ending, Health, MachinePlan, SnapshotFiles
-from amikiln_localcloud.machines.qemu import QemuHypervisor, QemuMachine
+from amikiln_localcloud.machines.disk_machine import DiskHypervisor, DiskMachine
 from vm.guests import BOOT_SECONDS, KeyPair, Shell, metadata
 
 pytestmark = pytest.mark.vm
 
 FIRST_ID = "i-0aaaaaaaaaaaaaaa1"
 SECOND_ID = "i-0aaaaaaaaaaaaaaa2"
+BOOTS_A_KERNEL = pytest.mark.parametrize("hypervisor", ["emulated"], indirect=True)
+"""What would crash the host's kernel from a container, or is about a machine's own firmware."""
+
+IS_A_CONTAINER = pytest.mark.parametrize("hypervisor", ["container"], indirect=True)
+
 USER_DATA = "#!/bin/sh\nid -un >> /root/user-data-ran\n"
 
 
 class Story:
     """A first machine, and how it ended."""
 
-    def __init__(self, hypervisor: QemuHypervisor, source: SnapshotFiles, keys: Path) -> None:
+    def __init__(self, hypervisor: DiskHypervisor, source: SnapshotFiles, keys: Path) -> None:
         self.endings: queue.SimpleQueue[Ending] = queue.SimpleQueue()
         self.key = KeyPair.make(keys, "first")
         # As large as EC2 allows: 16 KiB.
@@ -48,7 +54,7 @@ class Story:
 
 @pytest.fixture(scope="module")
 def story(
-    hypervisor: QemuHypervisor, base: SnapshotFiles, tmp_path_factory: pytest.TempPathFactory
+    hypervisor: DiskHypervisor, base: SnapshotFiles, tmp_path_factory: pytest.TempPathFactory
 ) -> Story:
     return Story(hypervisor, base, tmp_path_factory.mktemp("keys"))
 
@@ -77,6 +83,10 @@ def test_the_root_file_system_fills_the_volume(story: Story) -> None:
 
 def test_the_machine_is_named_as_on_ec2(story: Story) -> None:
     assert story.shell.run("hostname") == "ip-10-1-2-3"
+
+
+@BOOTS_A_KERNEL
+def test_the_firmware_says_ec2(story: Story) -> None:
     assert story.shell.run("cat /sys/class/dmi/id/board_asset_tag") == FIRST_ID
 
 
@@ -142,7 +152,7 @@ def sealed(story: Story, home: Home) -> SnapshotFiles:
 class Successor:
     """A machine from the first one's disk, of another owner."""
 
-    def __init__(self, hypervisor: QemuHypervisor, source: SnapshotFiles, keys: Path) -> None:
+    def __init__(self, hypervisor: DiskHypervisor, source: SnapshotFiles, keys: Path) -> None:
         self.endings: queue.SimpleQueue[Ending] = queue.SimpleQueue()
         self.key = KeyPair.make(keys, "second")
         plan = MachinePlan(
@@ -153,7 +163,7 @@ class Successor:
             volume_gib=11,
             metadata=lambda: metadata(SECOND_ID, self.key, "#!/bin/sh\necho 2 > /root/second\n"),
         )
-        self.machine: QemuMachine = hypervisor.create(plan)
+        self.machine: DiskMachine = hypervisor.create(plan)
         self.shell = Shell(self.machine, self.key)
         self.machine.start(self.endings.put)
         self.shell.wait()
@@ -161,7 +171,7 @@ class Successor:
 
 @pytest.fixture(scope="module")
 def successor(
-    hypervisor: QemuHypervisor, sealed: SnapshotFiles, tmp_path_factory: pytest.TempPathFactory
+    hypervisor: DiskHypervisor, sealed: SnapshotFiles, tmp_path_factory: pytest.TempPathFactory
 ) -> Successor:
     return Successor(hypervisor, sealed, tmp_path_factory.mktemp("successor"))
 
@@ -181,6 +191,7 @@ def test_only_its_own_key_and_user_data_count(successor: Successor, story: Story
     assert successor.shell.run("cat /root/user-data-ran") == "root"
 
 
+@BOOTS_A_KERNEL
 def test_a_panic_impairs_and_the_console_is_kept(successor: Successor) -> None:
     successor.shell.run("nohup sh -c 'sleep 1; echo c > /proc/sysrq-trigger' > /dev/null 2>&1 &")
     Waiter(PlainReporter()).until(
@@ -192,6 +203,52 @@ def test_a_panic_impairs_and_the_console_is_kept(successor: Successor) -> None:
     assert successor.endings.empty()
 
 
+@BOOTS_A_KERNEL
 def test_a_killed_qemu_is_told(successor: Successor) -> None:
-    os.kill(int(successor.machine._files.pid.read_text()), signal.SIGKILL)
-    assert successor.endings.get(timeout=30) is Ending.QEMU_DIED
+    os.kill(int((successor.machine._files.directory / "qemu.pid").read_text()), signal.SIGKILL)
+    assert successor.endings.get(timeout=30) is Ending.PROCESS_DIED
+
+
+def pids_of(machine: DiskMachine, words: str) -> list[int]:
+    """Return the processes whose command line names a machine's directory and these words."""
+    mark = f"{machine._files.directory}/".encode()
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            line = entry.read_bytes()
+            if mark in line and words.encode() in line:
+                found.append(int(entry.parent.name))
+    return found
+
+
+@IS_A_CONTAINER
+def test_a_stopped_pid_1_impairs_and_can_be_ended(successor: Successor) -> None:
+    (nspawn,) = pids_of(successor.machine, "systemd-nspawn")
+    (leader,) = Path(f"/proc/{nspawn}/task/{nspawn}/children").read_text().split()
+    os.kill(int(leader), signal.SIGSTOP)
+    Waiter(PlainReporter()).until(
+        lambda: True if successor.machine.health is Health.IMPAIRED else None,
+        what="a PID 1 that does not answer is noticed",
+        deadline_seconds=90,
+    )
+    successor.machine.stop(deadline_seconds=2)
+    successor.machine.start(successor.endings.put)
+    successor.shell.wait()
+    assert successor.shell.wait_until_started() == "running"
+
+
+@IS_A_CONTAINER
+def test_a_storage_process_that_dies_ends_the_machine(successor: Successor) -> None:
+    (storage,) = pids_of(successor.machine, "qemu-storage-daemon")
+    os.kill(storage, signal.SIGKILL)
+    assert successor.endings.get(timeout=5) is Ending.PROCESS_DIED
+
+
+@IS_A_CONTAINER
+def test_nothing_is_left_of_a_machine_that_ended(successor: Successor) -> None:
+    directory = str(successor.machine._files.directory)
+    successor.machine.destroy()
+    assert directory not in Path("/proc/self/mounts").read_text()
+    assert directory not in process.run(["losetup", "--list", "--noheadings"]).stdout.decode()
+    assert not list(Path("/sys/fs/cgroup").glob(f"**/amikiln-{SECOND_ID}"))
+    assert pids_of(successor.machine, "") == []

@@ -30,8 +30,8 @@ SIGN_OF_LIFE = "guest-is-alive"
 SIGNS_WANTED = 3
 
 
-def find_accelerator(cache: Path, base: SnapshotFiles, report: Reporter) -> tuple[str, ...]:
-    """Return QEMU's arguments that choose the accelerator and the processor.
+def find_obstacle(cache: Path, base: SnapshotFiles, report: Reporter) -> str | None:
+    """Return why KVM does not work here; None: it does.
 
     The first time on a host, a guest is booted to find out. The result is kept in the cache, for
     this version of QEMU, this kernel and this processor.
@@ -39,20 +39,18 @@ def find_accelerator(cache: Path, base: SnapshotFiles, report: Reporter) -> tupl
     Args:
         cache: The cache directory.
         base: The disk that is booted; nothing is written to it.
-        report: Reports the choice, and the probe while it runs.
+        report: Reports the probe while it runs.
     """
     if not os.access(KVM_DEVICE, os.R_OK | os.W_OK):
-        report.line(f"machines are emulated: no access to {KVM_DEVICE}")
-        return EMULATION
+        return f"no access to {KVM_DEVICE}"
     record = cache / "accelerator" / f"{_host_key()}.json"
     try:
-        problem = json.loads(record.read_text())["problem"]
+        problem: str | None = json.loads(record.read_text())["problem"]
     except (OSError, ValueError, KeyError):
         with report.status("trying KVM"):
             problem = probe(KVM, base)
         write_atomically(record, json.dumps({"problem": problem}))
-    report.line(f"machines are emulated: {problem}" if problem else "machines run with KVM")
-    return EMULATION if problem else KVM
+    return problem
 
 
 def probe(

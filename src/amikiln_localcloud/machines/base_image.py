@@ -24,7 +24,7 @@ from amikiln.runtime.progress import Reporter
 from amikiln_localcloud.home import DEBIAN_SUITE, REGISTRY_NAME
 from amikiln_localcloud.machines import disks
 from amikiln_localcloud.machines.contract import MachineFailure, SnapshotFiles
-from amikiln_localcloud.machines.qemu_command import METADATA_CARD_ADDRESS
+from amikiln_localcloud.machines.guest_values import METADATA_CARD_ADDRESS
 
 PACKAGES = (
     "ca-certificates",

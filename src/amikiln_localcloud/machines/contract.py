@@ -86,7 +86,7 @@ class Ending(Enum):
     """Why a machine that was not told to stop does not run any more."""
 
     GUEST_SHUT_DOWN = "the guest shut itself down"
-    QEMU_DIED = "the virtual machine's process ended unexpectedly"
+    PROCESS_DIED = "the machine's process ended unexpectedly"
 
 
 class Health(Enum):

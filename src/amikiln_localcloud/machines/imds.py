@@ -1,4 +1,4 @@
-"""Serves one machine's instance metadata, as EC2 does, on a unix socket.
+"""Serves one machine's instance metadata, as EC2 does, on a listening socket.
 
 https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-categories.html
 """
@@ -29,31 +29,39 @@ LONGEST_TTL_SECONDS = 6 * 3600
 VERSIONS = ("2009-04-04", "2016-09-02", "2018-09-24", "2021-03-23", "latest")
 
 
+def listen_on(path: Path) -> socket.socket:
+    """Return a unix socket that listens at a path; access to its directory is access to it."""
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX)
+    # A socket's path can have at most 107 bytes, and the state directory may be deep.
+    directory = os.open(path.parent, os.O_PATH)
+    try:
+        listener.bind(f"/proc/self/fd/{directory}/{path.name}")
+    finally:
+        os.close(directory)
+    listener.listen()
+    return listener
+
+
 class MetadataService:
     """Answers one machine's requests until it is closed.
 
     Args:
-        socket_path: The unix socket to create; access to its directory is access to the service.
+        listener: A listening socket; it is closed together with the service.
         metadata: Called for each request.
         clock: Returns seconds, for the expiry of tokens.
     """
 
     def __init__(
         self,
-        socket_path: Path,
+        listener: socket.socket,
         metadata: Callable[[], InstanceMetadata],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.metadata = metadata
         self._clock = clock
         self._tokens: dict[str, float] = {}
-        socket_path.unlink(missing_ok=True)
-        # A socket's path can have at most 107 bytes, and the state directory may be deep.
-        directory = os.open(socket_path.parent, os.O_PATH)
-        try:
-            self._server = _Server(f"/proc/self/fd/{directory}/{socket_path.name}", self)
-        finally:
-            os.close(directory)
+        self._server = _Server(listener, self)
         self._closed = False
         self._thread = threading.Thread(target=self._accept, name="imds", daemon=True)
         self._thread.start()
@@ -162,12 +170,14 @@ def _identity_document(metadata: InstanceMetadata) -> str:
     return json.dumps(document, indent=2)
 
 
-class _Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
     daemon_threads = True
 
-    def __init__(self, path: str, service: MetadataService) -> None:
+    def __init__(self, listener: socket.socket, service: MetadataService) -> None:
         self.service = service
-        super().__init__(path, _Handler)
+        super().__init__(("", 0), _Handler, bind_and_activate=False)
+        self.socket.close()
+        self.socket = listener
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):

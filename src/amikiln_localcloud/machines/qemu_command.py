@@ -11,16 +11,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from amikiln_localcloud.home import REGISTRY_NAME
 from amikiln_localcloud.machines import relay
 from amikiln_localcloud.machines.contract import InstanceMetadata, SnapshotFiles
+from amikiln_localcloud.machines.disk_copy import DISK_NODE
+from amikiln_localcloud.machines.disk_machine import MachineFiles
+from amikiln_localcloud.machines.guest_values import (
+    IMDS_ADDRESS,
+    METADATA_CARD_NETWORK,
+    REGISTRY_ADDRESS,
+    RegistryAddress,
+    guest_values,
+)
 
-DISK_NODE = "disk"
-IMDS_ADDRESS = "169.254.169.254"
-REGISTRY_ADDRESS = "169.254.169.200"
-METADATA_CARD_NETWORK = "169.254.0.0/16"
-METADATA_CARD_ADDRESS = "169.254.0.15/16"
-"""The guest's own address on the card on which the metadata service and the registry answer."""
 REACHABILITY_PORT = 9009
 """On the machine's address; forwarded to a port on which nothing listens: see health.py."""
 DISCARD_PORT = 9
@@ -36,18 +38,8 @@ KERNEL_ARGUMENTS = (
 
 
 @dataclass(frozen=True)
-class MachineFiles:
-    """The files of a machine's directory."""
-
-    directory: Path
-
-    @property
-    def disk(self) -> Path:
-        return self.directory / "disk.qcow2"
-
-    @property
-    def console(self) -> Path:
-        return self.directory / "console.log"
+class QemuFiles(MachineFiles):
+    """The files of the directory of a machine that QEMU runs."""
 
     @property
     def qemu_log(self) -> Path:
@@ -58,49 +50,26 @@ class MachineFiles:
         return self.directory / "qemu.pid"
 
     @property
-    def credentials(self) -> Path:
-        """Credentials for systemd in the guest, one SMBIOS string a file."""
-        return self.directory / "credentials"
-
-    @property
     def imds_socket(self) -> Path:
         return self.directory / "imds"
-
-
-@dataclass(frozen=True)
-class RegistryAddress:
-    """The address on which the container registry listens on the host."""
-
-    host: str
-    port: int
 
 
 def write_credentials(files: MachineFiles, metadata: InstanceMetadata) -> None:
     """Write what the guest's units need, which QEMU passes on as SMBIOS strings.
 
-    systemd has them before it starts its first unit (systemd.system-credentials(7)). They are not
-    in QEMU's argument list, where every user of the host could read the user data.
+    They are not in QEMU's argument list, where every user of the host could read the user data.
     """
     files.credentials.mkdir(mode=0o700, exist_ok=True)
     for old in files.credentials.iterdir():
         old.unlink()
-    keys = "".join(f"{key.strip()}\n" for key in metadata.public_keys.values())
-    values = {
-        "system.hostname": metadata.host_name.encode(),
-        "instance.id": metadata.instance_id.encode(),
-        "instance.hosts": f"{REGISTRY_ADDRESS} {REGISTRY_NAME}\n".encode(),
-        "instance.authorized-keys": keys.encode(),
-        "instance.user-data": metadata.user_data,
-    }
-    for name, value in values.items():
-        if value:
-            text = base64.b64encode(value).decode()
-            (files.credentials / name).write_text(f"io.systemd.credential.binary:{name}={text}")
+    for name, value in guest_values(metadata).items():
+        text = base64.b64encode(value).decode()
+        (files.credentials / name).write_text(f"io.systemd.credential.binary:{name}={text}")
 
 
 def build_command(
     *,
-    files: MachineFiles,
+    files: QemuFiles,
     source: SnapshotFiles,
     accelerator: Sequence[str],
     cores: int,
@@ -160,7 +129,7 @@ def _disk(files: MachineFiles, metadata: InstanceMetadata) -> list[str]:
     return ["-blockdev", json.dumps(node), "-device", f"nvme,drive={DISK_NODE},serial={serial}"]
 
 
-def _cards(files: MachineFiles, address: str, registry: RegistryAddress | None) -> list[str]:
+def _cards(files: QemuFiles, address: str, registry: RegistryAddress | None) -> list[str]:
     forward = [
         ("hostfwd", f"tcp:{address}:22-:22"),
         ("hostfwd", f"tcp:{address}:{REACHABILITY_PORT}-:{DISCARD_PORT}"),

@@ -11,10 +11,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from amikiln_localcloud.machines import disks
-from amikiln_localcloud.machines.contract import Ending, MachineFailure
+from amikiln_localcloud.machines.contract import Ending, Health
+from amikiln_localcloud.machines.disk_copy import DiskCopy
 from amikiln_localcloud.machines.health import HealthWatch
-from amikiln_localcloud.machines.qemu_command import DISK_NODE
 from amikiln_localcloud.machines.qmp import QmpClient, QmpError
 
 PRESS_AGAIN_SECONDS = 5.0
@@ -43,12 +42,15 @@ class QemuProcess:
         self._guest_shut_down = False
         self._expected = False
         self._start_is_decided = threading.Event()
-        self._job_events: list[Mapping[str, Any]] = []
-        self._job_over = threading.Event()
+        self._copy: DiskCopy | None = None
         self.ended = threading.Event()
-        self.health = HealthWatch(reachability, self.ended)
+        self._health = HealthWatch(reachability, self.ended)
         self._qmp = QmpClient(monitor, self._note)
         threading.Thread(target=self._wait, name="qemu", daemon=True).start()
+
+    @property
+    def health(self) -> Health:
+        return self._health.health
 
     def wait_until_running(self) -> None:
         """Wait until QEMU reports that the processors run.
@@ -72,7 +74,7 @@ class QemuProcess:
         deadline = time.monotonic() + deadline_seconds
         while not self.ended.is_set():
             left = deadline - time.monotonic()
-            if left <= 0 or self.health.panicked:
+            if left <= 0 or self._health.panicked:
                 return self.kill()
             with contextlib.suppress(QmpError):
                 self._qmp.execute("system_powerdown")
@@ -86,7 +88,7 @@ class QemuProcess:
         self.ended.wait()
 
     def copy_writes(self, target: Path) -> None:
-        """Copy what was written to the disk until this moment, while the guest runs on.
+        """Copy what was written to the disk until this moment, while the guest goes on.
 
         Args:
             target: An overlay like the machine's own, over the same snapshot, without data.
@@ -94,40 +96,29 @@ class QemuProcess:
         Raises:
             MachineFailure: The copy is not complete.
         """
-        self._job_over.clear()
-        self._job_events.clear()
-        file = {"driver": "file", "filename": str(target)}
+        self._copy = copy = DiskCopy(target)
         try:
-            self._qmp.execute("blockdev-add", driver="qcow2", node_name="copy", file=file)
-            try:
-                self._qmp.execute(
-                    "blockdev-backup", job_id="copy", device=DISK_NODE, target="copy", sync="top"
-                )
-                self._job_over.wait()
-            finally:
-                self._qmp.execute("blockdev-del", node_name="copy")
+            copy.prepare(self._qmp)
+            copy.begin(self._qmp)
+            copy.finish(self._qmp)
         except QmpError as error:
-            raise MachineFailure(disks.explain_copy_failure(target, str(error))) from error
-        problem = next((str(e["error"]) for e in self._job_events if "error" in e), None)
-        if problem or not self._job_events:
-            reason = problem or "the machine ended meanwhile"
-            raise MachineFailure(disks.explain_copy_failure(target, reason))
+            raise copy.failure(str(error)) from error
 
     def _note(self, event: str, data: Mapping[str, Any]) -> None:
         if event == "SHUTDOWN":
             self._guest_shut_down = data.get("reason") == "guest-shutdown"
         elif event == "GUEST_PANICKED":
-            self.health.note_panic()
-        elif event in {"BLOCK_JOB_COMPLETED", "BLOCK_JOB_CANCELLED"}:
-            self._job_events.append(data)
-            self._job_over.set()
+            self._health.note_panic()
+        elif self._copy:
+            self._copy.note(event, data)
 
     def _wait(self) -> None:
         self._qmp.join()
         exit_code = self._process.wait()
-        self._job_over.set()
+        if self._copy:
+            self._copy.give_up()
         self.ended.set()
         self._start_is_decided.wait()
         if not self._expected:
             clean = self._guest_shut_down and exit_code == 0
-            self._on_end(Ending.GUEST_SHUT_DOWN if clean else Ending.QEMU_DIED)
+            self._on_end(Ending.GUEST_SHUT_DOWN if clean else Ending.PROCESS_DIED)

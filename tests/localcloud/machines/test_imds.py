@@ -12,7 +12,13 @@ from pathlib import Path
 import pytest
 
 from amikiln_localcloud.machines.contract import InstanceMetadata
-from amikiln_localcloud.machines.imds import TOKEN_HEADER, TTL_HEADER, MetadataService, look_up
+from amikiln_localcloud.machines.imds import (
+    TOKEN_HEADER,
+    TTL_HEADER,
+    MetadataService,
+    listen_on,
+    look_up,
+)
 
 METADATA = InstanceMetadata(
     instance_id="i-0123456789abcdef0",
@@ -39,7 +45,7 @@ class Guest:
 
     def __post_init__(self) -> None:
         path = self.directory / "imds"
-        self.service = MetadataService(path, lambda: self.metadata, lambda: self.seconds)
+        self.service = MetadataService(listen_on(path), lambda: self.metadata, lambda: self.seconds)
 
     def ask(
         self, path: str, *, method: str = "GET", headers: dict[str, str] | None = None
@@ -147,6 +153,6 @@ def test_the_identity_document_names_the_machine() -> None:
 def test_a_deep_directory_is_no_hindrance(tmp_path: Path) -> None:
     deep = tmp_path / ("d" * 100)
     deep.mkdir()
-    service = MetadataService(deep / "imds", lambda: METADATA)
+    service = MetadataService(listen_on(deep / "imds"), lambda: METADATA)
     service.close()
     assert (deep / "imds").is_socket()

@@ -249,7 +249,7 @@ class LocalInstance(Instance):
             if self.state not in ("pending", "running"):
                 return
             log.info("%s: %s", self.id, ending.value)
-            if ending is Ending.QEMU_DIED:
+            if ending is Ending.PROCESS_DIED:
                 self._set_state("stopped", states.describe_server_error(ending.value))
             elif self.instance_initiated_shutdown_behavior == "terminate":
                 self.terminate(states.BY_GUEST)

@@ -1,0 +1,1 @@
+"""Machines that are system containers: the processor's own speed where there is no KVM."""

@@ -1,0 +1,156 @@
+"""A control group for each container machine: its limits, its devices, and its certain end.
+
+Without a group of its own, all machines of one host would share the group that systemd-nspawn
+makes for what is inside, and stopping Docker in one would end the containers of another.
+
+https://docs.kernel.org/admin-guide/cgroup-v2.html; for hosts that mount version 1 beside it:
+https://docs.kernel.org/admin-guide/cgroup-v1/devices.html
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+MOUNTS = Path("/proc/self/mounts")
+MIB = 1024**2
+MOST_PROCESSES = 32768
+END_SECONDS = 10.0
+
+DEVICES = (
+    "c *:* m",  # any may be made, as Docker does for its containers; to open one is another matter
+    "b *:* m",
+    *(f"c 1:{number} rwm" for number in (3, 5, 7, 8, 9)),  # null, zero, full, random, urandom
+    *(f"c 5:{number} rwm" for number in (0, 1, 2)),  # tty, console, ptmx
+    "c 136:* rwm",  # the other ends of pseudo-terminals
+    "c 10:200 rwm",  # net/tun
+    "c 10:229 rwm",  # fuse
+)
+"""What a machine may open; the host's disks and other machines' loop devices are not among it."""
+
+
+@dataclass(frozen=True)
+class Hierarchies:
+    """Where this host has its control groups mounted.
+
+    Attributes:
+        unified: Version 2's root.
+        controllers: Version 1's, by the name of the controller: those that are not in version 2.
+    """
+
+    unified: Path
+    controllers: dict[str, Path]
+
+    @classmethod
+    def of_this_host(cls) -> Hierarchies | None:
+        """Return them; None where there is no cgroup 2."""
+        unified: Path | None = None
+        controllers: dict[str, Path] = {}
+        for line in MOUNTS.read_text().splitlines():
+            _, place, kind, options, *_ = line.split()
+            if kind == "cgroup2":
+                unified = unified or Path(place)
+            elif kind == "cgroup":
+                controllers |= {name: Path(place) for name in options.split(",")}
+        known = ("devices", "memory", "pids")
+        found = {name: controllers[name] for name in known if name in controllers}
+        return cls(unified, found) if unified is not None else None
+
+    @property
+    def limits_memory(self) -> bool:
+        return "memory" in self.controllers or "memory" in self._version_2()
+
+    @property
+    def limits_devices(self) -> bool:
+        return "devices" in self.controllers
+
+    def _version_2(self) -> list[str]:
+        return (self.unified / "cgroup.subtree_control").read_text().split()
+
+
+class MachineGroup:
+    """One machine's groups, of one name in each hierarchy."""
+
+    def __init__(self, hierarchies: Hierarchies, instance_id: str) -> None:
+        self._hierarchies = hierarchies
+        self.name = f"amikiln-{instance_id}"
+        self._unified = hierarchies.unified / self.name
+
+    @property
+    def all(self) -> list[Path]:
+        """Every group's folder."""
+        return [self._unified, *(p / self.name for p in self._hierarchies.controllers.values())]
+
+    def create(self, memory_mib: int) -> list[Path]:
+        """Make the groups and set their limits.
+
+        Args:
+            memory_mib: What the machine may use.
+
+        Returns:
+            The files that take the id of a process which is to be in them.
+        """
+        self.end()  # what a killed daemon left of them, restrictions included
+        for folder in self.all:
+            folder.mkdir()
+        limits = {
+            self._unified / "memory.max": memory_mib * MIB,
+            self._unified / "pids.max": MOST_PROCESSES,
+        }
+        for name, file, value in (
+            ("memory", "memory.limit_in_bytes", memory_mib * MIB),
+            ("pids", "pids.max", MOST_PROCESSES),
+        ):
+            if name in self._hierarchies.controllers:
+                limits[self._hierarchies.controllers[name] / self.name / file] = value
+        for limit, value in limits.items():
+            if limit.exists():
+                limit.write_text(str(value))
+        return [folder / "cgroup.procs" for folder in self.all]
+
+    def restrict_devices(self) -> None:
+        """From now on nothing in the groups opens a device of the host's; what is open stays so."""
+        if devices := self._hierarchies.controllers.get("devices"):
+            (devices / self.name / "devices.deny").write_text("a")
+            for device in DEVICES:
+                (devices / self.name / "devices.allow").write_text(device)
+
+    def end(self) -> None:
+        """Kill what is still in the groups, and remove them with all that is below them."""
+        if not self._unified.is_dir():
+            self._remove()
+            return
+        with contextlib.suppress(OSError):
+            (self._unified / "cgroup.kill").write_text("1")
+        self._await_empty()
+        self._remove()
+
+    def _await_empty(self) -> None:
+        """Wait for the kernel's word that no process is left."""
+        deadline = time.monotonic() + END_SECONDS
+        with (self._unified / "cgroup.events").open() as events:
+            watch = select.poll()
+            watch.register(events, select.POLLPRI)
+            while "populated 1" in events.read():
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    return
+                watch.poll(left * 1000)
+                events.seek(0)
+
+    def _remove(self) -> None:
+        for folder in self.all:
+            for below in _from_the_leaves(folder):
+                # One that a dying process is still in goes with the next sweep.
+                with contextlib.suppress(OSError):
+                    below.rmdir()
+
+
+def _from_the_leaves(folder: Path) -> Iterator[Path]:
+    for parent, _, _ in os.walk(folder, topdown=False):
+        yield Path(parent)

@@ -1,0 +1,143 @@
+"""Machines that are system containers: PID 1, network and disk are their own, the kernel is not."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from amikiln_localcloud.children import Launcher
+from amikiln_localcloud.home import Home
+from amikiln_localcloud.machines.addresses import Address
+from amikiln_localcloud.machines.container import namespaces
+from amikiln_localcloud.machines.container.cgroups import Hierarchies, MachineGroup
+from amikiln_localcloud.machines.container.process import ContainerProcess
+from amikiln_localcloud.machines.container.registry_relay import RegistryRelay
+from amikiln_localcloud.machines.contract import MachineFailure, MachinePlan
+from amikiln_localcloud.machines.disk_machine import DiskHypervisor, DiskMachine, MachineFiles
+from amikiln_localcloud.machines.guest_values import (
+    IMDS_ADDRESS,
+    REGISTRY_ADDRESS,
+    RegistryAddress,
+    guest_values,
+)
+from amikiln_localcloud.machines.imds import MetadataService
+
+CAPABILITIES = ("CAP_NET_ADMIN", "CAP_BPF", "CAP_PERFMON")
+"""What Docker and BuildKit need beside nspawn's own (systemd-nspawn(1), --capability)."""
+
+REFUSED_CAPABILITIES = (
+    "CAP_SYS_RESOURCE",
+    "CAP_SYS_TIME",
+    "CAP_SYS_MODULE",
+    "CAP_SYS_RAWIO",
+    "CAP_SYSLOG",
+    "CAP_WAKE_ALARM",
+    "CAP_MAC_ADMIN",
+    "CAP_MAC_OVERRIDE",
+)
+"""The clock, the kernel's modules and the disks are the host's."""
+
+SYSTEM_CALLS = ("@keyring", "bpf", "@mount")
+"""What nspawn refuses, and runc cannot do without."""
+
+
+class ContainerHypervisor(DiskHypervisor):
+    """Makes machines that are system containers.
+
+    Args:
+        home: Where machines' directories and snapshots are.
+        launcher: Starts the processes.
+        hierarchies: The host's control groups.
+        registry: Where the name of the container registry leads in machines.
+    """
+
+    def __init__(
+        self,
+        home: Home,
+        launcher: Launcher,
+        hierarchies: Hierarchies,
+        registry: RegistryAddress | None = None,
+    ) -> None:
+        super().__init__(home)
+        self._launcher = launcher
+        self._hierarchies = hierarchies
+        self._registry = registry
+
+    def _machine(self, plan: MachinePlan, files: MachineFiles, address: Address) -> DiskMachine:
+        group = MachineGroup(self._hierarchies, plan.instance_id)
+        return ContainerMachine(plan, files, address, group, self._launcher, self._registry)
+
+    def _sweep(self, files: MachineFiles) -> None:
+        MachineGroup(self._hierarchies, files.directory.name).end()
+
+
+class ContainerMachine(DiskMachine):
+    """One system container; the hypervisor makes it."""
+
+    def __init__(
+        self,
+        plan: MachinePlan,
+        files: MachineFiles,
+        address: Address,
+        group: MachineGroup,
+        launcher: Launcher,
+        registry: RegistryAddress | None,
+    ) -> None:
+        super().__init__(plan, files, address)
+        self._group = group
+        self._launcher = launcher
+        self._registry = registry
+
+    def _boot(self) -> ContainerProcess:
+        plan, files = self._plan, self._files
+        metadata = plan.metadata()
+        try:
+            values = self._write_values(guest_values(metadata))
+            started = namespaces.start(
+                directory=files.directory,
+                groups=self._group.create(plan.memory_mib),
+                cores=plan.cores,
+                nspawn=_nspawn(files.directory, values),
+                address=self.address,
+                listen=[IMDS_ADDRESS, *([REGISTRY_ADDRESS] if self._registry else [])],
+                launcher=self._launcher,
+            )
+        except OSError as error:
+            self._group.end()
+            raise MachineFailure(f"cannot start {plan.instance_id}: {error}") from error
+        except MachineFailure:
+            self._group.end()
+            raise
+        services = ExitStack()
+        imds, *others = started.listeners
+        services.callback(MetadataService(imds, plan.metadata).close)
+        if self._registry:
+            services.callback(RegistryRelay(others[0], self._registry).close)
+        run = ContainerProcess(started, files.directory, self._group, services.close, self._on_end)
+        run.wait_until_running()
+        return run
+
+    def _write_values(self, values: dict[str, bytes]) -> Sequence[Path]:
+        """Write what the machine's own units need, as credentials for its systemd."""
+        folder = self._files.credentials
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(mode=0o700)
+        for name, value in values.items():
+            (folder / name).write_bytes(value)
+        return sorted(folder.iterdir())
+
+
+def _nspawn(directory: Path, credentials: Sequence[Path]) -> list[str]:
+    """Return the command that boots what is mounted in a machine's directory.
+
+    https://www.freedesktop.org/software/systemd/man/252/systemd-nspawn.html
+    """
+    argv = ["systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--boot"]
+    argv += [f"--directory={directory}/root", f"--machine={directory.name}"]
+    argv += ["--console=read-only", f"--network-namespace-path={directory}/netns"]
+    argv += [f"--capability={','.join(CAPABILITIES)}"]
+    argv += [f"--drop-capability={','.join(REFUSED_CAPABILITIES)}"]
+    argv += [f"--system-call-filter={' '.join(SYSTEM_CALLS)}"]
+    return argv + [f"--load-credential={file.name}:{file}" for file in credentials]

@@ -1,0 +1,213 @@
+"""Starts a machine's supervisor in namespaces of its own, and slirp4netns beside it.
+
+slirp4netns alone stays outside, for it is the way to the internet; it ends when a pipe closes
+whose other end the supervisor holds. So nothing is left when the supervisor ends, however it does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import shlex
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from amikiln_localcloud.children import Launcher
+from amikiln_localcloud.machines.container.network import MTU_BYTES
+from amikiln_localcloud.machines.contract import MachineFailure
+
+SOURCE = Path(__file__).parents[3]
+
+GUEST_ADDRESS = "10.0.2.15"
+START_SECONDS = 30.0
+LONGEST_MESSAGE = 65536
+
+SUPERVISE = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from amikiln_localcloud.machines.container.supervisor import main
+main(int(sys.argv[2]))
+"""
+"""Without the site's packages, which it does not need: a tenth of a second less for each boot."""
+
+
+@dataclass(frozen=True)
+class Started:
+    """A supervisor that has its network.
+
+    Attributes:
+        channel: Orders go in, messages come out: see supervisor.py.
+        listeners: Sockets that listen in the machine's network, in the order that was asked for.
+        process: What holds the namespaces, seen from outside: it ends with them, and they with it.
+        network: slirp4netns.
+    """
+
+    channel: socket.socket
+    listeners: Sequence[socket.socket]
+    process: subprocess.Popen[bytes]
+    network: subprocess.Popen[bytes]
+
+
+def start(
+    *,
+    directory: Path,
+    groups: Sequence[Path],
+    cores: int,
+    nspawn: Sequence[str],
+    address: str,
+    listen: Sequence[str],
+    launcher: Launcher,
+) -> Started:
+    """Start a supervisor, and give it a network.
+
+    Args:
+        directory: The machine's.
+        groups: Files of control groups that take a process's id.
+        cores: How many of the host's processors the machine may use.
+        nspawn: The command that boots the machine.
+        address: The host's address whose port 22 leads to the machine's.
+        listen: Link-local addresses on which the machine asks the host.
+        launcher: Starts the processes.
+
+    Raises:
+        MachineFailure: Something did not start; why, in its own words.
+        OSError: A file cannot be made.
+    """
+    with contextlib.ExitStack() as ours:
+        channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        undo = ours.enter_context(contextlib.ExitStack())
+        undo.callback(channel.close)
+        ours.enter_context(theirs)
+        reading, writing = os.pipe()
+        ours.callback(os.close, reading)
+        with _closing(writing):
+            process = launcher.start(
+                _command(groups, theirs.fileno()),
+                directory / "machine.log",
+                pass_fds=[theirs.fileno(), writing],
+            )
+        undo.callback(process.kill)
+        theirs.close()
+        wanted = {
+            "directory": str(directory),
+            "namespaces": {
+                kind: os.readlink(f"/proc/self/ns/{kind}") for kind in ("net", "mnt", "pid")
+            },
+            "processors": sorted(os.sched_getaffinity(0))[:cores],
+            "listen": list(listen),
+            "nspawn": list(nspawn),
+        }
+        channel.settimeout(START_SECONDS)
+        channel.send(json.dumps(wanted).encode())
+        _, (namespace,) = receive(channel, "namespaces", directory)
+        with _closing(namespace):
+            network = _start_network(directory, namespace, reading, address, launcher)
+        channel.send(b"tap")
+        _, descriptors = receive(channel, "listening", directory)
+        listeners = [socket.socket(fileno=descriptor) for descriptor in descriptors]
+        channel.settimeout(None)
+        undo.pop_all()
+        return Started(channel, listeners, process, network)
+
+
+def receive(
+    channel: socket.socket, event: str, directory: Path
+) -> tuple[Mapping[str, Any], Sequence[int]]:
+    """Return the supervisor's next message and the descriptors that came with it.
+
+    Raises:
+        MachineFailure: It is another message than the one that was to come.
+    """
+    try:
+        raw, descriptors, _, _ = socket.recv_fds(channel, LONGEST_MESSAGE, 8)
+    except TimeoutError as error:
+        raise MachineFailure(
+            f"the machine gave no sign of {event} in {START_SECONDS:.0f} s"
+        ) from error
+    message = json.loads(raw) if raw else {"event": "ended", "why": "the supervisor ended"}
+    if message["event"] != event:
+        for descriptor in descriptors:
+            os.close(descriptor)
+        raise MachineFailure(f"the machine did not start: {message.get('why')}{_log(directory)}")
+    return message, descriptors
+
+
+def _command(groups: Sequence[Path], channel: int) -> list[str]:
+    """Return what enters the control groups, then the namespaces, and is the supervisor then."""
+    enter = "".join(f"echo $$ >{shlex.quote(str(group))} && " for group in groups)
+    # cgroup 2 alone, and nothing of version 1: every release of systemd sees the same in there.
+    groups_inside = 'mount -t cgroup2 cgroup2 /sys/fs/cgroup && exec "$@"'
+    namespaces = ["--mount", "--net", "--ipc", "--uts", "--pid", "--mount-proc"]
+    argv = ["unshare", *namespaces, "--propagation=private", "--fork", "--kill-child=KILL"]
+    argv += ["sh", "-c", groups_inside, "sh"]
+    argv += [sys.executable, "-I", "-S", "-c", SUPERVISE, str(SOURCE), str(channel)]
+    return ["sh", "-c", f'{enter}exec "$@"', "sh", *argv]
+
+
+def _start_network(
+    directory: Path, namespace: int, exit_pipe: int, address: str, launcher: Launcher
+) -> subprocess.Popen[bytes]:
+    """Run slirp4netns on the namespace, and forward ssh to the machine.
+
+    https://github.com/rootless-containers/slirp4netns/blob/master/slirp4netns.1.md
+    """
+    ready, telling = os.pipe()
+    folder = os.open(directory, os.O_PATH)
+    # A socket's path may have 107 bytes only, and a state directory may be deep.
+    api = f"/proc/self/fd/{folder}/slirp"
+    log = directory / "slirp.log"
+    (directory / "slirp").unlink(missing_ok=True)
+    with _closing(ready), _closing(folder):
+        with _closing(telling):
+            argv = ["slirp4netns", "--netns-type=path", f"--mtu={MTU_BYTES}"]
+            argv += ["--disable-host-loopback", f"--api-socket={api}"]
+            argv += [f"--exit-fd={exit_pipe}", f"--ready-fd={telling}"]
+            argv += [f"/proc/self/fd/{namespace}", "tap0"]
+            process = launcher.start(argv, log, pass_fds=[namespace, exit_pipe, telling, folder])
+        readable, _, _ = select.select([ready], [], [], START_SECONDS)
+        if not readable or not os.read(ready, 1):
+            raise MachineFailure(f"slirp4netns did not start: {_last_line(log)}")
+        forward = {
+            "proto": "tcp",
+            "host_addr": address,
+            "host_port": 22,
+            "guest_addr": GUEST_ADDRESS,
+            "guest_port": 22,
+        }
+        with socket.socket(socket.AF_UNIX) as asking:
+            asking.settimeout(START_SECONDS)
+            asking.connect(api)
+            asking.send(json.dumps({"execute": "add_hostfwd", "arguments": forward}).encode())
+            answer = json.loads(asking.recv(LONGEST_MESSAGE))
+        if "error" in answer:
+            raise MachineFailure(
+                f"port 22 of {address} cannot be forwarded: {answer['error']['desc']}"
+            )
+    return process
+
+
+@contextlib.contextmanager
+def _closing(descriptor: int) -> Iterator[int]:
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _log(directory: Path) -> str:
+    said = _last_line(directory / "machine.log")
+    return f" ({said})" if said else ""
+
+
+def _last_line(log: Path) -> str:
+    try:
+        return log.read_text(errors="replace").strip().rpartition("\n")[2]
+    except OSError:
+        return ""

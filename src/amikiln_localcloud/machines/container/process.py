@@ -1,0 +1,180 @@
+"""One boot of a container machine: started already, watched, stopped; its disk copied meanwhile."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from amikiln_localcloud.machines.container.cgroups import MachineGroup
+from amikiln_localcloud.machines.container.namespaces import LONGEST_MESSAGE, Started
+from amikiln_localcloud.machines.contract import Ending, Health, MachineFailure
+from amikiln_localcloud.machines.disk_copy import DiskCopy
+from amikiln_localcloud.machines.qmp import QmpClient, QmpError
+
+log = logging.getLogger("amikiln.machines")
+
+BETWEEN_PROBES_SECONDS = 5.0
+FIRST_PROBE_SECONDS = 0.5
+SILENCE_BOUND_SECONDS = 20.0
+FREEZE_SECONDS = 10.0
+
+
+class ContainerProcess:
+    """One machine's supervisor and what is below it, from the start to the end.
+
+    Args:
+        started: The supervisor, which has its network.
+        directory: The machine's.
+        group: The machine's control groups; removed when it has ended.
+        close: Called once when it has ended: what listened for it is closed.
+        on_end: Called once, from a thread of its own, if it ends without being told to.
+    """
+
+    def __init__(
+        self,
+        started: Started,
+        directory: Path,
+        group: MachineGroup,
+        close: Callable[[], None],
+        on_end: Callable[[Ending], None],
+    ) -> None:
+        self._started = started
+        self._directory = directory
+        self._group = group
+        self._close = close
+        self._on_end = on_end
+        self._expected = False
+        self._why = "the supervisor ended"
+        self._running = threading.Event()
+        self._frozen = threading.Event()
+        self._froze = False
+        self._last_answer = time.monotonic()
+        self.health = Health.INITIALIZING
+        self.ended = threading.Event()
+        threading.Thread(target=self._listen, name="machine", daemon=True).start()
+
+    def wait_until_running(self) -> None:
+        """Return when systemd-nspawn runs.
+
+        Raises:
+            MachineFailure: It ended before; why, in its own words.
+        """
+        self._running.wait()
+        if self.ended.is_set():
+            raise MachineFailure(f"the machine did not start: {self._why}")
+
+    def shut_down(self, deadline_seconds: float) -> None:
+        """Ask PID 1 to shut down; kill everything after the deadline."""
+        self._expected = True
+        self._order("stop")
+        if not self.ended.wait(deadline_seconds):
+            self.kill()
+
+    def kill(self) -> None:
+        """Pull the plug."""
+        self._expected = True
+        self._started.process.kill()
+        self.ended.wait()
+
+    def copy_writes(self, target: Path) -> None:
+        """Copy what was written to the disk until this moment, while the machine goes on.
+
+        The file system is frozen only while the copy begins: from then on, what is about to be
+        overwritten is copied before (https://www.qemu.org/docs/master/interop/live-block-operations.html).
+
+        Args:
+            target: An overlay like the machine's own, over the same snapshot, without data.
+
+        Raises:
+            MachineFailure: The copy is not complete.
+        """
+        folder = os.open(self._directory, os.O_PATH)
+        try:
+            monitor = socket.socket(socket.AF_UNIX)
+            monitor.connect(f"/proc/self/fd/{folder}/monitor")
+        except OSError as error:
+            raise MachineFailure(f"the disk cannot be copied: {error.strerror}") from error
+        finally:
+            os.close(folder)
+        copy = DiskCopy(target)
+        qmp = QmpClient(monitor, copy.note)
+
+        def give_up_without_storage() -> None:
+            qmp.join()
+            copy.give_up()
+
+        threading.Thread(target=give_up_without_storage, daemon=True).start()
+        try:
+            qmp.execute("qmp_capabilities")
+            copy.prepare(qmp)
+            self._freeze()
+            try:
+                copy.begin(qmp)
+            finally:
+                self._order("thaw")
+            copy.finish(qmp)
+        except QmpError as error:
+            raise copy.failure(str(error)) from error
+        finally:
+            monitor.close()
+
+    def _freeze(self) -> None:
+        self._frozen.clear()
+        self._order("freeze")
+        if not self._frozen.wait(FREEZE_SECONDS) or not self._froze:
+            raise MachineFailure("the file system could not be frozen for its copy")
+
+    def _order(self, order: str) -> None:
+        with contextlib.suppress(OSError):  # it has just ended
+            self._started.channel.send(order.encode())
+
+    def _probe(self) -> None:
+        pause = FIRST_PROBE_SECONDS
+        while not self.ended.wait(pause):
+            self._order("probe")
+            pause = BETWEEN_PROBES_SECONDS if self.health is Health.OK else pause
+            if time.monotonic() - self._last_answer > SILENCE_BOUND_SECONDS:
+                self.health = Health.IMPAIRED
+
+    def _listen(self) -> None:
+        """Read what the supervisor says until it is gone, then clean up after it."""
+        channel = self._started.channel
+        with contextlib.suppress(OSError):
+            while raw := channel.recv(LONGEST_MESSAGE):
+                message = json.loads(raw)
+                if message["event"] == "mounted":
+                    self._group.restrict_devices()
+                    self._order("boot")
+                elif message["event"] == "running":
+                    if not self._running.is_set():  # not a boot after a reboot from inside
+                        threading.Thread(target=self._probe, name="health", daemon=True).start()
+                    self._running.set()
+                elif message["event"] == "frozen":
+                    self._froze = message["frozen"]
+                    self._frozen.set()
+                elif message["event"] == "probed" and message["alive"]:
+                    self._last_answer = time.monotonic()
+                    self.health = Health.OK
+                elif message["event"] == "ended":
+                    self._why = message["why"]
+        self._started.process.wait()
+        channel.close()
+        self._started.network.wait()
+        self._close()
+        self._group.end()
+        self.ended.set()
+        self._frozen.set()
+        started = self._running.is_set()
+        if self._why != "shutdown":
+            log.warning("%s: %s", self._directory.name, self._why)
+        self._running.set()
+        if started and not self._expected:
+            clean = self._why == "shutdown"
+            self._on_end(Ending.GUEST_SHUT_DOWN if clean else Ending.PROCESS_DIED)

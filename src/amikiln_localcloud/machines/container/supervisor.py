@@ -1,0 +1,209 @@
+"""The first process of a container machine's namespaces: it mounts, boots, watches and ends.
+
+Started by the local cloud below ``unshare`` (namespaces.py). All that it mounts and starts is
+inside the namespaces, and goes with them when it ends, however it ends. It imports little, for it
+is in the way of each boot.
+
+It is given a connected socket, reads one JSON object from it (namespaces.py), and writes messages
+of one JSON object each: what has happened. File descriptors travel beside them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+from pathlib import Path
+from typing import Any, NoReturn
+
+from amikiln_localcloud.machines.container import network
+from amikiln_localcloud.machines.container.commands import Refused
+from amikiln_localcloud.machines.container.storage import Storage, program
+
+REBOOT_EXIT_CODE = 133
+"""nspawn's with --keep-unit, when the system inside wants to boot again."""
+
+FREEZE_SECONDS = 5.0
+PROBE_SECONDS = 5.0
+
+FIFREEZE, FITHAW = 0xC0045877, 0xC0045878  # linux/fs.h
+
+
+class Supervisor:
+    """One machine, from its namespaces to its end."""
+
+    def __init__(self, channel: socket.socket) -> None:
+        self.channel = channel
+        self.wanted: dict[str, Any] = json.loads(channel.recv(1 << 20))
+        self.directory = Path(self.wanted["directory"])
+        self.storage = Storage(self.directory)
+        self.machine: subprocess.Popen[bytes]
+        self.booted = False
+        self.stopping = False
+
+    def tell(self, event: str, *descriptors: int, **details: Any) -> None:
+        line = json.dumps({"event": event, **details}).encode() + b"\n"
+        socket.send_fds(self.channel, [line], descriptors)
+
+    def order(self) -> str:
+        """Wait for one order of the local cloud's; none any more if it is gone."""
+        return self.channel.recv(1 << 16).decode()
+
+    def refuse_the_hosts_namespaces(self) -> None:
+        """A network that is the host's would let the system inside configure the host's cards."""
+        for kind, hosts in self.wanted["namespaces"].items():
+            if os.readlink(f"/proc/self/ns/{kind}") == hosts:
+                raise Refused(f"the {kind} namespace is the host's own")
+
+    def make_network(self) -> None:
+        """Let slirp4netns into our namespace, and hand over what listens in it."""
+        with open("/proc/self/ns/net") as namespace:
+            self.tell("namespaces", namespace.fileno())
+        if self.order() != "tap":
+            raise Refused("the network was not made")
+        network.make_bridge()
+        listeners = network.listen(self.wanted["listen"])
+        self.tell("listening", *(listener.fileno() for listener in listeners))
+        for listener in listeners:
+            listener.close()
+
+    def boot(self) -> None:
+        """Start systemd-nspawn; it ends with the system."""
+        network.make_cards(self.directory / "netns", anew=self.booted)
+        self.booted = True
+        with open(self.directory / "console.log", "ab") as console:
+            self.machine = subprocess.Popen(
+                self.wanted["nspawn"],
+                stdin=subprocess.DEVNULL,
+                stdout=console,
+                stderr=console,
+                env={**os.environ, "SYSTEMD_NSPAWN_API_VFS_WRITABLE": "network"},
+            )
+
+    def watch(self) -> str:
+        """Answer orders until the machine has ended; return why it did."""
+        handles: dict[int, subprocess.Popen[bytes]] = {
+            os.pidfd_open(child.pid): child for child in (*self.storage.processes, self.machine)
+        }
+        channel = self.channel.fileno()
+        try:
+            while True:
+                readable, _, _ = select.select([*handles, channel], [], [])
+                for handle in readable:
+                    if handle == channel:
+                        self.obey(self.order())
+                    elif handles[handle] is self.machine:
+                        code = self.machine.wait()
+                        if code == REBOOT_EXIT_CODE and not self.stopping:
+                            return "reboot"
+                        return "shutdown" if code == 0 else f"systemd-nspawn exited with {code}"
+                    else:
+                        return f"{program(handles[handle])} ended, and with it the disk"
+        finally:
+            for handle in handles:
+                os.close(handle)
+
+    def obey(self, order: str) -> None:
+        if order == "stop":
+            self.stopping = True
+            self.machine.send_signal(signal.SIGTERM)  # nspawn asks PID 1 to shut down
+        elif order == "freeze":
+            self.freeze()
+        elif order == "probe":
+            self.tell("probed", alive=self.answers())
+        elif not order:
+            raise Refused("the local cloud is gone")
+
+    def freeze(self) -> None:
+        """Hold the file system still until told to thaw, or for five seconds, whoever dies.
+
+        A process of its own does it: this one may be killed, and a frozen disk stays frozen.
+        """
+        done, frozen = os.pipe()
+        alive, thaw = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.close(thaw)
+            root = os.open(self.storage.root, os.O_RDONLY)
+            fcntl.ioctl(root, FIFREEZE, 0)
+            try:
+                os.write(frozen, b"frozen")
+                select.select([alive], [], [], FREEZE_SECONDS)
+            finally:
+                fcntl.ioctl(root, FITHAW, 0)
+                os._exit(0)
+        os.close(frozen)
+        os.close(alive)
+        self.tell("frozen", frozen=os.read(done, 6) == b"frozen")
+        os.close(done)
+        self.order()  # whatever it is, it is time to thaw
+        os.close(thaw)
+        os.waitpid(child, 0)
+        self.tell("thawed")
+
+    def answers(self) -> bool:
+        """Ask PID 1 for its version: one that is stopped does not say it."""
+        leader = self.leader()
+        if leader is None:
+            return False
+        # From within its process namespace: systemd hears no process that it cannot see.
+        ask = [
+            "nsenter",
+            f"--target={leader}",
+            "--mount",
+            "--pid",
+            "systemctl",
+            "show",
+            "--property=Version",
+        ]
+        try:
+            done = subprocess.run(
+                ask, stdin=subprocess.DEVNULL, capture_output=True, timeout=PROBE_SECONDS
+            )
+        except subprocess.TimeoutExpired:
+            return False
+        return done.returncode == 0
+
+    def leader(self) -> int | None:
+        pid = self.machine.pid
+        try:
+            children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        except OSError:
+            return None
+        return int(children[0]) if children else None
+
+    def supervise(self) -> NoReturn:
+        """Go through the machine's whole life, and end."""
+        ending = "the supervisor failed"
+        try:
+            self.refuse_the_hosts_namespaces()
+            os.sched_setaffinity(0, self.wanted["processors"])
+            self.make_network()
+            self.storage.mount()
+            self.tell("mounted")
+            if self.order() != "boot":
+                raise Refused("the machine was not let in")
+            while True:
+                self.boot()
+                self.tell("running")
+                ending = self.watch()
+                if ending != "reboot":
+                    break
+            if ending == "shutdown":
+                self.storage.unmount()
+        except (Refused, OSError, subprocess.SubprocessError) as error:
+            ending = str(error)
+        with contextlib.suppress(OSError):  # nobody is there to be told
+            self.tell("ended", why=ending)
+        # PID 1 of a namespace: the kernel kills all others in it.
+        os._exit(0 if ending == "shutdown" else 1)
+
+
+def main(channel: int) -> NoReturn:
+    """Be the supervisor whose other end is an inherited socket's."""
+    Supervisor(socket.socket(fileno=channel)).supervise()

@@ -1,0 +1,149 @@
+"""Whether machines can be containers here: what they need is looked for, then one is booted."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import tempfile
+import threading
+from pathlib import Path
+
+from amikiln.runtime import process
+from amikiln.runtime.cache import compute_key
+from amikiln.runtime.files import write_atomically
+from amikiln.runtime.progress import Reporter
+from amikiln_localcloud.children import Launcher
+from amikiln_localcloud.home import LOOPBACK, REGION, Home
+from amikiln_localcloud.machines.container.cgroups import Hierarchies
+from amikiln_localcloud.machines.container.machine import ContainerHypervisor
+from amikiln_localcloud.machines.contract import (
+    InstanceMetadata,
+    MachineFailure,
+    MachinePlan,
+    SnapshotFiles,
+)
+
+PACKAGES = {
+    "systemd-nspawn": "systemd-container",
+    "slirp4netns": "slirp4netns",
+    "nbdfuse": "libnbd-bin",
+    "qemu-storage-daemon": "qemu-system-x86 or qemu-utils",
+    "nft": "nftables",
+    "ip": "iproute2",
+    "unshare": "util-linux",
+    "nsenter": "util-linux",
+    "e2fsck": "e2fsprogs",
+    "resize2fs": "e2fsprogs",
+}
+"""The programs that a container machine needs, and the Debian packages that have them."""
+
+DEVICES = ("/dev/fuse", "/dev/loop-control")
+TRIAL_SECONDS = 60.0
+INSTANCE_ID = "i-0trial"
+VOLUME_GIB = 11
+BEGINS, PASSED, ENDS = "-- trial begins", "-- trial passed", "-- trial ends"
+
+# One container of Docker's from the machine's own shell, with a port: a kernel module that is
+# missing for overlays, bridges or port forwarding shows itself here, and not in a bake.
+USER_DATA = f"""#!/bin/sh
+set -eu
+exec 2>&1
+trap 'echo "{ENDS}"; systemctl poweroff' EXIT
+echo "{BEGINS}"
+libraries=$(ldd /bin/sh | grep -o '/[^ )]*')
+tar -C / -c --dereference bin/sh $(echo "$libraries" | sed 's|^/||') |
+    docker import - trial >/dev/null
+docker run --rm --publish 8080:80 trial /bin/sh -c 'echo hello' >/dev/null
+echo "{PASSED}"
+"""
+
+
+def find_obstacle(cache: Path, base: SnapshotFiles, report: Reporter) -> str | None:
+    """Return why machines cannot be containers here; None: they can.
+
+    The answer is kept in the cache, for this boot, kernel, user and these programs.
+
+    Args:
+        cache: The cache directory.
+        base: What the trial boots; nothing is written to it.
+        report: Says that the trial runs.
+    """
+    obstacle = find_missing()
+    if obstacle is not None:
+        return obstacle
+    record = cache / "containers" / f"{_host_key()}.json"
+    try:
+        found: str | None = json.loads(record.read_text())["obstacle"]
+    except (OSError, ValueError, KeyError):
+        with report.status("trying a container machine"):
+            found = try_machine(cache, base)
+        write_atomically(record, json.dumps({"obstacle": found}))
+    return found
+
+
+def find_missing() -> str | None:
+    """Return what a container machine needs and this host lacks, with what to do about it."""
+    if os.geteuid() != 0:
+        return "containers need root"
+    if Hierarchies.of_this_host() is None:
+        return "no cgroup 2 is mounted"
+    for device in DEVICES:
+        if not os.access(device, os.R_OK | os.W_OK):
+            return f"no access to {device}"
+    missing = sorted({package for name, package in PACKAGES.items() if not shutil.which(name)})
+    if missing:
+        return f"not installed: {', '.join(missing)} (apt-get install)"
+    return None
+
+
+def try_machine(cache: Path, base: SnapshotFiles) -> str | None:
+    """Boot a machine whose Docker runs a container; return why that failed, or None.
+
+    Args:
+        cache: The cache directory.
+        base: What is booted; nothing is written to it.
+    """
+    hierarchies = Hierarchies.of_this_host()
+    if hierarchies is None:
+        return "no cgroup 2 is mounted"
+    ended = threading.Event()
+    with tempfile.TemporaryDirectory(prefix="amikiln-trial-") as state:
+        hypervisor = ContainerHypervisor(Home(Path(state), cache), Launcher(), hierarchies)
+        plan = MachinePlan(INSTANCE_ID, base, 1, 1024, VOLUME_GIB, _describe_instance)
+        try:
+            machine = hypervisor.create(plan)
+            machine.start(lambda ending: ended.set())
+            in_time = ended.wait(TRIAL_SECONDS)
+            console = machine.console().decode(errors="replace")
+        except (MachineFailure, OSError) as error:
+            return f"a container machine does not boot: {error}"
+        finally:
+            hypervisor.close()
+    if PASSED in console:
+        return None
+    said = console.partition(BEGINS)[2].partition(ENDS)[0].strip().rpartition("\n")[2].strip()
+    when = "" if in_time else f" within {TRIAL_SECONDS:.0f} s"
+    return f"a container machine does not run Docker{when}: {said or 'its console says nothing'}"
+
+
+def _describe_instance() -> InstanceMetadata:
+    return InstanceMetadata(
+        instance_id=INSTANCE_ID,
+        ami_id="ami-00000000",
+        instance_type="t3.small",
+        region=REGION,
+        availability_zone=f"{REGION}a",
+        private_ip="10.0.0.1",
+        public_ip=LOOPBACK,
+        token_required=True,
+        user_data=USER_DATA.encode(),
+    )
+
+
+def _host_key() -> str:
+    versions = process.run(["systemd-nspawn", "--version"]).stdout
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text()
+    programs = "".join(f"{shutil.which(name)}" for name in PACKAGES)
+    return compute_key(boot, platform.release(), str(os.geteuid()), versions, programs)
