@@ -7,7 +7,6 @@ shut down from inside, and panic. Saving writes a small real directory.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
 from amikiln_localcloud.machines.contract import (
@@ -15,6 +14,7 @@ from amikiln_localcloud.machines.contract import (
     Health,
     MachineFailure,
     MachinePlan,
+    OnEnd,
     SnapshotFiles,
 )
 
@@ -32,7 +32,7 @@ class FakeMachine:
         self.saves = 0
         self.output = b""
         self._hypervisor = hypervisor
-        self._on_end: Callable[[Ending], None] | None = None
+        self._on_end: OnEnd | None = None
 
     @property
     def destroyed(self) -> bool:
@@ -40,7 +40,7 @@ class FakeMachine:
 
     # -- the contract -----------------------------------------------------------------------
 
-    def start(self, on_end: Callable[[Ending], None]) -> None:
+    def start(self, on_end: OnEnd) -> None:
         self._hypervisor.check_lock_is_free()
         self._hypervisor.gate("start").wait(30)
         if why := self._hypervisor.take_failure("start"):
@@ -88,22 +88,22 @@ class FakeMachine:
     # -- what a test makes the guest do ------------------------------------------------------
 
     def shut_down_from_inside(self) -> None:
-        self._end(Ending.GUEST_SHUT_DOWN)
+        self._end(Ending.GUEST_SHUT_DOWN, "it was told to")
 
     def die(self) -> None:
         """End as when QEMU is killed."""
-        self._end(Ending.PROCESS_DIED)
+        self._end(Ending.PROCESS_DIED, "QEMU exited with -9")
 
     def panic(self) -> None:
         """Keep running, but answer no status check."""
         self.output += b"Kernel panic - not syncing\r\n"
         self.health = Health.IMPAIRED
 
-    def _end(self, ending: Ending) -> None:
+    def _end(self, ending: Ending, why: str) -> None:
         assert self.running, "a machine that does not run cannot end"
         assert self._on_end is not None
         self.running = False
-        self._on_end(ending)
+        self._on_end(ending, why)
 
 
 class FakeHypervisor:

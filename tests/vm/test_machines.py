@@ -34,7 +34,7 @@ class Story:
     """A first machine, and how it ended."""
 
     def __init__(self, hypervisor: DiskHypervisor, source: SnapshotFiles, keys: Path) -> None:
-        self.endings: queue.SimpleQueue[Ending] = queue.SimpleQueue()
+        self.endings: queue.SimpleQueue[tuple[Ending, str]] = queue.SimpleQueue()
         self.key = KeyPair.make(keys, "first")
         # As large as EC2 allows: 16 KiB.
         user_data = USER_DATA + "#" * (16384 - len(USER_DATA))
@@ -48,7 +48,7 @@ class Story:
         )
         self.machine = hypervisor.create(plan)
         self.shell = Shell(self.machine, self.key)
-        self.machine.start(self.endings.put)
+        self.machine.start(lambda *ending: self.endings.put(ending))
         self.first_boot = self.shell.wait()
 
 
@@ -141,7 +141,7 @@ def sealed(story: Story, home: Home) -> SnapshotFiles:
     story.shell.run("cat /etc/ssh/ssh_host_ed25519_key.pub >> /root/old-identity")
     story.shell.run("rm /etc/ssh/ssh_host_*; : > /etc/machine-id; echo last > /root/written-last")
     story.shell.succeeds("systemctl poweroff")
-    assert story.endings.get(timeout=BOOT_SECONDS) is Ending.GUEST_SHUT_DOWN
+    assert story.endings.get(timeout=BOOT_SECONDS)[0] is Ending.GUEST_SHUT_DOWN
     saved = SnapshotFiles(home.snapshots / "snap-stopped")
     story.machine.save(saved)
     story.machine.destroy()
@@ -153,7 +153,7 @@ class Successor:
     """A machine from the first one's disk, of another owner."""
 
     def __init__(self, hypervisor: DiskHypervisor, source: SnapshotFiles, keys: Path) -> None:
-        self.endings: queue.SimpleQueue[Ending] = queue.SimpleQueue()
+        self.endings: queue.SimpleQueue[tuple[Ending, str]] = queue.SimpleQueue()
         self.key = KeyPair.make(keys, "second")
         plan = MachinePlan(
             instance_id=SECOND_ID,
@@ -165,7 +165,7 @@ class Successor:
         )
         self.machine: DiskMachine = hypervisor.create(plan)
         self.shell = Shell(self.machine, self.key)
-        self.machine.start(self.endings.put)
+        self.machine.start(lambda *ending: self.endings.put(ending))
         self.shell.wait()
 
 
@@ -206,7 +206,7 @@ def test_a_panic_impairs_and_the_console_is_kept(successor: Successor) -> None:
 @BOOTS_A_KERNEL
 def test_a_killed_qemu_is_told(successor: Successor) -> None:
     os.kill(int((successor.machine._files.directory / "qemu.pid").read_text()), signal.SIGKILL)
-    assert successor.endings.get(timeout=30) is Ending.PROCESS_DIED
+    assert successor.endings.get(timeout=30) == (Ending.PROCESS_DIED, "QEMU exited with -9")
 
 
 def pids_of(machine: DiskMachine, words: str) -> list[int]:
@@ -232,7 +232,7 @@ def test_a_stopped_pid_1_impairs_and_can_be_ended(successor: Successor) -> None:
         deadline_seconds=90,
     )
     successor.machine.stop(deadline_seconds=2)
-    successor.machine.start(successor.endings.put)
+    successor.machine.start(lambda *ending: successor.endings.put(ending))
     successor.shell.wait()
     assert successor.shell.wait_until_started() == "running"
 
@@ -241,7 +241,10 @@ def test_a_stopped_pid_1_impairs_and_can_be_ended(successor: Successor) -> None:
 def test_a_storage_process_that_dies_ends_the_machine(successor: Successor) -> None:
     (storage,) = pids_of(successor.machine, "qemu-storage-daemon")
     os.kill(storage, signal.SIGKILL)
-    assert successor.endings.get(timeout=5) is Ending.PROCESS_DIED
+    assert successor.endings.get(timeout=5) == (
+        Ending.PROCESS_DIED,
+        "qemu-storage-daemon ended, and with it the disk",
+    )
 
 
 @IS_A_CONTAINER

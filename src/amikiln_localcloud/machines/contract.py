@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from amikiln_localcloud.home import ACCOUNT_ID
 
@@ -89,6 +89,10 @@ class Ending(Enum):
     PROCESS_DIED = "the machine's process ended unexpectedly"
 
 
+OnEnd: TypeAlias = Callable[[Ending, str], None]
+"""Is told that a machine ended which nobody told to, and why in one line."""
+
+
 class Health(Enum):
     """What DescribeInstanceStatus reports, in its own words."""
 
@@ -111,14 +115,14 @@ class Machine(Protocol):
     @property
     def health(self) -> Health: ...
 
-    def start(self, on_end: Callable[[Ending], None]) -> None:
-        """Boot; return when the virtual processors run.
+    def start(self, on_end: OnEnd) -> None:
+        """Boot; return when the system begins to.
 
         Args:
             on_end: Called once, if the machine ends without ``stop`` or ``destroy``.
 
         Raises:
-            MachineFailure: QEMU did not start; the message has QEMU's reason.
+            MachineFailure: It did not start; why, in its own words.
         """
 
     def stop(self, deadline_seconds: float) -> None:

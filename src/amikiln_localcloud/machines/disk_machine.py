@@ -9,7 +9,6 @@ import contextlib
 import shutil
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -19,10 +18,10 @@ from amikiln_localcloud.home import Home
 from amikiln_localcloud.machines import disks
 from amikiln_localcloud.machines.addresses import Address, claim_address
 from amikiln_localcloud.machines.contract import (
-    Ending,
     Health,
     MachineFailure,
     MachinePlan,
+    OnEnd,
     SnapshotFiles,
 )
 
@@ -130,7 +129,7 @@ class DiskMachine(ABC):
         self._files = files
         self._address = address
         self._run: Boot | None = None
-        self._on_end: Callable[[Ending], None] = lambda ending: None
+        self._on_end: OnEnd = lambda ending, why: None
         # Held by whatever needs the machine to stay as it is: start, stop, a copy of its disk.
         self._lock = threading.RLock()
         self._saving = False
@@ -145,7 +144,7 @@ class DiskMachine(ABC):
         run = self._run
         return run.health if run else Health.INITIALIZING
 
-    def start(self, on_end: Callable[[Ending], None]) -> None:
+    def start(self, on_end: OnEnd) -> None:
         """Boot; return when the system begins to.
 
         Raises:

@@ -7,11 +7,11 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from amikiln_localcloud.machines.contract import Ending, Health
+from amikiln_localcloud.machines.contract import Ending, Health, OnEnd
 from amikiln_localcloud.machines.disk_copy import DiskCopy
 from amikiln_localcloud.machines.health import HealthWatch
 from amikiln_localcloud.machines.qmp import QmpClient, QmpError
@@ -35,7 +35,7 @@ class QemuProcess:
         process: subprocess.Popen[bytes],
         monitor: socket.socket,
         reachability: tuple[str, int],
-        on_end: Callable[[Ending], None],
+        on_end: OnEnd,
     ) -> None:
         self._process = process
         self._on_end = on_end
@@ -121,4 +121,7 @@ class QemuProcess:
         self._start_is_decided.wait()
         if not self._expected:
             clean = self._guest_shut_down and exit_code == 0
-            self._on_end(Ending.GUEST_SHUT_DOWN if clean else Ending.PROCESS_DIED)
+            if clean:
+                self._on_end(Ending.GUEST_SHUT_DOWN, "QEMU ended with the guest")
+            else:
+                self._on_end(Ending.PROCESS_DIED, f"QEMU exited with {exit_code}")

@@ -243,14 +243,14 @@ class LocalInstance(Instance):
                 self.state_reason, self._reason = reason, transition
                 self.cloud.snapshots.release(self._source)
 
-    def on_end(self, ending: Ending) -> None:
+    def on_end(self, ending: Ending, why: str) -> None:
         """Record that the guest ended by itself; called by the machine."""
         with self.cloud.change(persistent=False):
             if self.state not in ("pending", "running"):
                 return
-            log.info("%s: %s", self.id, ending.value)
+            log.info("%s: %s: %s", self.id, ending.value, why)
             if ending is Ending.PROCESS_DIED:
-                self._set_state("stopped", states.describe_server_error(ending.value))
+                self._set_state("stopped", states.describe_server_error(f"{ending.value}: {why}"))
             elif self.instance_initiated_shutdown_behavior == "terminate":
                 self.terminate(states.BY_GUEST)
             else:

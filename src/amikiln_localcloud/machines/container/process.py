@@ -6,15 +6,20 @@ import contextlib
 import json
 import logging
 import os
+import queue
+import select
 import socket
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from amikiln_localcloud.machines.container import freezer
 from amikiln_localcloud.machines.container.cgroups import MachineGroup
 from amikiln_localcloud.machines.container.namespaces import LONGEST_MESSAGE, Started
-from amikiln_localcloud.machines.contract import Ending, Health, MachineFailure
+from amikiln_localcloud.machines.contract import Ending, Health, MachineFailure, OnEnd
 from amikiln_localcloud.machines.disk_copy import DiskCopy
 from amikiln_localcloud.machines.qmp import QmpClient, QmpError
 
@@ -43,7 +48,7 @@ class ContainerProcess:
         directory: Path,
         group: MachineGroup,
         close: Callable[[], None],
-        on_end: Callable[[Ending], None],
+        on_end: OnEnd,
     ) -> None:
         self._started = started
         self._directory = directory
@@ -53,12 +58,12 @@ class ContainerProcess:
         self._expected = False
         self._why = "the supervisor ended"
         self._running = threading.Event()
-        self._frozen = threading.Event()
-        self._froze = False
+        self._roots: queue.SimpleQueue[int | None] = queue.SimpleQueue()
         self._last_answer = time.monotonic()
         self.health = Health.INITIALIZING
         self.ended = threading.Event()
         threading.Thread(target=self._listen, name="machine", daemon=True).start()
+        threading.Thread(target=self._watch_network, name="network", daemon=True).start()
 
     def wait_until_running(self) -> None:
         """Return when systemd-nspawn runs.
@@ -114,22 +119,39 @@ class ContainerProcess:
         try:
             qmp.execute("qmp_capabilities")
             copy.prepare(qmp)
-            self._freeze()
-            try:
+            with self._frozen():
                 copy.begin(qmp)
-            finally:
-                self._order("thaw")
             copy.finish(qmp)
         except QmpError as error:
             raise copy.failure(str(error)) from error
         finally:
             monitor.close()
 
-    def _freeze(self) -> None:
-        self._frozen.clear()
-        self._order("freeze")
-        if not self._frozen.wait(FREEZE_SECONDS) or not self._froze:
-            raise MachineFailure("the file system could not be frozen for its copy")
+    @contextlib.contextmanager
+    def _frozen(self) -> Iterator[None]:
+        """Hold the file system still during the block, whoever dies meanwhile."""
+        self._order("root")
+        try:
+            root = self._roots.get(timeout=FREEZE_SECONDS)
+        except queue.Empty:
+            root = None
+        if root is None:
+            raise MachineFailure("the machine ended, or hangs, before its disk could be copied")
+        done, frozen = os.pipe()
+        try:
+            argv = [sys.executable, "-I", "-S", freezer.__file__, str(root)]
+            process = subprocess.Popen(
+                argv, stdin=subprocess.PIPE, stdout=frozen, pass_fds=[root], start_new_session=True
+            )
+        finally:
+            os.close(root)
+            os.close(frozen)
+        with process, open(done, "rb", buffering=0) as answer:
+            readable, _, _ = select.select([answer], [], [], FREEZE_SECONDS)
+            if not readable or not answer.read(1):
+                process.kill()
+                raise MachineFailure("the file system could not be frozen for its copy")
+            yield
 
     def _order(self, order: str) -> None:
         with contextlib.suppress(OSError):  # it has just ended
@@ -143,38 +165,60 @@ class ContainerProcess:
             if time.monotonic() - self._last_answer > SILENCE_BOUND_SECONDS:
                 self.health = Health.IMPAIRED
 
+    def _watch_network(self) -> None:
+        """End the machine if its network has: without it, it would be running and unreachable."""
+        # It exits with 0 at the machine's end.
+        if self._started.network.wait() and not self.ended.is_set():
+            self._why = "slirp4netns ended, and with it the network"
+            self._started.process.kill()
+
+    def _hear(self) -> bool:
+        """Take one message of the supervisor's; False: it was the last."""
+        try:
+            raw, descriptors, _, _ = socket.recv_fds(self._started.channel, LONGEST_MESSAGE, 1)
+        except ConnectionResetError:  # it is gone, with an order that it did not read
+            raw = b""
+        message = json.loads(raw) if raw else {"event": "gone"}
+        match message["event"]:
+            case "gone":
+                return False
+            case "mounted":
+                self._group.restrict_devices()
+                self._order("boot")
+            case "running":
+                if not self._running.is_set():  # not a boot after a reboot from inside
+                    threading.Thread(target=self._probe, name="health", daemon=True).start()
+                self._running.set()
+            case "root":
+                self._roots.put(descriptors[0])
+            case "probed":
+                if message["alive"]:
+                    self._last_answer = time.monotonic()
+                    self.health = Health.OK
+            case "ended":
+                self._why = message["why"]
+        return True
+
     def _listen(self) -> None:
         """Read what the supervisor says until it is gone, then clean up after it."""
         channel = self._started.channel
-        with contextlib.suppress(OSError):
-            while raw := channel.recv(LONGEST_MESSAGE):
-                message = json.loads(raw)
-                if message["event"] == "mounted":
-                    self._group.restrict_devices()
-                    self._order("boot")
-                elif message["event"] == "running":
-                    if not self._running.is_set():  # not a boot after a reboot from inside
-                        threading.Thread(target=self._probe, name="health", daemon=True).start()
-                    self._running.set()
-                elif message["event"] == "frozen":
-                    self._froze = message["frozen"]
-                    self._frozen.set()
-                elif message["event"] == "probed" and message["alive"]:
-                    self._last_answer = time.monotonic()
-                    self.health = Health.OK
-                elif message["event"] == "ended":
-                    self._why = message["why"]
+        try:
+            while self._hear():
+                pass
+        except OSError as error:
+            self._why = str(error)
+        self._started.process.kill()
         self._started.process.wait()
         channel.close()
         self._started.network.wait()
         self._close()
         self._group.end()
         self.ended.set()
-        self._frozen.set()
+        self._roots.put(None)
         started = self._running.is_set()
         if self._why != "shutdown":
             log.warning("%s: %s", self._directory.name, self._why)
         self._running.set()
         if started and not self._expected:
             clean = self._why == "shutdown"
-            self._on_end(Ending.GUEST_SHUT_DOWN if clean else Ending.PROCESS_DIED)
+            self._on_end(Ending.GUEST_SHUT_DOWN if clean else Ending.PROCESS_DIED, self._why)

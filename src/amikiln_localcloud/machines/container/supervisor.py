@@ -11,7 +11,6 @@ of one JSON object each: what has happened. File descriptors travel beside them.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import select
@@ -28,10 +27,7 @@ from amikiln_localcloud.machines.container.storage import Storage, program
 REBOOT_EXIT_CODE = 133
 """nspawn's with --keep-unit, when the system inside wants to boot again."""
 
-FREEZE_SECONDS = 5.0
 PROBE_SECONDS = 5.0
-
-FIFREEZE, FITHAW = 0xC0045877, 0xC0045878  # linux/fs.h
 
 
 class Supervisor:
@@ -112,39 +108,20 @@ class Supervisor:
         if order == "stop":
             self.stopping = True
             self.machine.send_signal(signal.SIGTERM)  # nspawn asks PID 1 to shut down
-        elif order == "freeze":
-            self.freeze()
+        elif order == "root":
+            self.show_root()
         elif order == "probe":
             self.tell("probed", alive=self.answers())
         elif not order:
             raise Refused("the local cloud is gone")
 
-    def freeze(self) -> None:
-        """Hold the file system still until told to thaw, or for five seconds, whoever dies.
-
-        A process of its own does it: this one may be killed, and a frozen disk stays frozen.
-        """
-        done, frozen = os.pipe()
-        alive, thaw = os.pipe()
-        child = os.fork()
-        if child == 0:
-            os.close(thaw)
-            root = os.open(self.storage.root, os.O_RDONLY)
-            fcntl.ioctl(root, FIFREEZE, 0)
-            try:
-                os.write(frozen, b"frozen")
-                select.select([alive], [], [], FREEZE_SECONDS)
-            finally:
-                fcntl.ioctl(root, FITHAW, 0)
-                os._exit(0)
-        os.close(frozen)
-        os.close(alive)
-        self.tell("frozen", frozen=os.read(done, 6) == b"frozen")
-        os.close(done)
-        self.order()  # whatever it is, it is time to thaw
-        os.close(thaw)
-        os.waitpid(child, 0)
-        self.tell("thawed")
+    def show_root(self) -> None:
+        """Hand over the root folder, for the host to freeze what is below it: see freezer.py."""
+        root = os.open(self.storage.root, os.O_RDONLY)
+        try:
+            self.tell("root", root)
+        finally:
+            os.close(root)
 
     def answers(self) -> bool:
         """Ask PID 1 for its version: one that is stopped does not say it."""

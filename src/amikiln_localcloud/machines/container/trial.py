@@ -114,7 +114,7 @@ def try_machine(cache: Path, base: SnapshotFiles) -> str | None:
         plan = MachinePlan(INSTANCE_ID, base, 1, 1024, VOLUME_GIB, _describe_instance)
         try:
             machine = hypervisor.create(plan)
-            machine.start(lambda ending: ended.set())
+            machine.start(lambda ending, why: ended.set())
             in_time = ended.wait(TRIAL_SECONDS)
             console = machine.console().decode(errors="replace")
         except (MachineFailure, OSError) as error:

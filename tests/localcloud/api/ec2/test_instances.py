@@ -164,6 +164,7 @@ def test_a_virtual_machine_that_dies_is_stopped_and_says_so(cloud: CloudFixture)
     cloud.hypervisor.machines[instance_id].die()
     described = cloud.until_state(instance_id, "stopped")
     assert described["StateReason"]["Code"] == "Server.InternalError"
+    assert "QEMU exited with -9" in described["StateReason"]["Message"]
 
 
 def test_states_that_do_not_allow_an_action(cloud: CloudFixture) -> None:
