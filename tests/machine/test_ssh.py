@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import shlex
+import socket
 import stat
+import threading
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from amikiln.machine import keys
+from amikiln.machine import keys, ssh
 from amikiln.machine.ssh import SshGuest
 from amikiln.machine.user_data import render_user_data
 from amikiln.runtime import process
@@ -94,11 +98,53 @@ def test_a_lost_connection_is_not_the_commands_failure(
         guest.run("true", timeout_seconds=10)
 
 
-def test_a_refused_login_says_why(guest: SshGuest, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def listener(monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
+    """What listens where the guest's port is said to be; connections wait in its queue."""
+    with socket.create_server(("127.0.1.2", 0)) as listener:
+        monkeypatch.setattr(ssh, "PORT", listener.getsockname()[1])
+        yield listener
+
+
+def greet(listener: socket.socket, greeting: bytes) -> None:
+    """Answer the next connection, from a thread of its own."""
+
+    def answer() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.sendall(greeting)
+
+    threading.Thread(target=answer, daemon=True).start()
+
+
+def test_a_refused_login_says_why(
+    guest: SshGuest, listener: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    greet(listener, b"SSH-2.0-x\r\n")
     assert guest.knock() is None
+    greet(listener, b"SSH-2.0-x\r\n")
     monkeypatch.setenv("KNOCK", "Host key verification failed.")
     monkeypatch.setenv("KNOCK_CODE", "255")
     assert guest.knock() == "Host key verification failed."
+
+
+def test_a_port_that_takes_connections_and_says_nothing_is_left_soon(
+    guest: SshGuest, listener: socket.socket, notes: Path
+) -> None:
+    began = time.monotonic()
+    assert guest.knock() == f"nothing greets on port {ssh.PORT} within 0.4 s"
+    assert guest.knock() == f"nothing greets on port {ssh.PORT} within 0.5 s"
+    assert time.monotonic() - began < ssh.CONNECT_SECONDS / 4
+    assert not notes.exists(), "ssh was started, and would have waited for the greeting"
+
+
+def test_a_port_that_closes_or_is_closed_is_no_login(
+    guest: SshGuest, listener: socket.socket
+) -> None:
+    greet(listener, b"")
+    assert guest.knock() == f"port {ssh.PORT} closes at once"
+    listener.close()
+    assert guest.knock() == f"port {ssh.PORT}: Connection refused"
 
 
 def test_keys_are_ours_alone_to_read(guest: SshGuest, tmp_path: Path) -> None:

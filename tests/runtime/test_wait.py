@@ -36,6 +36,12 @@ def test_a_wait_ends_at_most_a_small_share_late(
     assert ready_at <= clock.now <= ready_at * (1 + PAUSE_SHARE) + 0.25
 
 
+def test_a_short_wait_is_noticed_soon_and_asks_little(waiter: Waiter, clock: Clock) -> None:
+    waiter.until(lambda: True if clock.now >= 0.5 else None, what="x", deadline_seconds=60)
+    assert clock.now <= 0.61
+    assert len(clock.pauses) == 5
+
+
 def test_long_waits_do_not_call_often(waiter: Waiter, clock: Clock) -> None:
     waiter.until(lambda: True if clock.now >= 7200 else None, what="x", deadline_seconds=86400)
     assert max(clock.pauses) == LONGEST_PAUSE_SECONDS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO
@@ -16,7 +17,11 @@ from amikiln.runtime.progress import Reporter, reporter_for_stderr
 from amikiln.runtime.wait import Waiter
 from amikiln.session import Session
 
+PORT = 22
 CONNECT_SECONDS = 20
+FIRST_GREETING_SECONDS = 0.4
+GREETING_GROWTH = 1.2
+"""How long a server has for its greeting: at first, and how much longer at each knock."""
 SSH_FAILED = 255
 """ssh's own exit code (ssh(1)); every other one is the remote command's."""
 
@@ -79,6 +84,8 @@ class SshGuest:
             "ControlPath": directory / "connection",
             "LogLevel": "ERROR",
         }
+        self._address = login.address
+        self._greeting_seconds = FIRST_GREETING_SECONDS
         self._target = f"{login.user}@{login.address}"
         self._sudo = "" if login.user == "root" else "sudo -n "
         self._ssh: list[str | Path] = ["ssh", "-F", "none", "-i", keys.ours]
@@ -86,6 +93,9 @@ class SshGuest:
             self._ssh += ["-o", f"{name}={value}"]
 
     def knock(self) -> str | None:
+        refusal = self._await_greeting()
+        if refusal is not None:
+            return refusal
         try:
             # -f returns once logged in and leaves the shared connection behind.
             process.run(
@@ -94,6 +104,23 @@ class SshGuest:
         except process.CommandFailed as error:
             return error.tail.strip().rsplit("\n", 1)[-1] or error.what
         return None
+
+    def _await_greeting(self) -> str | None:
+        """Return None if an ssh server greets (RFC 4253, 4.2), else why not.
+
+        ssh itself would wait for long: a forwarded port takes connections before anything listens
+        behind it, and a connection that came too early is not noticed for seconds afterwards.
+        """
+        seconds = self._greeting_seconds
+        self._greeting_seconds = min(seconds * GREETING_GROWTH, CONNECT_SECONDS)
+        try:
+            with socket.create_connection((self._address, PORT), timeout=seconds) as connection:
+                greeted = bool(connection.recv(1))
+        except TimeoutError:
+            return f"nothing greets on port {PORT} within {seconds:.1f} s"
+        except OSError as error:
+            return f"port {PORT}: {error.strerror or error}"
+        return None if greeted else f"port {PORT} closes at once"
 
     def run(
         self, command: str, *, input: bytes | IO[bytes] | None = None, timeout_seconds: float

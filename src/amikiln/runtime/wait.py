@@ -18,7 +18,9 @@ from amikiln.runtime.progress import Reporter
 
 Found = TypeVar("Found")
 
-FIRST_PAUSE_SECONDS = 0.25
+FIRST_PAUSE_SECONDS = 0.1
+SHORT_WAIT_SHARE, SHORT_WAIT_PAUSE_SECONDS = 0.15, 0.25
+"""At first pauses grow faster, up to this long: what takes a second is noticed a tenth late."""
 LONGEST_PAUSE_SECONDS = 15.0
 PAUSE_SHARE = 0.03
 """A pause is this share of the time waited so far: a wait ends at most 3 % late."""
@@ -71,8 +73,7 @@ class Waiter:
                         f"gave up after {waited:.0f} s: {what}",
                         hint="raise the deadline in the spec's [deadlines] if it only needs longer",
                     )
-                pause = min(max(FIRST_PAUSE_SECONDS, waited * PAUSE_SHARE), LONGEST_PAUSE_SECONDS)
-                self._pause(min(pause, deadline_seconds - waited))
+                self._pause(min(_choose_pause(waited), deadline_seconds - waited))
         return found
 
     @contextmanager
@@ -94,3 +95,9 @@ class Waiter:
                 total += max(0.0, stop - max(start, end))
                 end = max(end, stop)
         return total
+
+
+def _choose_pause(waited_seconds: float) -> float:
+    short = min(waited_seconds * SHORT_WAIT_SHARE, SHORT_WAIT_PAUSE_SECONDS)
+    pause = max(FIRST_PAUSE_SECONDS, short, waited_seconds * PAUSE_SHARE)
+    return min(pause, LONGEST_PAUSE_SECONDS)
