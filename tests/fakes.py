@@ -154,6 +154,7 @@ class Script:
     cold: str = COLD
     warm: str = WARM
     manifest: dict[str, object] = field(default_factory=dict)
+    machine: str = "amazon"
     docker_store: str = "overlay2 /var/lib/docker"
     store: str = json.dumps(STORE) + "\n"
     pruners: str = ""
@@ -191,6 +192,7 @@ class FakeGuest:
             "scan": SCAN,
         }
         for word, answer in {
+            "detect_machine": f"{self.script.machine}\n",
             "is-system-running": "running\n",
             "RestartPolicy": " ".join(self.script.builder) + "\n",
             "buildx inspect": f"Name: {self.script.owner_builder}\nDriver: docker-container\n"

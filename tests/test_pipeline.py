@@ -62,7 +62,7 @@ def test_the_recipe_runs_in_order_before_the_machine_stops(harness: Harness) -> 
         a.split("steps/")[1].split(".sh")[0] for a in harness.script.asked if "steps/" in a
     ]
     assert steps_run == sorted(steps_run)
-    assert steps_run[-2:] == ["95-seal", "97-scan"]
+    assert steps_run[-3:] == ["95-seal", "96-boot", "97-scan"]
 
 
 def test_a_second_cycle_replaces_the_pointer_and_keeps_the_first_image(harness: Harness) -> None:

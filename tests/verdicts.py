@@ -28,6 +28,7 @@ def verdict(*checks: CheckResult, **fields: Any) -> Verdict:
         "proof_digest": "e" * 64,
         "region": "us-east-1",
         "run_id": "run-1",
+        "machine": "amazon",
         "outcome": conclude(checks),
         "checks": checks,
         "verified_at": "2026-11-24T06:00:00+00:00",

@@ -153,3 +153,20 @@ def test_an_image_of_the_former_single_digest_is_never_used_for_a_plan_and_stays
     assert second.image.id != former
     assert second.published.previous_image_id == former
     assert sorted(harness.holdings()["images"]) == sorted([former, second.image.id])
+
+
+@pytest.mark.parametrize(("machine", "warned"), [("systemd-nspawn", True), ("amazon", False)])
+def test_a_step_that_looks_at_the_kernel_is_warned_about_in_a_container(
+    machine: str, warned: bool, harness: Harness
+) -> None:
+    (harness.folder / "steps").mkdir()
+    (harness.folder / "steps" / "after-docker-driver.sh").write_text("modprobe driver\n")
+    (harness.folder / "steps" / "before-seal-other.sh").write_text("echo no kernel\n")
+    harness.script.machine = machine
+    harness.run()
+    warnings = [line for line in harness.report.said if line.startswith("warning: ")]
+    line = (
+        "warning: steps/15-after-docker-driver.sh looks at the kernel, which in a container"
+        " (systemd-nspawn) is the host's"
+    )
+    assert warnings == ([line] if warned else [])

@@ -43,6 +43,7 @@ def test_a_verdicts_hash_changes_with_anything_in_it() -> None:
         dataclasses.replace(base, digest="e" * 64),
         dataclasses.replace(base, proof_digest="f" * 64),
         dataclasses.replace(base, run_id="run-2"),
+        dataclasses.replace(base, machine="systemd-nspawn"),
         dataclasses.replace(base, verified_at="2026-11-24T06:00:01+00:00"),
         dataclasses.replace(base, amikiln_version="0.0.2"),
         dataclasses.replace(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from amikiln.machine.virtualization import CONTAINERS
 from amikiln.recipe import render
 from fakes import plan
 
@@ -85,6 +86,17 @@ class RootFolder:
         """Put a program before the real one; it notes how it was called."""
         note = f'echo "{program} $*" >>"$CALLS"\n'
         self.put(f"fakes/{program}", f"#!/bin/sh\n{note}{script}\n", 0o755)
+
+    def fake_machine(self, detected: str, processor: str = "Intel Xeon") -> None:
+        """Let steps find another machine in systemd-detect-virt's answer and /proc/cpuinfo."""
+        in_container = 0 if detected in CONTAINERS else 1
+        self.fake_program(
+            "systemd-detect-virt",
+            f'case "$*" in *--container*) exit {in_container} ;; esac\n'
+            f"echo {detected}; [ {detected} != none ]",
+        )
+        self.put("cpu-facts", f"model name\t: {processor}\n")
+        self.variables["CPU_FACTS"] = "/cpu-facts"
 
     def run(self, step: str, *, before: str = "", times: int = 1, after: str = "") -> list[Ran]:
         """Run a step in the recipe's folder, as the bake does, and return what each time gave.

@@ -17,3 +17,19 @@ def test_a_verdict_names_its_run_its_time_and_the_version(harness: Harness) -> N
     verified = datetime.fromisoformat(verdict.verified_at)
     assert verified.tzinfo == UTC
     assert abs(datetime.now(UTC) - verified) < timedelta(minutes=10)
+
+
+def test_a_verdict_names_the_machine_and_the_run_says_it(harness: Harness) -> None:
+    harness.script.machine = "systemd-nspawn"
+    verdict = harness.run().verdict
+    assert verdict is not None
+    assert verdict.machine == "systemd-nspawn"
+    said = "checked on: systemd-nspawn, a container: the kernel is its host's"
+    assert said in harness.report.said
+
+
+def test_a_machine_that_does_not_say_what_it_is_is_unknown(harness: Harness) -> None:
+    harness.script.machine = ""
+    verdict = harness.run().verdict
+    assert verdict is not None
+    assert verdict.machine == "unknown"

@@ -55,7 +55,10 @@ def test_the_service_is_gentle_to_the_agent(machine: Planter) -> None:
     said = machine.run(f"systemctl show {names} buildkit.service")
     assert dict(line.split("=", 1) for line in said.splitlines()) == wanted
     pid = machine.run("systemctl show --property=MainPID --value buildkit.service").strip()
-    assert machine.run(f"cat /proc/{pid}/oom_score_adj").strip() == "-500"
+    # A container machine may not lower a score, and systemd ignores that.
+    in_container = machine.run("systemd-detect-virt --container || true").strip() != "none"
+    score = machine.run(f"cat /proc/{pid}/oom_score_adj").strip()
+    assert score == ("0" if in_container else "-500")
     assert machine.run("stat -c %G /run/buildkit/buildkitd.sock").strip() == "docker"
 
 

@@ -11,6 +11,7 @@ from amikiln.catalog.images import CatalogImage, remove_images_of
 from amikiln.catalog.tags import tags_for_run
 from amikiln.errors import AmikilnError, BakeError
 from amikiln.machine import instance, upload
+from amikiln.machine.virtualization import detect_machine, is_container, uses_kernel
 from amikiln.model.image import Image
 from amikiln.model.plan import Plan
 from amikiln.model.run import Run
@@ -70,6 +71,7 @@ def bake(
 def _apply(rendered: render.Recipe, guest: Guest, plan: Plan, session: Session) -> None:
     upload.send_recipe(rendered, guest, session)
     upload.send_build(plan, guest, session)
+    _warn_of_kernel_steps(plan, guest, session)
     for step in rendered.steps:
         began = time.monotonic()
         try:
@@ -85,6 +87,17 @@ def _apply(rendered: render.Recipe, guest: Guest, plan: Plan, session: Session) 
                 + session.mask(error.tail),
                 hint="the lines above are the step's last; correct it and run again",
             ) from error
+
+
+def _warn_of_kernel_steps(plan: Plan, guest: Guest, session: Session) -> None:
+    """Say which of the user's steps look at a kernel that is not the image's."""
+    steps = [path for path, script in plan.own_steps.items() if uses_kernel(script)]
+    if not steps or not is_container(machine := detect_machine(guest)):
+        return
+    for step in steps:
+        session.report.line(
+            f"warning: {step} looks at the kernel, which in a container ({machine}) is the host's"
+        )
 
 
 def _begin_image(instance_id: str, plan: Plan, run: Run, session: Session) -> str:

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from rich.console import Console
 from rich.table import Table
 
+from amikiln.machine.virtualization import describe_machine
 from amikiln.model.fleet import FleetGroup, FleetMachine
 from amikiln.model.image import PublishResult
 from amikiln.model.plan import Plan
@@ -76,6 +77,7 @@ def print_run(result: RunResult, controller_seconds: float) -> None:
     if result.verdict is not None:
         passed = ", ".join(check.name for check in result.verdict.checks)
         table.add_row("verdict", f"{result.verdict.outcome}: {passed}")
+        table.add_row("checked on", describe_machine(result.verdict.machine))
         for check in result.verdict.checks:
             if check.figures:
                 table.add_row(check.name, check.evidence)
@@ -106,7 +108,8 @@ def print_verdict(verdict: Verdict, file: Path) -> None:
         table.add_row(check.name, check.outcome, evidence)
     console = _make_console()
     console.print(table)
-    console.print(f"{verdict.image_id}: {verdict.outcome} ({file})")
+    machine = describe_machine(verdict.machine)
+    console.print(f"{verdict.image_id}: {verdict.outcome} ({file}), checked on: {machine}")
 
 
 def print_publish(published: PublishResult) -> None:

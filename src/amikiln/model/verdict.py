@@ -70,6 +70,9 @@ class Verdict:
     """The AWS region of the AMI."""
     run_id: str
     """The run that verified it."""
+    machine: str
+    """What it was booted on, as that machine says: "qemu" if emulated, else the answer of
+    systemd-detect-virt(1), such as "amazon", "kvm" or "systemd-nspawn"; "unknown" without one."""
     outcome: Outcome
     """Pass: there are checks, and all passed. Fail: one failed. Else unknown."""
     checks: tuple[CheckResult, ...]

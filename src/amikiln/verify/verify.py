@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from amikiln.catalog.images import record_verdict
 from amikiln.machine import instance, upload
+from amikiln.machine.virtualization import describe_machine, detect_machine
 from amikiln.model.image import Image
 from amikiln.model.plan import Plan
 from amikiln.model.run import Run
@@ -45,6 +46,10 @@ def verify(image: Image, plan: Plan, run: Run, session: Session) -> VerdictFile:
         machine = instance.start(session, plan.request_verify_machine(image.id), run, undo)
         apply_fleet_settings(plan, machine.guest)
         subject = _describe_subject(machine.guest, image, plan)
+        upload.send_recipe(render.render_recipe(subject.plan), subject.guest, session)
+        upload.send_build(subject.plan, subject.guest, session)
+        subject = replace(subject, machine=detect_machine(subject.guest))
+        session.report.line(f"checked on: {describe_machine(subject.machine)}")
         results = tuple(_run_checks(subject, session))
     verdict = Verdict(
         image_id=image.id,
@@ -52,6 +57,7 @@ def verify(image: Image, plan: Plan, run: Run, session: Session) -> VerdictFile:
         proof_digest=plan.proof_digest,
         region=session.cloud.region,
         run_id=run.id,
+        machine=subject.machine,
         outcome=conclude(results),
         checks=results,
         verified_at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -84,8 +90,6 @@ def _restore_plan(subject: Subject) -> Plan:
 
 
 def _run_checks(subject: Subject, session: Session) -> Iterator[CheckResult]:
-    upload.send_recipe(render.render_recipe(subject.plan), subject.guest, session)
-    upload.send_build(subject.plan, subject.guest, session)
     for check in list_checks(subject.plan):
         with session.waiter.span(f"check {check.name}"):
             result = run_check(check, subject)

@@ -39,6 +39,7 @@ def run(script: Script) -> RunCheck:
     ) -> CheckResult:
         planned = planned or plan()
         (check,) = (check for check in list_checks(planned) if check.name == name)
-        return run_check(check, Subject(guest(LOGIN, script), planned, planned.digest))
+        subject = Subject(guest(LOGIN, script), planned, planned.digest, script.machine)
+        return run_check(check, subject)
 
     return run_named

@@ -6,6 +6,7 @@ import pytest
 
 from amikiln.model.verdict import Outcome
 from amikiln.recipe import render
+from amikiln.verify.checks.service import NOT_SHOWN
 from fakes import FakeGuest, plan
 from verify.checks.conftest import RunCheck
 
@@ -13,14 +14,15 @@ BUILDKIT = {"builder": "baked-vllm-builder", "driver": "systemd"}
 STATE = f"""state active
 at-boot enabled
 restart always
+limits -500 1048576
 program /opt/buildkit/bin/buildkitd
 nice 10
-oom -500
-files 1048576/1048576
+oom -500 files 1048576/1048576
 weight 25
 image {plan(buildkit=BUILDKIT).buildkit.by_digest}
 programs as-baked
 """
+IN_CONTAINER = STATE.replace("oom -500 files 1048576/1048576", NOT_SHOWN)
 
 
 @pytest.mark.parametrize(
@@ -32,6 +34,11 @@ programs as-baked
         (STATE.replace("enabled", "disabled"), Outcome.FAIL),
         (STATE.replace("weight 25", "weight 100"), Outcome.FAIL),
         (STATE.replace("as-baked", "changed"), Outcome.FAIL),
+        (STATE.replace("oom -500", "oom 0"), Outcome.FAIL),
+        (STATE.replace("/1048576", "/20000"), Outcome.FAIL),
+        (IN_CONTAINER, Outcome.PASS),
+        (IN_CONTAINER.replace("limits -500", "limits 0"), Outcome.FAIL),
+        (IN_CONTAINER.replace(" 1048576", " 20000"), Outcome.FAIL),
         (STATE.replace("/opt/buildkit", "/usr"), Outcome.FAIL),
         ("", Outcome.FAIL),
     ],
@@ -42,6 +49,15 @@ def test_the_service_is_up_as_it_was_baked(state: str, outcome: Outcome, run: Ru
             return state
 
     assert run("builder-up", plan(buildkit=BUILDKIT), guest=ServiceGuest).outcome is outcome
+
+
+def test_what_a_container_cannot_show_is_said(run: RunCheck) -> None:
+    class ServiceGuest(FakeGuest):
+        def run(self, command: str, **options: object) -> str:  # type: ignore[override]
+            return IN_CONTAINER
+
+    evidence = run("builder-up", plan(buildkit=BUILDKIT), guest=ServiceGuest).evidence
+    assert "OOM score and open files are not shown: in a container" in evidence
 
 
 def test_the_services_builder_is_a_remote_one(run: RunCheck) -> None:

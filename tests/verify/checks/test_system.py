@@ -39,3 +39,22 @@ def test_failed_units_are_named(run: RunCheck) -> None:
     assert result.outcome is Outcome.FAIL
     assert "degraded" in result.evidence
     assert "docker.service" in result.evidence
+
+
+@pytest.mark.parametrize(
+    ("machine", "boot_changed", "outcome"),
+    [
+        ("systemd-nspawn", True, Outcome.UNKNOWN),
+        ("systemd-nspawn", False, Outcome.PASS),
+        ("qemu", True, Outcome.PASS),
+        ("amazon", True, Outcome.PASS),
+    ],
+)
+def test_a_container_does_not_prove_that_a_changed_boot_boots(
+    machine: str, boot_changed: bool, outcome: Outcome, script: Script, run: RunCheck
+) -> None:
+    script.machine = machine
+    script.manifest = {"boot_changed": boot_changed}
+    result = run("boot-finished")
+    assert result.outcome is outcome
+    assert ("cloud up --machines emulated" in result.hint) == (outcome is Outcome.UNKNOWN)

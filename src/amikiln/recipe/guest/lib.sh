@@ -19,6 +19,18 @@ die() {
     exit 1
 }
 
+# Prints what this machine is, in the words of systemd-detect-virt(1): systemd-nspawn, amazon, none...
+# One that QEMU emulates is "qemu", whoever its firmware says has made it.
+detect_machine() {
+    if ! systemd-detect-virt --quiet --container &&
+        grep -qs '^model name.*QEMU TCG' "${CPU_FACTS:-/proc/cpuinfo}"; then
+        # QEMU's own name for an emulated processor; with KVM it is the real one's name.
+        echo qemu
+    else
+        systemd-detect-virt || true
+    fi
+}
+
 owner_home() { getent passwd "$BUILDER_OWNER" | cut -d: -f6; }
 
 # buildx keeps its builders in the home of the user who made them, so it matters who asks.

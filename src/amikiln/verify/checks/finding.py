@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from amikiln.machine.virtualization import UNKNOWN
 from amikiln.model.plan import Plan
 from amikiln.model.verdict import Outcome
 from amikiln.recipe.paths import MANIFEST, RECIPE_DIRECTORY
@@ -25,11 +26,13 @@ class Subject:
         plan: What the image should be.
         image_digest: The digest of its inputs that it was tagged with at the bake; for an image
             that amikiln did not bake, the one that its manifest leads to.
+        machine: What the machine says it is: see machine.virtualization.
     """
 
     guest: Guest
     plan: Plan
     image_digest: str
+    machine: str = UNKNOWN
 
     def ask(self, command: str, timeout_seconds: float = COMMAND_SECONDS) -> str:
         """Run a shell command as root and return what it wrote to stdout, stripped.

@@ -136,6 +136,9 @@ def _nspawn(directory: Path, credentials: Sequence[Path]) -> list[str]:
     """
     argv = ["systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--boot"]
     argv += [f"--directory={directory}/root", f"--machine={directory.name}"]
+    # A machine's first process may have as many as the kernel allows; nspawn gives as many of them
+    # as the host can.
+    argv += ["--rlimit=RLIMIT_NOFILE=1024:1048576"]
     argv += ["--console=read-only", f"--network-namespace-path={directory}/netns"]
     argv += [f"--capability={','.join(CAPABILITIES)}"]
     argv += [f"--drop-capability={','.join(REFUSED_CAPABILITIES)}"]

@@ -31,6 +31,7 @@ done <images.list
 {
     printf '{"planned":%s,' "$(cat plan.json)"
     printf '"baked_at":"%s","kernel":"%s",' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$(uname -r)"
+    printf '"machine":"%s",' "$(detect_machine)"
     printf '"docker":%s,"buildx":"%s","buildkit":"%s",' "$docker" "$buildx" "$buildkit"
     printf '"store":%s,' "$store"
     printf '"docker_store":%s,' "$(docker info --format \
