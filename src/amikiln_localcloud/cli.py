@@ -106,8 +106,8 @@ def _print(found: CloudStatus, as_json: bool) -> None:
     elif found.running:
         print(f"up: {found.endpoint}, registry {found.registry}, process {found.pid}")
         print(f"machines: {found.machines} ({found.machines_reason})")
-        if found.machines == "container":
-            print("root in a machine is root on this host: run what you would run with sudo")
+        for note in found.machines_notes:
+            print(note)
     else:
         print("down")
 

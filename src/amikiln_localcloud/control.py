@@ -21,6 +21,7 @@ from amikiln_localcloud import daemon_record
 from amikiln_localcloud.daemon_record import DaemonRecord
 from amikiln_localcloud.extra import check_installed
 from amikiln_localcloud.home import Home
+from amikiln_localcloud.machines.notes import describe_limits
 
 if TYPE_CHECKING:
     from amikiln_localcloud.machines.kinds import Choice, Kind
@@ -30,6 +31,7 @@ START_SECONDS = 180
 STOP_SECONDS = 60
 LOG_TAIL_LINES = 15
 LONGEST_LOG_BYTES = 20 * 2**20
+_LOCK = "client.lock"
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class CloudStatus:
         version: The version of amikiln that runs it.
         machines: The kind of its machines: kvm, container or emulated.
         machines_reason: Why that kind.
+        machines_notes: What somebody who uses them should know, a line each.
     """
 
     running: bool
@@ -51,6 +54,7 @@ class CloudStatus:
     version: str | None = None
     machines: str | None = None
     machines_reason: str | None = None
+    machines_notes: tuple[str, ...] = ()
 
 
 def up(home: Home, report: Reporter, machines: str | None = None) -> CloudStatus:
@@ -178,9 +182,6 @@ def fill_registry(home: Home, address: str, report: Reporter) -> None:
     content.fill(address, home.cache, report)
 
 
-_LOCK = "client.lock"
-
-
 def _lock(home: Home) -> FileLock:
     """Return the lock with which ``up``, ``down`` and ``reset`` wait for each other."""
     return FileLock(home.state / _LOCK)
@@ -295,4 +296,5 @@ def _describe(record: DaemonRecord) -> CloudStatus:
         version=record.version,
         machines=record.machines,
         machines_reason=record.machines_reason,
+        machines_notes=describe_limits(record.machines),
     )

@@ -23,14 +23,14 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from amikiln.errors import LocalCloudError, PreflightError
+from amikiln.errors import LocalCloudError, PreflightError, SpecError
 from amikiln.runtime.progress import PlainReporter
 from amikiln.version import __version__
 from amikiln_localcloud import cli, control, daemon, daemon_record, extra, variables
 from amikiln_localcloud.control import CloudStatus
 from amikiln_localcloud.daemon_record import DaemonRecord
 from amikiln_localcloud.home import Home
-from amikiln_localcloud.machines.kinds import Choice
+from amikiln_localcloud.machines.kinds import Choice, Kind
 from fakes import Recorder
 from localcloud import fake_daemon
 from localcloud.fixture import LocalSession
@@ -218,6 +218,68 @@ def test_a_daemon_of_another_version_is_an_error(
     monkeypatch.setattr(control, "__version__", "99.0")
     with pytest.raises(LocalCloudError, match=r"is amikiln .*'s, this is 99\.0"):
         control.up(shared[0], PlainReporter())
+
+
+def test_up_with_another_kind_than_the_one_that_is_up_is_refused(
+    shared: tuple[Home, CloudStatus], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, status = shared
+    with pytest.raises(LocalCloudError, match="has emulated machines, not container") as caught:
+        control.up(home, PlainReporter(), "container")
+    assert caught.value.hint == "amikiln cloud down, then amikiln cloud up"
+    assert control.up(home, PlainReporter(), "emulated") == status
+    monkeypatch.setenv("AMIKILN_MACHINES", "kvm")
+    refused = CliRunner().invoke(cli.cloud, ["up"])
+    assert isinstance(refused.exception, LocalCloudError)
+    assert "emulated machines, not kvm" in str(refused.exception)
+    # What is asked for by the option counts more.
+    assert CliRunner().invoke(cli.cloud, ["up", "--machines", "emulated"]).exit_code == 0
+
+
+def test_the_kind_that_is_asked_for_is_handed_on(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Kind | None] = []
+
+    def prepare(home: Home, report: object, wanted: Kind | None) -> Choice:
+        asked.append(wanted)
+        raise PreflightError("machines cannot be that here: no reason")
+
+    monkeypatch.setattr(control, "prepare", prepare)
+    monkeypatch.setenv("AMIKILN_MACHINES", "container")
+    for words in (["up"], ["up", "--machines", "kvm"]):
+        answer = CliRunner().invoke(cli.cloud, words)
+        assert isinstance(answer.exception, PreflightError)
+    monkeypatch.delenv("AMIKILN_MACHINES")
+    assert isinstance(CliRunner().invoke(cli.cloud, ["up"]).exception, PreflightError)
+    assert asked == [Kind.CONTAINER, Kind.KVM, None]
+    assert not control.status(home).running
+
+
+def test_an_unknown_kind_names_the_three_and_starts_nothing(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = CliRunner().invoke(cli.cloud, ["up", "--machines", "xen"])
+    assert isinstance(answer.exception, SpecError)
+    assert answer.exception.hint == "one of kvm, container, emulated"
+    assert not home.state.exists()
+
+
+def test_status_says_which_kind_and_why_in_a_line(shared: tuple[Home, CloudStatus]) -> None:
+    lines = CliRunner().invoke(cli.cloud, ["status"]).stdout.splitlines()
+    assert lines[1:] == ["machines: emulated (they are fakes)"]
+    found = json.loads(CliRunner().invoke(cli.cloud, ["status", "--json"]).stdout)
+    assert (found["machines"], found["machines_reason"]) == ("emulated", "they are fakes")
+    assert found["machines_notes"] == []
+
+
+def test_status_of_containers_says_what_they_are_not(home: Home) -> None:
+    with sleeping_daemon(home) as process:
+        record = record_of(process.pid).model_copy(update={"machines": "container"})
+        record.write(home.daemon_record)
+        lines = CliRunner().invoke(cli.cloud, ["status"]).stdout.splitlines()
+    assert lines[1] == "machines: container (they are fakes)"
+    assert lines[2].startswith("root in a machine is root on this host")
 
 
 def test_complete_images_survive_a_kill_and_unfinished_ones_are_removed(

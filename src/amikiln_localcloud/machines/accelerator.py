@@ -50,7 +50,7 @@ def find_obstacle(cache: Path, base: SnapshotFiles, report: Reporter) -> str | N
         with report.status("trying KVM"):
             problem = probe(KVM, base)
         write_atomically(record, json.dumps({"problem": problem}))
-    return problem
+    return problem and f"KVM is there but does not work: {_explain(problem)}"
 
 
 def probe(
@@ -87,6 +87,13 @@ def probe(
             )
         return error.tail.strip().rpartition("\n")[2] or str(error)
     return "the guest ended by itself"
+
+
+def _explain(problem: str) -> str:
+    """Return a problem in a user's words: what QEMU says when it aborts is for its developers."""
+    if "Assertion" in problem:
+        return "QEMU aborts as soon as it starts a machine with it"
+    return problem.removeprefix("qemu-system-x86_64: ")
 
 
 class _Alive(Exception):

@@ -140,6 +140,16 @@ class DiskMachine(ABC):
         return self._address.ip
 
     @property
+    def is_starting(self) -> bool:
+        """Whether it has never run yet."""
+        return self._run is None and not self._destroyed
+
+    @property
+    def is_running(self) -> bool:
+        run = self._run
+        return run is not None and not run.ended.is_set()
+
+    @property
     def health(self) -> Health:
         run = self._run
         return run.health if run else Health.INITIALIZING

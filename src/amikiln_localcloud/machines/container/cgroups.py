@@ -66,6 +66,10 @@ class Hierarchies:
         return "memory" in self.controllers or "memory" in self._version_2()
 
     @property
+    def limits_processes(self) -> bool:
+        return "pids" in self.controllers or "pids" in self._version_2()
+
+    @property
     def limits_devices(self) -> bool:
         return "devices" in self.controllers
 

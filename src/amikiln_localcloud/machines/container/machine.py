@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from amikiln_localcloud.home import Home
 from amikiln_localcloud.machines.addresses import Address
 from amikiln_localcloud.machines.container import namespaces
 from amikiln_localcloud.machines.container.cgroups import Hierarchies, MachineGroup
+from amikiln_localcloud.machines.container.limits import find_shortage, read_room
 from amikiln_localcloud.machines.container.process import ContainerProcess
 from amikiln_localcloud.machines.container.registry_relay import RegistryRelay
 from amikiln_localcloud.machines.contract import MachineFailure, MachinePlan
@@ -67,7 +68,22 @@ class ContainerHypervisor(DiskHypervisor):
 
     def _machine(self, plan: MachinePlan, files: MachineFiles, address: Address) -> DiskMachine:
         group = MachineGroup(self._hierarchies, plan.instance_id)
-        return ContainerMachine(plan, files, address, group, self._launcher, self._registry)
+        return ContainerMachine(
+            plan, files, address, group, self._launcher, self._registry, self._check_room
+        )
+
+    def _check_room(self, machine: DiskMachine) -> None:
+        """See that what machines share is enough for one more.
+
+        Raises:
+            MachineFailure: It is not; what is short, and what mends it.
+        """
+        others = [other for other in self._machines if other is not machine]
+        starting = 1 + sum(other.is_starting for other in others)
+        running = sum(other.is_running for other in others)
+        shortage = find_shortage(read_room(self._home.instances), running + starting, starting)
+        if shortage:
+            raise MachineFailure(f"no room for another machine: {shortage}")
 
     def _sweep(self, files: MachineFiles) -> None:
         MachineGroup(self._hierarchies, files.directory.name).end()
@@ -84,14 +100,17 @@ class ContainerMachine(DiskMachine):
         group: MachineGroup,
         launcher: Launcher,
         registry: RegistryAddress | None,
+        check_room: Callable[[DiskMachine], None],
     ) -> None:
         super().__init__(plan, files, address)
+        self._check_room = check_room
         self._group = group
         self._launcher = launcher
         self._registry = registry
 
     def _boot(self) -> ContainerProcess:
         plan, files = self._plan, self._files
+        self._check_room(self)
         metadata = plan.metadata()
         try:
             values = self._write_values(guest_values(metadata))
@@ -99,7 +118,7 @@ class ContainerMachine(DiskMachine):
                 directory=files.directory,
                 groups=self._group.create(plan.memory_mib),
                 cores=plan.cores,
-                nspawn=_nspawn(files.directory, values),
+                nspawn=build_nspawn_command(files.directory, values),
                 address=self.address,
                 listen=[IMDS_ADDRESS, *([REGISTRY_ADDRESS] if self._registry else [])],
                 launcher=self._launcher,
@@ -129,7 +148,7 @@ class ContainerMachine(DiskMachine):
         return sorted(folder.iterdir())
 
 
-def _nspawn(directory: Path, credentials: Sequence[Path]) -> list[str]:
+def build_nspawn_command(directory: Path, credentials: Sequence[Path]) -> list[str]:
     """Return the command that boots what is mounted in a machine's directory.
 
     https://www.freedesktop.org/software/systemd/man/252/systemd-nspawn.html

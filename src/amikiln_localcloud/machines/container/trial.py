@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import shutil
+import socket
 import tempfile
 import threading
 from pathlib import Path
@@ -17,7 +19,10 @@ from amikiln.runtime.progress import Reporter
 from amikiln_localcloud.children import Launcher
 from amikiln_localcloud.home import LOOPBACK, REGION, Home
 from amikiln_localcloud.machines.container.cgroups import Hierarchies
-from amikiln_localcloud.machines.container.machine import ContainerHypervisor
+from amikiln_localcloud.machines.container.machine import (
+    ContainerHypervisor,
+    build_nspawn_command,
+)
 from amikiln_localcloud.machines.contract import (
     InstanceMetadata,
     MachineFailure,
@@ -40,22 +45,29 @@ PACKAGES = {
 """The programs that a container machine needs, and the Debian packages that have them."""
 
 DEVICES = ("/dev/fuse", "/dev/loop-control")
+CAPABILITIES = {"CAP_SYS_ADMIN": 21, "CAP_NET_ADMIN": 12}
+"""Root in a container may lack them; numbers of linux/capability.h."""
+STATUS = Path("/proc/self/status")
+VERSIONED = ("systemd-nspawn", "slirp4netns", "nbdfuse", "qemu-storage-daemon")
+RESOLVED_NAME = "deb.debian.org"
 TRIAL_SECONDS = 60.0
 INSTANCE_ID = "i-0trial"
 VOLUME_GIB = 11
 BEGINS, PASSED, ENDS = "-- trial begins", "-- trial passed", "-- trial ends"
 
-# One container of Docker's from the machine's own shell, with a port: a kernel module that is
-# missing for overlays, bridges or port forwarding shows itself here, and not in a bake.
+# One container of Docker's from the machine's own programs, with a port and a look at DNS: a kernel
+# module that is missing for overlays, bridges or port forwarding shows itself here, and not in a
+# bake.
 USER_DATA = f"""#!/bin/sh
 set -eu
 exec 2>&1
 trap 'echo "{ENDS}"; systemctl poweroff' EXIT
 echo "{BEGINS}"
-libraries=$(ldd /bin/sh | grep -o '/[^ )]*')
-tar -C / -c --dereference bin/sh $(echo "$libraries" | sed 's|^/||') |
+systemctl show --property=Version >/dev/null
+files=$(ldd /bin/sh /usr/bin/getent | grep -o '/[^ :)]*' | sort -u)
+tar -C / -c --dereference $(echo "$files" | sed 's|^/||') |
     docker import - trial >/dev/null
-docker run --rm --publish 8080:80 trial /bin/sh -c 'echo hello' >/dev/null
+docker run --rm --publish 8080:80 trial /bin/sh -c '{{command}}' >/dev/null
 echo "{PASSED}"
 """
 
@@ -87,6 +99,9 @@ def find_missing() -> str | None:
     """Return what a container machine needs and this host lacks, with what to do about it."""
     if os.geteuid() != 0:
         return "containers need root"
+    for name, number in CAPABILITIES.items():
+        if not _read_capabilities() >> number & 1:
+            return f"no {name}: root is confined here, as in a container"
     if Hierarchies.of_this_host() is None:
         return "no cgroup 2 is mounted"
     for device in DEVICES:
@@ -95,6 +110,17 @@ def find_missing() -> str | None:
     missing = sorted({package for name, package in PACKAGES.items() if not shutil.which(name)})
     if missing:
         return f"not installed: {', '.join(missing)} (apt-get install)"
+    return find_unknown_option(_ask("systemd-nspawn", "--help"))
+
+
+def find_unknown_option(help: str) -> str | None:
+    """Return which option of ours a systemd-nspawn does not know, by its own help; None: none."""
+    known = set(re.findall(r"--[a-z-]+", help))
+    command = build_nspawn_command(Path("/"), [Path("/value")])
+    for word in command[1:]:
+        option = word.partition("=")[0]
+        if option not in known:
+            return f"systemd-nspawn is too old: it does not know {option}"
     return None
 
 
@@ -123,9 +149,15 @@ def try_machine(cache: Path, base: SnapshotFiles) -> str | None:
             hypervisor.close()
     if PASSED in console:
         return None
-    said = console.partition(BEGINS)[2].partition(ENDS)[0].strip().rpartition("\n")[2].strip()
     when = "" if in_time else f" within {TRIAL_SECONDS:.0f} s"
-    return f"a container machine does not run Docker{when}: {said or 'its console says nothing'}"
+    return f"a container machine does not run Docker{when}: {find_last_words(console)}"
+
+
+def find_last_words(console: str) -> str:
+    """Return the last line that the trial wrote, without the name that systemd puts before it."""
+    lines = console.partition(BEGINS)[2].partition(ENDS)[0].splitlines()
+    said = [re.sub(r"^\S+\[\d+\]:", "", line.strip()).strip() for line in lines]
+    return next((words for words in reversed(said) if words), "its console says nothing")
 
 
 def _describe_instance() -> InstanceMetadata:
@@ -138,12 +170,34 @@ def _describe_instance() -> InstanceMetadata:
         private_ip="10.0.0.1",
         public_ip=LOOPBACK,
         token_required=True,
-        user_data=USER_DATA.encode(),
+        user_data=USER_DATA.format(command=_choose_command()).encode(),
     )
 
 
+def _choose_command() -> str:
+    """Return what the container runs: without a network here, it need not have one either."""
+    try:
+        socket.getaddrinfo(RESOLVED_NAME, None)
+    except OSError:
+        return "echo hello"
+    return f"getent ahostsv4 {RESOLVED_NAME} || {{ echo no name is resolved >&2; exit 1; }}"
+
+
+def _read_capabilities() -> int:
+    found = re.search(r"^CapEff:\s*([0-9a-f]+)$", STATUS.read_text(), re.M)
+    return int(found[1], 16) if found else 0
+
+
+def _ask(*argv: str) -> str:
+    try:
+        return process.run(argv).stdout.decode(errors="replace")
+    except process.CommandFailed as error:
+        return error.tail
+
+
 def _host_key() -> str:
-    versions = process.run(["systemd-nspawn", "--version"]).stdout
+    versions = "".join(_ask(name, "--version") for name in VERSIONED)
     boot = Path("/proc/sys/kernel/random/boot_id").read_text()
     programs = "".join(f"{shutil.which(name)}" for name in PACKAGES)
-    return compute_key(boot, platform.release(), str(os.geteuid()), versions, programs)
+    kernel, user = platform.release(), str(os.geteuid())
+    return compute_key(boot, kernel, user, versions, programs, USER_DATA)
