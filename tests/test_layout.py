@@ -37,7 +37,11 @@ LOCAL_CLOUD_FLOORS = (
         "amikiln_localcloud.extra",
     ),
     ("amikiln_localcloud.machines", "amikiln_localcloud.registry"),
-    ("amikiln_localcloud.api", "amikiln_localcloud.daemon_record"),
+    (
+        "amikiln_localcloud.api",
+        "amikiln_localcloud.daemon_record",
+        "amikiln_localcloud.materials",
+    ),
     ("amikiln_localcloud.daemon", "amikiln_localcloud.control"),
     ("amikiln_localcloud.variables",),
     ("amikiln_localcloud.cli",),

@@ -163,10 +163,10 @@ def prepare(home: Home, report: Reporter, wanted: Kind | None) -> Choice:
         PreflightError: The kind that is wanted does not work here.
         AmikilnError: The base image cannot be made.
     """
-    from amikiln_localcloud.machines.base_image import ensure_base
     from amikiln_localcloud.machines.kinds import choose_kind
+    from amikiln_localcloud.materials import make_materials
 
-    choice = choose_kind(wanted, home.cache, ensure_base(home.cache, report), report)
+    choice = choose_kind(wanted, home.cache, make_materials(home, report), report)
     report.line(str(choice))
     return choice
 

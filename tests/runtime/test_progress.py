@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 
 import pytest
 from rich.console import Console
@@ -46,6 +47,29 @@ def test_waits_may_be_nested() -> None:
     report = TerminalReporter(Console(file=io.StringIO(), force_terminal=True, width=100))
     with report.status("outer"), report.status("inner"):
         pass
+
+
+def test_waits_of_several_threads_share_the_terminal_and_end_in_any_order() -> None:
+    screen = io.StringIO()
+    report = TerminalReporter(Console(file=screen, force_terminal=True, width=100))
+    first_began, second_ended = threading.Event(), threading.Event()
+
+    def first() -> None:
+        with report.status("first"):
+            first_began.set()
+            assert second_ended.wait(30)
+
+    thread = threading.Thread(target=first)
+    thread.start()
+    assert first_began.wait(30)
+    with report.status("second"):
+        pass
+    second_ended.set()
+    thread.join()
+    with report.status("third"):
+        pass
+    for name in ("first", "second", "third"):
+        assert f"{name}: 0." in screen.getvalue()
 
 
 @pytest.mark.parametrize(("ci", "kind"), [("true", PlainReporter), (None, TerminalReporter)])

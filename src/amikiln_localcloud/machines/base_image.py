@@ -99,7 +99,7 @@ def ensure_base(
 
 def _build(directory: Path, report: Reporter, variant: Variant) -> None:
     _check_space(directory)
-    report.line("building the base image (Debian with Docker), once")
+    report.line("building the base image (Debian with Docker), once: usually 45 s")
     overlay = directory / "overlay.tar"
     overlay.write_bytes(_overlay(variant))
     tree = directory / "root.tar"

@@ -51,6 +51,17 @@ def fill(address: str, cache: Path, report: Reporter) -> None:
         _push(images.make_c_toolchain(cache, report), address, C_TOOLCHAIN, DEBIAN_SUITE)
 
 
+def make_images(cache: Path, report: Reporter) -> None:
+    """Make the images that ``fill`` pushes, ahead of it; what is in the cache is left as it is.
+
+    Raises:
+        LocalCloudError: An image can neither be copied nor made.
+    """
+    images.make_buildkit(cache, report)
+    images.make_ci_image(1, cache, report)
+    images.make_c_toolchain(cache, report)
+
+
 def push_ci_image(generation: int, address: str, cache: Path, report: Reporter) -> PushedImage:
     """Push the small CI image of this generation, 1 or 2, as the CI image's ``latest``.
 
