@@ -1,4 +1,4 @@
-"""Images are disks: written in the background, kept, copied, deprecated, removed."""
+"""Images are kept, copied, deprecated, removed."""
 
 from __future__ import annotations
 
@@ -9,189 +9,12 @@ import pytest
 from botocore.exceptions import ClientError
 
 from localcloud.fixture import CloudFixture
-
-
-def create(cloud: CloudFixture, instance_id: str, name: str = "built", **options: Any) -> str:
-    answer = cloud.client("ec2").create_image(InstanceId=instance_id, Name=name, **options)
-    image_id: str = answer["ImageId"]
-    return image_id
-
-
-def build(cloud: CloudFixture, name: str = "built", **options: Any) -> str:
-    """Return an available image."""
-    image_id = create(cloud, cloud.run_to("running"), name, **options)
-    cloud.until_image(image_id, "available")
-    return image_id
-
-
-def code_of(error: pytest.ExceptionInfo[ClientError]) -> str:
-    code: str = error.value.response["Error"]["Code"]
-    return code
-
-
-def snapshot_of(image: dict[str, Any]) -> str:
-    snapshot: str = image["BlockDeviceMappings"][0]["Ebs"]["SnapshotId"]
-    return snapshot
-
-
-def test_a_running_machine_is_stopped_saved_and_booted_again(cloud: CloudFixture) -> None:
-    ec2 = cloud.client("ec2")
-    instance_id = cloud.run_to("running")
-    machine = cloud.hypervisor.machines[instance_id]
-    cloud.hypervisor.hold("save")
-    image_id = create(cloud, instance_id, Description="a test's")
-    image = cloud.until_image(image_id, "pending")
-    snapshot_id = snapshot_of(image)
-    (snapshot,) = ec2.describe_snapshots(SnapshotIds=[snapshot_id])["Snapshots"]
-    assert (snapshot["State"], snapshot["Progress"]) == ("pending", "0%")
-    with pytest.raises(ClientError) as error:
-        cloud.run(ImageId=image_id)
-    assert code_of(error) == "InvalidAMIID.Unavailable"
-    cloud.hypervisor.release("save")
-
-    image = cloud.until_image(image_id, "available")
-    assert (image["Name"], image["Description"]) == ("built", "a test's")
-    assert (image["OwnerId"], image["Public"]) == ("123456789012", False)
-    assert (image["Architecture"], image["RootDeviceType"]) == ("x86_64", "ebs")
-    assert (image["SourceInstanceId"], image["RootDeviceName"]) == (instance_id, "/dev/sda1")
-    (snapshot,) = ec2.describe_snapshots(SnapshotIds=[snapshot_id])["Snapshots"]
-    assert (snapshot["State"], snapshot["Progress"]) == ("completed", "100%")
-    assert snapshot["VolumeSize"] == 4
-    cloud.until(lambda: machine.boots == 2)
-    assert machine.stops == [cloud.cloud.timeouts.stop]
-    assert cloud.until_state(instance_id, "running")["InstanceId"] == instance_id
-
-    second = cloud.run_to("running", ImageId=image_id)
-    source = cloud.hypervisor.machines[second].plan.source
-    assert source.disk.read_text() == f"disk of {instance_id}"
-
-
-def test_no_reboot_saves_the_running_machine(cloud: CloudFixture) -> None:
-    instance_id = cloud.run_to("running")
-    cloud.until_image(create(cloud, instance_id, NoReboot=True), "available")
-    machine = cloud.hypervisor.machines[instance_id]
-    assert (machine.stops, machine.boots, machine.saves) == ([], 1, 1)
-
-
-def test_a_stopped_machine_stays_stopped(cloud: CloudFixture) -> None:
-    instance_id = cloud.run_to("running")
-    cloud.client("ec2").stop_instances(InstanceIds=[instance_id])
-    cloud.until_state(instance_id, "stopped")
-    cloud.until_image(create(cloud, instance_id), "available")
-    assert cloud.hypervisor.machines[instance_id].boots == 1
-    cloud.until_state(instance_id, "stopped")
-
-
-def test_a_failed_save_says_why_and_the_machine_boots_again(cloud: CloudFixture) -> None:
-    instance_id = cloud.run_to("running")
-    cloud.hypervisor.fail_next("save", "no space left on device")
-    image = cloud.until_image(create(cloud, instance_id), "failed")
-    assert image["StateReason"]["Code"] == "Server.InternalError"
-    assert "no space left on device" in image["StateReason"]["Message"]
-    (snapshot,) = cloud.client("ec2").describe_snapshots(SnapshotIds=[snapshot_of(image)])[
-        "Snapshots"
-    ]
-    assert snapshot["State"] == "error"
-    machine = cloud.hypervisor.machines[instance_id]
-    cloud.until(lambda: machine.boots == 2)
-
-
-def test_a_machine_that_does_not_come_back_is_stopped(cloud: CloudFixture) -> None:
-    instance_id = cloud.run_to("running")
-    cloud.hypervisor.fail_next("start", "no memory")
-    cloud.until_image(create(cloud, instance_id), "available")
-    assert "no memory" in cloud.until_state(instance_id, "stopped")["StateReason"]["Message"]
-
-
-def test_terminating_the_machine_fails_its_image(cloud: CloudFixture) -> None:
-    ec2 = cloud.client("ec2")
-    instance_id = cloud.run_to("running")
-    cloud.hypervisor.hold("save")
-    image_id = create(cloud, instance_id)
-    ec2.terminate_instances(InstanceIds=[instance_id])
-    assert cloud.hypervisor.machines[instance_id].was_destroyed.wait(20)
-    cloud.hypervisor.release("save")
-    cloud.until_image(image_id, "failed")
-    cloud.until_state(instance_id, "terminated")
-
-
-def test_mapping_and_tags_are_those_of_the_request(cloud: CloudFixture) -> None:
-    ec2 = cloud.client("ec2")
-    image_id = build(
-        cloud,
-        BlockDeviceMappings=[
-            {
-                "DeviceName": "/dev/sda1",
-                "Ebs": {"VolumeSize": 30, "VolumeType": "gp3", "Iops": 6000, "Throughput": 500},
-            }
-        ],
-        TagSpecifications=[
-            {"ResourceType": "image", "Tags": [{"Key": "amikiln:image", "Value": "cpu"}]},
-            {"ResourceType": "snapshot", "Tags": [{"Key": "amikiln:run", "Value": "7"}]},
-        ],
-    )
-    (image,) = ec2.describe_images(Filters=[{"Name": "tag:amikiln:image", "Values": ["cpu"]}])[
-        "Images"
-    ]
-    assert image["ImageId"] == image_id
-    ebs = image["BlockDeviceMappings"][0]["Ebs"]
-    snapshot_id = ebs.pop("SnapshotId")
-    assert ebs == {
-        "DeleteOnTermination": True,
-        "VolumeSize": 30,
-        "VolumeType": "gp3",
-        "Iops": 6000,
-        "Throughput": 500,
-        "Encrypted": False,
-    }
-    (snapshot,) = ec2.describe_snapshots(
-        Filters=[{"Name": "tag:amikiln:run", "Values": ["7"]}], OwnerIds=["self"]
-    )["Snapshots"]
-    assert (snapshot["SnapshotId"], snapshot["VolumeSize"]) == (snapshot_id, 4)
-    assert image_id in snapshot["Description"]
-    instance_id = cloud.run_to("running", ImageId=image_id)
-    assert cloud.hypervisor.machines[instance_id].plan.volume_gib == 30
-
-
-@pytest.mark.parametrize("state", ["pending", "available"])
-def test_a_name_is_used_once(cloud: CloudFixture, state: str) -> None:
-    instance_id = cloud.run_to("running")
-    if state == "pending":
-        cloud.hypervisor.hold("save")
-    image_id = create(cloud, instance_id, "twice")
-    cloud.until_image(image_id, state)
-    with pytest.raises(ClientError) as error:
-        create(cloud, instance_id, "twice")
-    assert code_of(error) == "InvalidAMIName.Duplicate"
-    assert image_id in str(error.value)
-    cloud.hypervisor.release("save")
-    cloud.until_image(image_id, "available")
-    cloud.client("ec2").deregister_image(ImageId=image_id)
-    create(cloud, instance_id, "twice")
-
-
-@pytest.mark.parametrize("name", ["star*", "x" * 129, "no:colons", "new\nline"])
-def test_names_that_are_not_allowed(cloud: CloudFixture, name: str) -> None:
-    instance_id = cloud.run_to("running")
-    with pytest.raises(ClientError) as error:
-        create(cloud, instance_id, name)
-    assert code_of(error) == "InvalidAMIName.Malformed"
-
-
-def test_a_smaller_volume_is_refused(cloud: CloudFixture) -> None:
-    instance_id = cloud.run_to("running")
-    with pytest.raises(ClientError) as error:
-        create(
-            cloud,
-            instance_id,
-            BlockDeviceMappings=[{"DeviceName": "/dev/sda1", "Ebs": {"VolumeSize": 3}}],
-        )
-    assert code_of(error) == "InvalidBlockDeviceMapping"
+from localcloud.images import build_image, code_of, snapshot_of
 
 
 def test_deregistered_images_cannot_be_launched(cloud: CloudFixture) -> None:
     ec2 = cloud.client("ec2")
-    image_id = build(cloud)
+    image_id = build_image(cloud)
     snapshot_id = snapshot_of(ec2.describe_images(ImageIds=[image_id])["Images"][0])
     with pytest.raises(ClientError) as error:
         ec2.delete_snapshot(SnapshotId=snapshot_id)
@@ -212,7 +35,7 @@ def test_deregistered_images_cannot_be_launched(cloud: CloudFixture) -> None:
 
 def test_deregistering_deletes_snapshots_when_told_to(cloud: CloudFixture) -> None:
     ec2 = cloud.client("ec2")
-    image_id = build(cloud)
+    image_id = build_image(cloud)
     snapshot_id = snapshot_of(ec2.describe_images(ImageIds=[image_id])["Images"][0])
     answer = ec2.deregister_image(ImageId=image_id, DeleteAssociatedSnapshots=True)
     assert answer["DeleteSnapshotResults"] == [{"SnapshotId": snapshot_id, "ReturnCode": "success"}]
@@ -222,7 +45,7 @@ def test_deregistering_deletes_snapshots_when_told_to(cloud: CloudFixture) -> No
 
 def test_files_stay_while_a_machine_needs_them(cloud: CloudFixture) -> None:
     ec2 = cloud.client("ec2")
-    image_id = build(cloud)
+    image_id = build_image(cloud)
     instance_id = cloud.run_to("running", ImageId=image_id)
     source = cloud.hypervisor.machines[instance_id].plan.source
     ec2.deregister_image(ImageId=image_id, DeleteAssociatedSnapshots=True)
@@ -238,7 +61,7 @@ def test_files_stay_while_a_machine_needs_them(cloud: CloudFixture) -> None:
 
 def test_copies_are_images_of_their_own(cloud: CloudFixture) -> None:
     ec2 = cloud.client("ec2")
-    image_id = build(cloud)
+    image_id = build_image(cloud)
     source = ec2.describe_images(ImageIds=[image_id])["Images"][0]
     copy_id = ec2.copy_image(
         SourceImageId=image_id,
@@ -256,7 +79,7 @@ def test_copies_are_images_of_their_own(cloud: CloudFixture) -> None:
 
 
 def test_copies_to_another_region(cloud: CloudFixture) -> None:
-    image_id = build(cloud)
+    image_id = build_image(cloud)
     west = cloud.client("ec2", "us-west-2")
     copy_id = west.copy_image(SourceImageId=image_id, SourceRegion="us-east-1", Name="copied")[
         "ImageId"
@@ -269,7 +92,7 @@ def test_copies_to_another_region(cloud: CloudFixture) -> None:
 
 def test_deprecation_is_set_shown_and_taken_back(cloud: CloudFixture) -> None:
     ec2 = cloud.client("ec2")
-    image_id = build(cloud)
+    image_id = build_image(cloud)
     at = datetime.now(UTC) + timedelta(days=7)
     assert ec2.enable_image_deprecation(ImageId=image_id, DeprecateAt=at)["Return"] is True
     image = ec2.describe_images(ImageIds=[image_id])["Images"][0]
@@ -280,7 +103,7 @@ def test_deprecation_is_set_shown_and_taken_back(cloud: CloudFixture) -> None:
 
 def test_deprecated_images_are_hidden_from_others_only(cloud: CloudFixture) -> None:
     ec2 = cloud.client("ec2")
-    image_id = build(cloud)
+    image_id = build_image(cloud)
     past = datetime.now(UTC) - timedelta(days=1)
     ec2.enable_image_deprecation(ImageId=image_id, DeprecateAt=past)
     with cloud.cloud.lock:
@@ -318,7 +141,7 @@ def test_the_base_image_is_debians_and_public(cloud: CloudFixture) -> None:
 
 def test_an_image_can_ask_for_tokens_and_keeps_that_over_a_restart(cloud: CloudFixture) -> None:
     ec2 = cloud.client("ec2")
-    image_id = build(cloud)
+    image_id = build_image(cloud)
     with pytest.raises(ClientError, match="ImdsSupport"):
         ec2.modify_image_attribute(ImageId=image_id, ImdsSupport={"Value": "v1.0"})
     ec2.modify_image_attribute(ImageId=image_id, ImdsSupport={"Value": "v2.0"})
