@@ -45,6 +45,8 @@ echo "$code" >/results/exit-code.{time}
 OWNER = "builder-owner"
 """Who owns the builder in the tests of steps; ``ADD_OWNER`` makes that user."""
 ADD_OWNER = f"groupadd -f docker; id {OWNER} >/dev/null 2>&1 || useradd -m -G docker {OWNER}"
+CONTAINER = "buildx_buildkit_baked-vllm-builder0"
+"""What buildx calls the container of the builder ``baked-vllm-builder``."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import pytest
 
 from amikiln.recipe import scanner
 from amikiln.recipe.render import read_shipped_files
-from recipe.root_folder import Ran, RootFolder
+from recipe.root_folder import CONTAINER, Ran, RootFolder
 
 TOKEN = "ghp_" + "q7Zk2Lw9Xb4Rt8Vn1Mc6Pd3Hs5Gj0Fy2Ka4T"
 LOGIN = "QVdTOmV5SndZWGxzYjJGa0lqb2lRVk5KUVNKOQ=="
@@ -19,7 +19,6 @@ ENTROPY = "q7Zk2Lw9Xb4Rt8Vn1Mc6Pd3Hs5"
 KEY_HEAD = "-----BEGIN OPENSSH PRIVATE " + "KEY-----"
 KEY = f"{KEY_HEAD}\nb3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQ\n"
 MANIFEST = '{"planned":{"image":"i"},"packages":{"bash":"5"}}\n'
-CONTAINER = "buildx_buildkit_baked-vllm-builder0"
 STATE = f"var/lib/docker/volumes/{CONTAINER}_state/_data"
 
 
