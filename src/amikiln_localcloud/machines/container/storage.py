@@ -46,6 +46,16 @@ class Storage:
     def mount(self) -> None:
         """Check the file system, let it fill the disk, and mount it."""
         self.root.mkdir(exist_ok=True)
+        device = self.attach()
+        try:
+            run("e2fsck", "-f", "-y", device.path, ok=(0, E2FSCK_REPAIRED))
+            run("resize2fs", device.path)
+            run("mount", "-o", "errors=remount-ro", device.path, str(self.root))
+        finally:
+            os.close(device.handle)
+
+    def attach(self) -> LoopDevice:
+        """Make the disk a block device, which stays until it is closed and not mounted."""
         cache = {"direct": False, "no-flush": True}
         disk = {
             "driver": "file",
@@ -78,13 +88,7 @@ class Storage:
             f"nbd+unix:///disk?socket={self.directory}/nbd",
         )
         self._await_ready(ready)
-        device = attach(file)
-        try:
-            run("e2fsck", "-f", "-y", device.path, ok=(0, E2FSCK_REPAIRED))
-            run("resize2fs", device.path)
-            run("mount", "-o", "errors=remount-ro", device.path, str(self.root))
-        finally:
-            os.close(device.handle)
+        return attach(file)
 
     def _start(self, *argv: str, pass_fds: tuple[int, ...] = ()) -> None:
         self.processes.append(subprocess.Popen(argv, stdin=subprocess.DEVNULL, pass_fds=pass_fds))
@@ -104,8 +108,12 @@ class Storage:
             os.close(ended)
 
     def unmount(self) -> None:
-        """Unmount, and end FUSE and then the disk's server, so that all is in the overlay."""
+        """Unmount, so that all is in the overlay."""
         run("umount", str(self.root))
+        self.end()
+
+    def end(self) -> None:
+        """End FUSE and then the disk's server, so that all is in the overlay."""
         for child in reversed(self.processes):
             child.terminate()
             child.wait()
