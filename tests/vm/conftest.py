@@ -2,25 +2,41 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import re
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from amikiln.errors import PreflightError
 from amikiln.runtime.progress import PlainReporter
 from amikiln_localcloud.children import Launcher
 from amikiln_localcloud.home import Home
 from amikiln_localcloud.machines.base_image import ensure_base
 from amikiln_localcloud.machines.contract import SnapshotFiles
 from amikiln_localcloud.machines.disk_machine import DiskHypervisor
-from amikiln_localcloud.machines.kinds import Kind, choose_kind, make_hypervisor
+from amikiln_localcloud.machines.kinds import (
+    Choice,
+    Kind,
+    choose_kind,
+    make_hypervisor,
+    parse_kind,
+)
 from vm.guests import GuestRegistry
 from vm.local_cloud import IMAGE_DIRECTORY, LocalCloud, read_until
 
-KINDS = ("container", "emulated")
+MACHINES = os.environ.get("AMIKILN_TEST_MACHINES", "")
+"""The one kind to test with (scripts/test --machines); by default all that work here."""
+
+IN_QEMU = (Kind.KVM, Kind.EMULATED)
+BOOTS_A_KERNEL = pytest.mark.parametrize("hypervisor", ["qemu"], indirect=True)
+"""What would crash the host's kernel from a container, or is about a machine's own firmware."""
+
+IS_A_CONTAINER = pytest.mark.parametrize("hypervisor", ["container"], indirect=True)
 
 
 @pytest.fixture(scope="session")
@@ -47,19 +63,50 @@ def guest_registry() -> Iterator[GuestRegistry]:
         yield registry
 
 
-@pytest.fixture(scope="module", params=KINDS)
+@pytest.fixture(scope="session")
+def choices(base: SnapshotFiles) -> dict[str, Choice]:
+    """What works here: "container", and "qemu" with KVM or else by emulation.
+
+    Raises:
+        PreflightError: The one kind that was asked for does not work here.
+    """
+    cache, report = Home.default().cache, PlainReporter()
+    wanted = parse_kind(MACHINES)
+    if wanted is not None:
+        choice = choose_kind(wanted, cache, base, report)
+        return {"qemu" if wanted in IN_QEMU else "container": choice}
+    found = {}
+    for name, kind in (("container", Kind.CONTAINER), ("qemu", Kind.EMULATED), ("qemu", Kind.KVM)):
+        with contextlib.suppress(PreflightError):
+            found[name] = choose_kind(kind, cache, base, report)
+    return found
+
+
+@pytest.fixture(scope="module")
+def make_machines(
+    choices: dict[str, Choice], launcher: Launcher, home: Home, guest_registry: GuestRegistry
+) -> Iterator[Callable[[str], DiskHypervisor]]:
+    """Makes a hypervisor of a kind, whose machines end with the module; skips if it cannot."""
+    made: list[DiskHypervisor] = []
+
+    def make(name: str) -> DiskHypervisor:
+        if name not in choices:
+            pytest.skip(f"no machines in {name} here, or another kind was asked for")
+        hypervisor = make_hypervisor(home, launcher, choices[name], guest_registry.place)
+        made.append(hypervisor)
+        return hypervisor
+
+    yield make
+    for hypervisor in made:
+        hypervisor.close()
+
+
+@pytest.fixture(scope="module", params=("container", "qemu"))
 def hypervisor(
-    request: pytest.FixtureRequest,
-    home: Home,
-    launcher: Launcher,
-    base: SnapshotFiles,
-    guest_registry: GuestRegistry,
-) -> Iterator[DiskHypervisor]:
-    """A hypervisor of each kind that this host can have, whose machines end with the module."""
-    choice = choose_kind(Kind(request.param), home.cache, base, PlainReporter())
-    hypervisor = make_hypervisor(home, launcher, choice, guest_registry.place)
-    yield hypervisor
-    hypervisor.close()
+    request: pytest.FixtureRequest, make_machines: Callable[[str], DiskHypervisor]
+) -> DiskHypervisor:
+    """A hypervisor of each kind that this host can have."""
+    return make_machines(request.param)
 
 
 @pytest.fixture(scope="session")

@@ -16,17 +16,13 @@ from amikiln.runtime.wait import Waiter
 from amikiln_localcloud.home import Home
 from amikiln_localcloud.machines.contract import Ending, Health, MachinePlan, SnapshotFiles
 from amikiln_localcloud.machines.disk_machine import DiskHypervisor, DiskMachine
+from vm.conftest import BOOTS_A_KERNEL, IS_A_CONTAINER
 from vm.guests import BOOT_SECONDS, KeyPair, Shell, metadata
 
 pytestmark = pytest.mark.vm
 
 FIRST_ID = "i-0aaaaaaaaaaaaaaa1"
 SECOND_ID = "i-0aaaaaaaaaaaaaaa2"
-BOOTS_A_KERNEL = pytest.mark.parametrize("hypervisor", ["emulated"], indirect=True)
-"""What would crash the host's kernel from a container, or is about a machine's own firmware."""
-
-IS_A_CONTAINER = pytest.mark.parametrize("hypervisor", ["container"], indirect=True)
-
 USER_DATA = "#!/bin/sh\nid -un >> /root/user-data-ran\n"
 
 

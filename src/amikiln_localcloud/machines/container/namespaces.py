@@ -93,7 +93,7 @@ def start(
                 directory / "machine.log",
                 pass_fds=[theirs.fileno(), writing],
             )
-        undo.callback(process.kill)
+        undo.callback(_end, process)
         theirs.close()
         wanted = {
             "directory": str(directory),
@@ -108,8 +108,11 @@ def start(
         channel.send(json.dumps(wanted).encode())
         _, (namespace,) = receive(channel, "namespaces", directory)
         with _closing(namespace):
-            network = _start_network(directory, namespace, reading, address, launcher)
-        channel.send(b"tap")
+            network = _start_network(directory, namespace, reading, launcher)
+            undo.callback(_end, network)
+        _forward_ssh(directory, address)
+        with contextlib.suppress(BrokenPipeError):  # it has ended, and said why
+            channel.send(b"tap")
         _, descriptors = receive(channel, "listening", directory)
         listeners = [socket.socket(fileno=descriptor) for descriptor in descriptors]
         channel.settimeout(None)
@@ -127,6 +130,8 @@ def receive(
     """
     try:
         raw, descriptors, _, _ = socket.recv_fds(channel, LONGEST_MESSAGE, 8)
+    except ConnectionResetError:
+        raw, descriptors = b"", []
     except TimeoutError as error:
         raise MachineFailure(
             f"the machine gave no sign of {event} in {START_SECONDS:.0f} s"
@@ -152,45 +157,61 @@ def _command(groups: Sequence[Path], channel: int) -> list[str]:
 
 
 def _start_network(
-    directory: Path, namespace: int, exit_pipe: int, address: str, launcher: Launcher
+    directory: Path, namespace: int, exit_pipe: int, launcher: Launcher
 ) -> subprocess.Popen[bytes]:
-    """Run slirp4netns on the namespace, and forward ssh to the machine.
+    """Run slirp4netns on the namespace; return when it serves.
 
     https://github.com/rootless-containers/slirp4netns/blob/master/slirp4netns.1.md
     """
     ready, telling = os.pipe()
     folder = os.open(directory, os.O_PATH)
-    # A socket's path may have 107 bytes only, and a state directory may be deep.
-    api = f"/proc/self/fd/{folder}/slirp"
     log = directory / "slirp.log"
     (directory / "slirp").unlink(missing_ok=True)
     with _closing(ready), _closing(folder):
         with _closing(telling):
             argv = ["slirp4netns", "--netns-type=path", f"--mtu={MTU_BYTES}"]
-            argv += ["--disable-host-loopback", f"--api-socket={api}"]
+            argv += ["--disable-host-loopback", f"--api-socket={_api_socket(folder)}"]
             argv += [f"--exit-fd={exit_pipe}", f"--ready-fd={telling}"]
             argv += [f"/proc/self/fd/{namespace}", "tap0"]
             process = launcher.start(argv, log, pass_fds=[namespace, exit_pipe, telling, folder])
         readable, _, _ = select.select([ready], [], [], START_SECONDS)
         if not readable or not os.read(ready, 1):
+            _end(process)
             raise MachineFailure(f"slirp4netns did not start: {_last_line(log)}")
-        forward = {
-            "proto": "tcp",
-            "host_addr": address,
-            "host_port": 22,
-            "guest_addr": GUEST_ADDRESS,
-            "guest_port": 22,
-        }
-        with socket.socket(socket.AF_UNIX) as asking:
-            asking.settimeout(START_SECONDS)
-            asking.connect(api)
-            asking.send(json.dumps({"execute": "add_hostfwd", "arguments": forward}).encode())
-            answer = json.loads(asking.recv(LONGEST_MESSAGE))
-        if "error" in answer:
-            raise MachineFailure(
-                f"port 22 of {address} cannot be forwarded: {answer['error']['desc']}"
-            )
     return process
+
+
+def _api_socket(folder: int) -> str:
+    """Return the path of slirp4netns's socket in the machine's directory, which is open.
+
+    A socket's path may have 107 bytes only, and a state directory may be deep.
+    """
+    return f"/proc/self/fd/{folder}/slirp"
+
+
+def _forward_ssh(directory: Path, address: str) -> None:
+    """Let port 22 of an address of the host's lead to the machine's."""
+    forward = {
+        "proto": "tcp",
+        "host_addr": address,
+        "host_port": 22,
+        "guest_addr": GUEST_ADDRESS,
+        "guest_port": 22,
+    }
+    folder = os.open(directory, os.O_PATH)
+    with _closing(folder), socket.socket(socket.AF_UNIX) as asking:
+        asking.settimeout(START_SECONDS)
+        asking.connect(_api_socket(folder))
+        asking.send(json.dumps({"execute": "add_hostfwd", "arguments": forward}).encode())
+        raw = asking.recv(LONGEST_MESSAGE)
+    answer = json.loads(raw) if raw else {"error": {"desc": "slirp4netns ended"}}
+    if "error" in answer:
+        raise MachineFailure(f"port 22 of {address} cannot be forwarded: {answer['error']['desc']}")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait()
 
 
 @contextlib.contextmanager

@@ -107,6 +107,13 @@ class Storage:
             os.close(handle)
             os.close(ended)
 
+    def find_loss(self) -> str | None:
+        """Return which process of the disk's has ended; None: all of them run."""
+        for child in self.processes:
+            if child.poll() is not None:
+                return f"{program(child)} ended, and with it the disk"
+        return None
+
     def unmount(self) -> None:
         """Unmount, so that all is in the overlay."""
         run("umount", str(self.root))

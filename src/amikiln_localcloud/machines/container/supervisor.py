@@ -22,7 +22,7 @@ from typing import Any, NoReturn
 
 from amikiln_localcloud.machines.container import network
 from amikiln_localcloud.machines.container.commands import Refused
-from amikiln_localcloud.machines.container.storage import Storage, program
+from amikiln_localcloud.machines.container.storage import Storage
 
 REBOOT_EXIT_CODE = 133
 """nspawn's with --keep-unit, when the system inside wants to boot again."""
@@ -99,7 +99,7 @@ class Supervisor:
                             return "reboot"
                         return "shutdown" if code == 0 else f"systemd-nspawn exited with {code}"
                     else:
-                        return f"{program(handles[handle])} ended, and with it the disk"
+                        return self.storage.find_loss() or "the disk is lost"
         finally:
             for handle in handles:
                 os.close(handle)
@@ -174,7 +174,7 @@ class Supervisor:
             if ending == "shutdown":
                 self.storage.unmount()
         except (Refused, OSError, subprocess.SubprocessError) as error:
-            ending = str(error)
+            ending = self.storage.find_loss() or str(error)
         with contextlib.suppress(OSError):  # nobody is there to be told
             self.tell("ended", why=ending)
         # PID 1 of a namespace: the kernel kills all others in it.
