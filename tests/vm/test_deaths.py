@@ -156,3 +156,16 @@ def test_a_killed_daemon_leaves_nothing_for_the_next_start(
     after.sweep()
     await_no_traces(home.instances / doomed_daemon.INSTANCE_ID, address)
     assert list(home.instances.iterdir()) == []
+
+
+@IS_A_CONTAINER
+def test_no_process_of_the_disk_holds_the_file_system_that_it_serves(machine: DiskMachine) -> None:
+    """The last to die would unmount it, wait for itself, and hang every sync(2) of the host's."""
+    machine.start(lambda ending, why: None)
+    mark = f"{machine._files.directory}/root "
+    mounts = {
+        name: Path(f"/proc/{await_process(name, os.getpid())}/mountinfo").read_text()
+        for name in (SUPERVISOR, "nbdfuse", "qemu-storage-daemon")
+    }
+    machine.stop(deadline_seconds=0)
+    assert [name for name, text in mounts.items() if mark in text] == [SUPERVISOR]

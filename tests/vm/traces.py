@@ -69,8 +69,10 @@ def traces_of(directory: Path, address: str) -> list[str]:
     if mark in Path("/proc/self/mounts").read_text():
         found.append("a mount")
     devices = process.run(["losetup", "--list", "--noheadings", "--output=BACK-FILE"])
-    if mark in devices.stdout.decode():
-        found.append("a loop device")
+    for backing in devices.stdout.decode().splitlines():
+        # "/" is a file whose mount is gone: nobody can tell any more whose it was.
+        if mark in backing or backing.strip() == "/":
+            found.append(f"a loop device on {backing}")
     found += [str(group) for group in Path("/sys/fs/cgroup").glob(f"**/amikiln-{directory.name}")]
     for entry in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):

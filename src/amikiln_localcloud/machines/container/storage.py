@@ -27,6 +27,11 @@ LO_FLAGS_AUTOCLEAR, LO_FLAGS_DIRECT_IO = 4, 16
 LOOP_CONFIG = "=II 5Q4I64s64s32s2Q 8Q"
 """struct loop_config: a file, a block size, struct loop_info64, and room for more."""
 
+APART = ("unshare", "--mount")
+"""Puts a process of the disk's into a mount namespace of its own. In the machine's, one of them
+could be the last to die. It would unmount the file system before it lets go of what serves it, and
+wait for itself for ever, and so would every later sync(2) on the host."""
+
 E2FSCK_REPAIRED = 1
 """e2fsck(8): errors were corrected; more is damage."""
 
@@ -88,10 +93,12 @@ class Storage:
             f"nbd+unix:///disk?socket={self.directory}/nbd",
         )
         self._await_ready(ready)
-        return attach(file)
+        return attach(Path(f"/proc/{self.processes[-1].pid}/root{file}"))
 
     def _start(self, *argv: str, pass_fds: tuple[int, ...] = ()) -> None:
-        self.processes.append(subprocess.Popen(argv, stdin=subprocess.DEVNULL, pass_fds=pass_fds))
+        self.processes.append(
+            subprocess.Popen([*APART, *argv], stdin=subprocess.DEVNULL, pass_fds=pass_fds)
+        )
 
     def _await_ready(self, fifo: Path) -> None:
         """Wait until a storage process has written its id, which it does when it serves."""
@@ -129,7 +136,7 @@ class Storage:
 def program(child: subprocess.Popen[bytes]) -> str:
     """Return the name of a child's program."""
     words = child.args
-    return str(words[0]) if isinstance(words, (list, tuple)) else str(words)
+    return str(words[len(APART)]) if isinstance(words, list) else str(words)
 
 
 def listening(path: Path) -> socket.socket:
