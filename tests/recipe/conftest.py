@@ -12,10 +12,11 @@ from recipe.root_folder import RootFolder
 
 @pytest.fixture
 def root(tmp_path: Path) -> RootFolder:
-    """Return a root folder with a fake systemctl and a fake sync."""
+    """Return the root folder of a virtual machine, with a fake systemctl and a fake sync."""
     if os.geteuid() != 0:
         pytest.skip("not run: a throwaway root folder is mounted by root")
     folder = RootFolder(tmp_path)
     for program in ("systemctl", "sync"):
         folder.fake_program(program)
+    folder.fake_machine("amazon")
     return folder

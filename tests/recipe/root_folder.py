@@ -92,10 +92,12 @@ class RootFolder:
     def fake_machine(self, detected: str, processor: str = "Intel Xeon") -> None:
         """Let steps find another machine in systemd-detect-virt's answer and /proc/cpuinfo."""
         in_container = 0 if detected in CONTAINERS else 1
-        self.fake_program(
-            "systemd-detect-virt",
+        self.put(
+            "fakes/systemd-detect-virt",
+            "#!/bin/sh\n"
             f'case "$*" in *--container*) exit {in_container} ;; esac\n'
-            f"echo {detected}; [ {detected} != none ]",
+            f"echo {detected}; [ {detected} != none ]\n",
+            0o755,
         )
         self.put("cpu-facts", f"model name\t: {processor}\n")
         self.variables["CPU_FACTS"] = "/cpu-facts"

@@ -59,6 +59,7 @@ def small(tmp_path: Path, scanner_files: Path) -> Scanned:
         pytest.skip("not run: a throwaway root folder is mounted by root")
     folder = Scanned(tmp_path)
     folder.fake_program("sync")
+    folder.fake_machine("amazon")
     folder.shown = {f"recipe/{file.name}": file for file in scanner_files.iterdir()}
     folder.put("etc/amikiln/builder-state-directory", f"/{STATE}\n")
     folder.place_file("etc/passwd", "buildkite-agent:x:990:990::/var/lib/buildkite-agent:/bin/sh\n")

@@ -55,7 +55,7 @@ class Planter:
     def image(self, name: str) -> str:
         """Keep the disk as it is now, under the proven image's tags, and return the image's id."""
         # What the bake's seal does, so that nothing but the fault is new.
-        self.run(": >/etc/machine-id; sync")
+        self.run(": >/etc/machine-id; sync --file-system /")
         tags = [tag for tag in self._image["Tags"] if tag["Key"] != TAG_RUN]
         made = self._cloud.ec2.create_image(
             InstanceId=self._instance,

@@ -22,3 +22,10 @@ def test_a_builder_that_had_to_be_killed_fails_the_bake(docker: RootFolder) -> N
     assert ran.exit_code == 1
     assert "its databases may be damaged" in ran.said
     assert "sync " not in ran.calls
+
+
+def test_a_container_waits_for_its_own_disk_alone(docker: RootFolder) -> None:
+    docker.fake_machine("systemd-nspawn")
+    (ran,) = docker.run("90-settle")
+    assert ran.exit_code == 0, ran.said
+    assert ran.calls[-1] == "sync --file-system /"

@@ -31,6 +31,12 @@ detect_machine() {
     fi
 }
 
+# Writes what is in memory to this machine's disks. In a container, sync(1) would wait for every disk of
+# the host, those of other machines among them.
+sync_disks() {
+    if systemd-detect-virt --quiet --container; then sync --file-system /; else sync; fi
+}
+
 owner_home() { getent passwd "$BUILDER_OWNER" | cut -d: -f6; }
 
 # buildx keeps its builders in the home of the user who made them, so it matters who asks.

@@ -5,5 +5,5 @@
 
 stop_builder
 systemctl stop docker.socket docker.service
-sync
+sync_disks
 say "builder and Docker stopped, disks synced"

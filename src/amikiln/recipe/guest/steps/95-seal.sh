@@ -67,4 +67,4 @@ if [ ! -L /var/lib/dbus/machine-id ]; then
     remove "D-Bus's machine id" /var/lib/dbus/machine-id
 fi
 remove "the random seed" /var/lib/systemd/random-seed /var/lib/systemd/credential.secret
-sync
+sync_disks

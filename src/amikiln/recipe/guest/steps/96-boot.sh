@@ -10,4 +10,4 @@ if [ -n "$changed" ]; then
     say "$changed is new: no machine has booted from it yet"
 fi
 sed -i -e 's/^{"boot_changed":[a-z]*,/{/' -e "s/^{/{\"boot_changed\":$answer,/" "$MANIFEST"
-sync
+sync_disks

@@ -150,7 +150,7 @@ manifest_file=${SCAN_ROOT:-}$MANIFEST
     printf ',"scan":{%s}}\n' "$result"
 } >"$manifest_file.new"
 mv "$manifest_file.new" "$manifest_file"
-sync
+sync_disks
 awk -F '\t' '
     /^allowed/ { print "allowed: " $2 " in \"" $3 "\": " $4 }
     /^open/ { print "found: " $2 " in \"" $3 "\"" }' decided.list
