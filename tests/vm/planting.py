@@ -83,8 +83,9 @@ class Planter:
         return machine.get("PublicIpAddress") if machine["State"]["Name"] == "running" else None
 
     def _written(self, image_id: str) -> bool | None:
-        state = self._cloud.ec2.describe_images(ImageIds=[image_id])["Images"][0]["State"]
-        assert state in {"pending", "available"}
+        image = self._cloud.ec2.describe_images(ImageIds=[image_id])["Images"][0]
+        state = image["State"]
+        assert state in {"pending", "available"}, image.get("StateReason")
         return True if state == "available" else None
 
 
