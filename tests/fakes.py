@@ -29,6 +29,10 @@ class Recorder:
     def line(self, text: str) -> None:
         self.said.append(text)
 
+    def read(self, since: int = 0) -> str:
+        """Return what was said, without so many of its first lines."""
+        return "\n".join(self.said[since:])
+
     @contextmanager
     def status(self, text: str) -> Iterator[None]:
         self.said.append(f"{text} ...")

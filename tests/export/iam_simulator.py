@@ -61,22 +61,22 @@ class Request:
 
 
 class PolicySimulator:
-    """Refuses calls that a policy does not allow, before they are sent.
-
-    Attributes:
-        policy: It can be replaced at any time.
-    """
+    """Refuses calls that a policy does not allow, before they are sent."""
 
     def __init__(self, harness: Harness, policy: dict[str, Any]) -> None:
-        self.policy = policy
+        self._policy = policy
         self._ec2 = harness.ec2
         for client in harness.clients():
             client.meta.events.register("provide-client-params.*.*", self._check_call)
 
+    def allow(self, policy: dict[str, Any]) -> None:
+        """Check calls against this policy in the place of the one before."""
+        self._policy = policy
+
     def _check_call(self, params: dict[str, Any], model: Any, **other: Any) -> None:
         service = model.service_model.signing_name
         for request in self._list_requests(service, model.name, params):
-            if not allows(self.policy, request):
+            if not allows(self._policy, request):
                 message = f"not authorized to perform: {request.action} on {request.resource}"
                 answer: Any = {"Error": {"Code": "UnauthorizedOperation", "Message": message}}
                 raise ClientError(answer, model.name)

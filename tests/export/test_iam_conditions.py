@@ -5,62 +5,29 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from copy import deepcopy
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
 
 from amikiln.errors import AmikilnError, BakeError, VerifyError
-from amikiln.export import iam_policy
-from amikiln.export.iam_policy import Scope
-from amikiln.model.result import RunResult
-from export.iam_simulator import ACCOUNT, PolicySimulator, Request, allows
-from fakes import fail_on, spec
+from export.iam_account import POLICY, SPEC, Account
+from export.iam_simulator import PolicySimulator, Request, allows
+from fakes import fail_on
 from harness import Harness, use_fakes
 from localcloud.fixture import CloudFixture
 
-SPEC = spec()
-POLICY = iam_policy.build_policy(Scope(SPEC, ACCOUNT))
 STATEMENTS = [statement["Sid"] for statement in POLICY["Statement"]]
 
 
-@dataclass
-class Account:
-    """An account in which every call is checked against the policy.
-
-    Attributes:
-        first: What the first whole cycle did, with the policy.
-    """
-
-    harness: Harness
-    simulator: PolicySimulator
-    first: RunResult
-
-
 @pytest.fixture(scope="module")
-def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
-    folder = tmp_path_factory.mktemp("account")
-    cloud = CloudFixture(folder)
-    try:
-        with use_fakes(Harness(cloud, folder)) as harness:
-            simulator = PolicySimulator(harness, POLICY)
-            yield Account(harness, simulator, harness.run())
-    finally:
-        cloud.stop()
-
-
-@pytest.fixture
-def harness(account: Account) -> Iterator[Harness]:
-    """A session in the shared account, with guests that work at first."""
-    yield account.harness
-    account.simulator.policy = POLICY
-    account.harness.script.refuse = lambda command: None
-    account.harness.script.owner_builder = SPEC.buildkit.builder
-
-
-def read_report(harness: Harness, since: int) -> str:
-    return "\n".join(harness.report.said[since:])
+def account(
+    shared_cloud: CloudFixture, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Account]:
+    """An account in which every call is checked against the policy."""
+    with use_fakes(Harness(shared_cloud, tmp_path_factory.mktemp("account"))) as harness:
+        simulator = PolicySimulator(harness, POLICY)
+        yield Account(harness, simulator.allow, harness.run())
 
 
 def remove(sid: str) -> dict[str, Any]:
@@ -87,9 +54,9 @@ def test_a_whole_cycle_with_all_its_clean_up_is_allowed(account: Account, harnes
     harness.script.owner_builder = SPEC.buildkit.builder
     done = harness.run(rebake=True)
     assert harness.pointer() == done.image.id
-    assert "removed image" in read_report(harness, 0)
-    assert "left behind" not in read_report(harness, 0)
-    assert "not authorized" not in read_report(harness, 0)
+    assert "removed image" in harness.report.read()
+    assert "left behind" not in harness.report.read()
+    assert "not authorized" not in harness.report.read()
 
 
 def test_a_key_pair_that_never_came_to_be_is_not_asked_to_be_deleted(
@@ -97,10 +64,10 @@ def test_a_key_pair_that_never_came_to_be_is_not_asked_to_be_deleted(
 ) -> None:
     """AWS refuses that where a tag is asked for: what is not there carries none."""
     since = len(harness.report.said)
-    account.simulator.policy = remove("MakeKeyPair")
+    account.allow(remove("MakeKeyPair"))
     with pytest.raises(BakeError, match="ImportKeyPair failed"):
         harness.run(rebake=True)
-    assert "left behind" not in read_report(harness, since)
+    assert "left behind" not in harness.report.read(since)
 
 
 def test_what_another_spec_made_cannot_be_changed_or_removed() -> None:
@@ -123,7 +90,7 @@ def test_what_another_spec_made_cannot_be_changed_or_removed() -> None:
 def test_without_a_statement_or_with_its_condition_unmet_the_cycle_stops(
     account: Account, harness: Harness, sid: str
 ) -> None:
-    account.simulator.policy = remove(sid)
+    account.allow(remove(sid))
     with pytest.raises(AmikilnError) as caught:
         harness.run(rebake=True)
     refused = re.search(r"not authorized to perform: (\S+) on (\S+)", caught.value.what)
@@ -140,6 +107,6 @@ def test_without_its_snapshots_a_failed_image_is_not_swept_whole(
     with pytest.raises(VerifyError, match="builder-answers"):
         harness.run(rebake=True)
     since = len(harness.report.said)
-    account.simulator.policy = remove("UseOwnSnapshot")
+    account.allow(remove("UseOwnSnapshot"))
     harness.run()
-    assert "DeleteSnapshot failed: UnauthorizedOperation" in read_report(harness, since)
+    assert "DeleteSnapshot failed: UnauthorizedOperation" in harness.report.read(since)

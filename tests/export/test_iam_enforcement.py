@@ -8,56 +8,35 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from copy import deepcopy
-from dataclasses import dataclass
 
 import pytest
 
 from amikiln import pipeline
 from amikiln.errors import AmikilnError, BakeError, VerifyError
-from amikiln.export import iam_policy
-from amikiln.export.iam_policy import Scope
 from amikiln.model.image import ForceReason
-from amikiln.model.result import RunResult
 from amikiln.model.run import Run
 from amikiln.report.status import read_status
 from amikiln.rollout.rollout import roll_out
+from export.iam_account import POLICY, SPEC, Account
 from fakes import fail_on, spec
 from harness import POINTER, Harness, use_fakes
-from localcloud.enforcement import Policy, User, enforce
+from localcloud.enforcement import Policy, enforce
 from localcloud.fixture import CloudFixture
-
-SPEC = spec()
-POLICY = iam_policy.build_policy(Scope(SPEC, "123456789012"))
-
-
-@dataclass
-class Account:
-    """An account with a group that follows the pointer, and a user with the policy.
-
-    Attributes:
-        harness: The user's session; its own clients are an administrator's.
-        first: What the user's first whole cycle did.
-    """
-
-    harness: Harness
-    user: User
-    first: RunResult
 
 
 @pytest.fixture(scope="module")
-def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
+def account(
+    shared_cloud: CloudFixture, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Account]:
+    """An account with a group that follows the pointer, and moto's enforcement of the policy."""
     folder = tmp_path_factory.mktemp("account")
-    cloud = CloudFixture(folder)
-    try:
-        with (
-            enforce(cloud, POLICY) as user,
-            use_fakes(Harness(cloud, folder, user.keys)) as harness,
-        ):
-            first = harness.run()
-            make_group(harness)
-            yield Account(harness, user, first)
-    finally:
-        cloud.stop()
+    with (
+        enforce(shared_cloud, POLICY) as user,
+        use_fakes(Harness(shared_cloud, folder, user.keys)) as harness,
+    ):
+        first = harness.run()
+        make_group(harness)
+        yield Account(harness, user.allow, first)
 
 
 def make_group(harness: Harness) -> None:
@@ -72,16 +51,6 @@ def make_group(harness: Harness) -> None:
         AvailabilityZones=["us-east-1a"],
         LaunchTemplate={"LaunchTemplateName": "cpu-build", "Version": "$Latest"},
     )
-
-
-@pytest.fixture
-def harness(account: Account) -> Iterator[Harness]:
-    """A session in the shared account, with guests that work at first."""
-    yield account.harness
-    account.user.allow(POLICY)
-    account.harness.script.refuse = lambda command: None
-    account.harness.script.owner_builder = SPEC.buildkit.builder
-    account.harness.script.knocks_before_answer = 0
 
 
 def list_actions(policy: Policy) -> set[str]:
@@ -104,10 +73,6 @@ def operation(action: str) -> str:
 
 def new_run() -> Run:
     return pipeline.new_run(SPEC.name)
-
-
-def read_report(harness: Harness, since: int) -> str:
-    return "\n".join(harness.report.said[since:])
 
 
 # -- with the policy --------------------------------------------------------------------------
@@ -133,7 +98,7 @@ def test_so_do_the_verbs_that_are_parts_of_it(harness: Harness) -> None:
     (group,) = roll_out(SPEC, image.id, harness.session)
     assert group.follows
     assert read_status(SPEC, harness.session).published_image == image.id
-    assert "left behind" not in read_report(harness, since)
+    assert "left behind" not in harness.report.read(since)
 
 
 def test_so_do_clean_up_and_the_next_runs_sweep(harness: Harness) -> None:
@@ -149,7 +114,7 @@ def test_so_do_clean_up_and_the_next_runs_sweep(harness: Harness) -> None:
         harness.run(rebake=True)
     harness.script.owner_builder = SPEC.buildkit.builder
     harness.run()
-    said = read_report(harness, since)
+    said = harness.report.read(since)
     for what in ("security group", "key pair", "image"):
         assert f"removed {what}" in said
     assert "left behind" not in said
@@ -204,7 +169,7 @@ EXPLAINS = "ec2:GetConsoleOutput"
 def test_without_it_the_cycle_stops_and_says_what_to_allow(
     account: Account, harness: Harness, action: str
 ) -> None:
-    account.user.allow(remove(action))
+    account.allow(remove(action))
     with pytest.raises(AmikilnError) as caught:
         STOPS[action](harness)
     error = caught.value
@@ -224,7 +189,7 @@ def test_without_deleting_parameters_a_second_run_cannot_take_the_lease(
     harness.script.refuse = fail_on("steps/")
     with pytest.raises(BakeError):
         harness.run(wanted)
-    account.user.allow(remove(STOPS_THE_NEXT))
+    account.allow(remove(STOPS_THE_NEXT))
     with pytest.raises(AmikilnError, match="DeleteParameter failed") as caught:
         harness.run(wanted)
     assert "allow ssm:DeleteParameter" in (caught.value.hint or "")
@@ -236,10 +201,10 @@ def test_without_it_resources_are_left_behind_and_reported(
 ) -> None:
     since = len(harness.report.said)
     harness.script.refuse = fail_on("steps/")
-    account.user.allow(remove(action))
+    account.allow(remove(action))
     with pytest.raises(BakeError, match="it broke"):
         harness.run(rebake=True)
-    said = read_report(harness, since)
+    said = harness.report.read(since)
     assert "left behind: " in said
     assert f"not authorized to perform: {action}" in said
 
@@ -253,17 +218,17 @@ def test_without_it_the_sweep_reports_the_image_that_it_cannot_remove(
         harness.run(rebake=True)
     image = caught.value.what.split()[0]
     since = len(harness.report.said)
-    account.user.allow(remove(action))
+    account.allow(remove(action))
     harness.run()
     refused = f"cannot remove image {image} of a dead run: {operation(action)} failed: "
-    assert refused in read_report(harness, since)
+    assert refused in harness.report.read(since)
 
 
 def test_without_the_console_a_machine_that_refuses_ssh_is_explained_less(
     account: Account, harness: Harness
 ) -> None:
     harness.script.knocks_before_answer = 10**9
-    account.user.allow(remove(EXPLAINS))
+    account.allow(remove(EXPLAINS))
     with pytest.raises(AmikilnError, match="Connection refused") as caught:
         harness.run(spec(deadlines={"boot_seconds": 1}), rebake=True)
     assert "its console could not be read: GetConsoleOutput failed: " in caught.value.what
@@ -294,7 +259,7 @@ def test_every_action_is_shown_to_be_needed_or_listed_as_not_enforced() -> None:
 def test_an_action_that_is_not_enforced_is_done_without_a_policy(
     account: Account, harness: Harness
 ) -> None:
-    account.user.allow(remove("sts:GetCallerIdentity"))
+    account.allow(remove("sts:GetCallerIdentity"))
     assert harness.session.cloud.account == "123456789012"
     harness.run()
 
@@ -314,7 +279,7 @@ def test_a_condition_is_really_not_checked(account: Account, harness: Harness) -
     for statement in policy["Statement"]:
         for test in statement.get("Condition", {}).values():
             test.update(dict.fromkeys(test, "something else"))
-    account.user.allow(policy)
+    account.allow(policy)
     harness.run()
 
 
