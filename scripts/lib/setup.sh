@@ -151,7 +151,7 @@ install_packages() {
             failed "dnf cannot reach its mirrors" "dnf cannot install $*"
         return
     fi
-    say "installing Debian packages: $*"
+    say "installing Debian packages: $* (usually 30 to 60 s)"
     apt_update
     # amikiln runs docker-registry by itself; the package's own service would listen on all addresses.
     case " $* " in *" docker-registry "*)
@@ -205,7 +205,7 @@ install_python_packages() {
         say "making .venv with Python $VERSION"
         "$PYTHON" -m venv --clear .venv >>"$LOG" 2>&1 || failed "" "cannot make .venv"
     fi
-    say "installing the Python packages of requirements.lock into .venv"
+    say "installing the Python packages of requirements.lock into .venv (usually 20 to 40 s)"
     # The lock is complete (scripts/lock --check): there is nothing to resolve.
     .venv/bin/python -m pip install --quiet --no-deps --require-hashes --requirement requirements.lock \
         >>"$LOG" 2>&1 || failed "pip cannot reach the package index" "pip cannot install requirements.lock"
@@ -280,9 +280,25 @@ END
     exec 9>"$STATE/setup.lock"
     flock 9
     : >"$LOG"
-    # shellcheck disable=SC2086 # a list of words
-    [ -z "$missing" ] || install_packages $missing
-    install_python_packages
+    if [ -n "$missing" ] && "$PYTHON" -c 'import ensurepip' 2>/dev/null; then
+        # Side by side: apt waits for the disk, pip for the network. The job has the lock, too: if
+        # this shell is interrupted, the next set-up waits until the job is done.
+        (
+            LOG=$STATE/setup-python.log
+            : >"$LOG"
+            install_python_packages
+        ) &
+        python_job=$!
+        trap 'wait' EXIT
+        # shellcheck disable=SC2086 # a list of words
+        install_packages $missing
+        trap - EXIT
+        wait "$python_job" || exit
+    else
+        # shellcheck disable=SC2086 # a list of words
+        [ -z "$missing" ] || install_packages $missing
+        install_python_packages
+    fi
     inputs >"$STAMP"
     say "done"
 fi

@@ -139,6 +139,29 @@ def test_the_second_time_nothing_is_asked(machine: Machine) -> None:
     assert machine.calls == before
 
 
+def test_pip_works_while_apt_does(machine: Machine) -> None:
+    # Each waits until the other has begun.
+    meet = 'touch "$CALLS.{mine}"; until [ -e "$CALLS.{other}" ]; do sleep 0.1; done'
+    apt = meet.format(mine="apt", other="pip")
+    machine.program("apt-get", APT.replace("*install*)", f"*install*) {apt};"))
+    pip = meet.format(mine="pip", other="apt")
+    machine.program("python3", PYTHON.replace('*) echo "py', f'*) {pip}; echo "py'))
+    done = machine.set_up()
+    assert done.returncode == 0, done.stderr
+    assert "usually 30 to 60 s" in done.stderr
+    assert "usually 20 to 40 s" in done.stderr
+
+
+def test_a_failure_of_pip_is_one_of_set_up_too(machine: Machine) -> None:
+    machine.program(
+        "python3", PYTHON.replace('*) echo "py', '*install*) echo broken; exit 1 ;;\n*) echo "py')
+    )
+    done = machine.set_up()
+    assert done.returncode == 3
+    assert "set-up: pip cannot install requirements.lock" in done.stderr
+    assert "setup-python.log" in done.stderr
+
+
 def test_a_new_lock_file_asks_pip_and_not_apt(machine: Machine) -> None:
     machine.set_up()
     before = machine.calls
