@@ -12,10 +12,12 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import shlex
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 MOUNTS = Path("/proc/self/mounts")
 MIB = 1024**2
@@ -77,6 +79,23 @@ class Hierarchies:
         return (self.unified / "cgroup.subtree_control").read_text().split()
 
 
+class MachineCgroup(Protocol):
+    """What a machine's processes are in: limits, devices, and their certain end."""
+
+    def create(self, memory_mib: int) -> list[str]:
+        """Make it, and return the arguments before a program's that run the program in it.
+
+        Args:
+            memory_mib: What the machine may use.
+        """
+
+    def restrict_devices(self) -> None:
+        """From now on nothing in it opens a device of the host's; what is open stays so."""
+
+    def end(self) -> None:
+        """Kill what is still in it, and remove it."""
+
+
 class MachineGroup:
     """One machine's groups, of one name in each hierarchy."""
 
@@ -90,15 +109,8 @@ class MachineGroup:
         """Every group's folder."""
         return [self._unified, *(p / self.name for p in self._hierarchies.controllers.values())]
 
-    def create(self, memory_mib: int) -> list[Path]:
-        """Make the groups and set their limits.
-
-        Args:
-            memory_mib: What the machine may use.
-
-        Returns:
-            The files that take the id of a process which is to be in them.
-        """
+    def create(self, memory_mib: int) -> list[str]:
+        """Make the groups and set their limits; return what runs a program in them."""
         self.end()  # what a killed daemon left of them, restrictions included
         for folder in self.all:
             folder.mkdir()
@@ -115,7 +127,10 @@ class MachineGroup:
         for limit, value in limits.items():
             if limit.exists():
                 limit.write_text(str(value))
-        return [folder / "cgroup.procs" for folder in self.all]
+        enter = "".join(
+            f"echo $$ >{shlex.quote(str(folder / 'cgroup.procs'))} && " for folder in self.all
+        )
+        return ["sh", "-c", f'{enter}exec "$@"', "sh"]
 
     def restrict_devices(self) -> None:
         """From now on nothing in the groups opens a device of the host's; what is open stays so."""
@@ -126,18 +141,23 @@ class MachineGroup:
 
     def end(self) -> None:
         """Kill what is still in the groups, and remove them with all that is below them."""
-        if not self._unified.is_dir():
-            self._remove()
-            return
-        with contextlib.suppress(OSError):
-            (self._unified / "cgroup.kill").write_text("1")
-        self._await_empty()
+        kill_all(self._unified)
         self._remove()
 
-    def _await_empty(self) -> None:
-        """Wait for the kernel's word that no process is left."""
-        deadline = time.monotonic() + END_SECONDS
-        with (self._unified / "cgroup.events").open() as events:
+    def _remove(self) -> None:
+        for folder in self.all:
+            for below in _from_the_leaves(folder):
+                # One that a dying process is still in goes with the next sweep.
+                with contextlib.suppress(OSError):
+                    below.rmdir()
+
+
+def kill_all(folder: Path) -> None:
+    """Kill what is in a group of version 2, and wait for the kernel's word that none is left."""
+    deadline = time.monotonic() + END_SECONDS
+    with contextlib.suppress(OSError):  # it is gone, or goes with the last process
+        (folder / "cgroup.kill").write_text("1")
+        with (folder / "cgroup.events").open() as events:
             watch = select.poll()
             watch.register(events, select.POLLPRI)
             while "populated 1" in events.read():
@@ -146,13 +166,6 @@ class MachineGroup:
                     return
                 watch.poll(left * 1000)
                 events.seek(0)
-
-    def _remove(self) -> None:
-        for folder in self.all:
-            for below in _from_the_leaves(folder):
-                # One that a dying process is still in goes with the next sweep.
-                with contextlib.suppress(OSError):
-                    below.rmdir()
 
 
 def _from_the_leaves(folder: Path) -> Iterator[Path]:

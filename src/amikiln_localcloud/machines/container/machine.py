@@ -11,10 +11,11 @@ from amikiln_localcloud.children import Launcher
 from amikiln_localcloud.home import Home
 from amikiln_localcloud.machines.addresses import Address
 from amikiln_localcloud.machines.container import namespaces
-from amikiln_localcloud.machines.container.cgroups import Hierarchies, MachineGroup
+from amikiln_localcloud.machines.container.cgroups import Hierarchies, MachineCgroup
 from amikiln_localcloud.machines.container.limits import find_shortage, read_room
 from amikiln_localcloud.machines.container.process import ContainerProcess
 from amikiln_localcloud.machines.container.registry_relay import RegistryRelay
+from amikiln_localcloud.machines.container.scope import enclose
 from amikiln_localcloud.machines.contract import MachineFailure, MachinePlan
 from amikiln_localcloud.machines.disk_machine import DiskHypervisor, DiskMachine, MachineFiles
 from amikiln_localcloud.machines.guest_values import (
@@ -67,7 +68,7 @@ class ContainerHypervisor(DiskHypervisor):
         self._registry = registry
 
     def _machine(self, plan: MachinePlan, files: MachineFiles, address: Address) -> DiskMachine:
-        group = MachineGroup(self._hierarchies, plan.instance_id)
+        group = enclose(self._hierarchies, plan.instance_id)
         return ContainerMachine(
             plan, files, address, group, self._launcher, self._registry, self._check_room
         )
@@ -86,7 +87,7 @@ class ContainerHypervisor(DiskHypervisor):
             raise MachineFailure(f"no room for another machine: {shortage}")
 
     def _sweep(self, files: MachineFiles) -> None:
-        MachineGroup(self._hierarchies, files.directory.name).end()
+        enclose(self._hierarchies, files.directory.name).end()
 
 
 class ContainerMachine(DiskMachine):
@@ -97,7 +98,7 @@ class ContainerMachine(DiskMachine):
         plan: MachinePlan,
         files: MachineFiles,
         address: Address,
-        group: MachineGroup,
+        group: MachineCgroup,
         launcher: Launcher,
         registry: RegistryAddress | None,
         check_room: Callable[[DiskMachine], None],
@@ -116,7 +117,7 @@ class ContainerMachine(DiskMachine):
             values = self._write_values(guest_values(metadata))
             started = namespaces.start(
                 directory=files.directory,
-                groups=self._group.create(plan.memory_mib),
+                enter=self._group.create(plan.memory_mib),
                 cores=plan.cores,
                 nspawn=build_nspawn_command(files.directory, values),
                 address=self.address,

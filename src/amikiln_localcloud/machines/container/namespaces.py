@@ -10,7 +10,6 @@ import contextlib
 import json
 import os
 import select
-import shlex
 import socket
 import subprocess
 import sys
@@ -58,7 +57,7 @@ class Started:
 def start(
     *,
     directory: Path,
-    groups: Sequence[Path],
+    enter: Sequence[str],
     cores: int,
     nspawn: Sequence[str],
     address: str,
@@ -69,7 +68,7 @@ def start(
 
     Args:
         directory: The machine's.
-        groups: Files of control groups that take a process's id.
+        enter: What runs a program in the machine's control group: the words before its own.
         cores: How many of the host's processors the machine may use.
         nspawn: The command that boots the machine.
         address: The host's address whose port 22 leads to the machine's.
@@ -89,7 +88,7 @@ def start(
         ours.callback(os.close, reading)
         with _closing(writing):
             process = launcher.start(
-                _command(groups, theirs.fileno()),
+                _command(enter, theirs.fileno()),
                 directory / "machine.log",
                 pass_fds=[theirs.fileno(), writing],
             )
@@ -144,16 +143,15 @@ def receive(
     return message, descriptors
 
 
-def _command(groups: Sequence[Path], channel: int) -> list[str]:
+def _command(enter: Sequence[str], channel: int) -> list[str]:
     """Return what enters the control groups, then the namespaces, and is the supervisor then."""
-    enter = "".join(f"echo $$ >{shlex.quote(str(group))} && " for group in groups)
     # cgroup 2 alone, and nothing of version 1: every release of systemd sees the same in there.
     groups_inside = 'mount -t cgroup2 cgroup2 /sys/fs/cgroup && exec "$@"'
     namespaces = ["--mount", "--net", "--ipc", "--uts", "--pid", "--mount-proc"]
     argv = ["unshare", *namespaces, "--propagation=private", "--fork", "--kill-child=KILL"]
     argv += ["sh", "-c", groups_inside, "sh"]
     argv += [sys.executable, "-I", "-S", "-c", SUPERVISE, str(SOURCE), str(channel)]
-    return ["sh", "-c", f'{enter}exec "$@"', "sh", *argv]
+    return [*enter, *argv]
 
 
 def _start_network(

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from amikiln_localcloud.machines.container import freezer
-from amikiln_localcloud.machines.container.cgroups import MachineGroup
+from amikiln_localcloud.machines.container.cgroups import MachineCgroup
 from amikiln_localcloud.machines.container.namespaces import LONGEST_MESSAGE, Started
 from amikiln_localcloud.machines.contract import Ending, Health, MachineFailure, OnEnd
 from amikiln_localcloud.machines.disk_copy import DiskCopy
@@ -46,7 +46,7 @@ class ContainerProcess:
         self,
         started: Started,
         directory: Path,
-        group: MachineGroup,
+        group: MachineCgroup,
         close: Callable[[], None],
         on_end: OnEnd,
     ) -> None:
