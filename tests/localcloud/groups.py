@@ -5,12 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from localcloud.fixture import CloudFixture
-
-POINTER = "/buildkite/cpu-build-ami/us-east-1"
-
-
-def point(cloud: CloudFixture, image_id: str) -> None:
-    cloud.client("ssm").put_parameter(Name=POINTER, Value=image_id, Type="String", Overwrite=True)
+from localcloud.stacks import POINTER
 
 
 def create_template(cloud: CloudFixture, **data: Any) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from localcloud.fixture import CloudFixture
-from localcloud.groups import point
+from localcloud.stacks import put
 
 
 @pytest.fixture
 def pointed_cloud(cloud: CloudFixture) -> CloudFixture:
-    point(cloud, cloud.base)
+    put(cloud, cloud.base)
     return cloud

@@ -8,9 +8,9 @@ from localcloud.groups import (
     describe_group,
     get_group,
     list_activities,
-    point,
     wait_until_in_service,
 )
+from localcloud.stacks import put
 
 
 def test_a_machine_is_pending_until_it_runs(pointed_cloud: CloudFixture) -> None:
@@ -27,7 +27,7 @@ def test_a_machine_is_pending_until_it_runs(pointed_cloud: CloudFixture) -> None
 def test_failed_launches_are_recorded_and_repeated_with_growing_pauses(
     pointed_cloud: CloudFixture,
 ) -> None:
-    point(pointed_cloud, "ami-0123456789abcdef0")
+    put(pointed_cloud, "ami-0123456789abcdef0")
     create_group(pointed_cloud)
     pointed_cloud.until(lambda: get_group(pointed_cloud).consecutive_failures >= 4)
     failed = list_activities(pointed_cloud)[-1]
@@ -37,7 +37,7 @@ def test_failed_launches_are_recorded_and_repeated_with_growing_pauses(
     )
     assert "EndTime" in failed
     assert describe_group(pointed_cloud)["Instances"] == []
-    point(pointed_cloud, pointed_cloud.base)
+    put(pointed_cloud, pointed_cloud.base)
     wait_until_in_service(pointed_cloud)
     assert list_activities(pointed_cloud)[0]["StatusCode"] == "Successful"
     assert get_group(pointed_cloud).consecutive_failures == 0
@@ -46,7 +46,7 @@ def test_failed_launches_are_recorded_and_repeated_with_growing_pauses(
 def test_the_pause_after_a_failure_doubles_up_to_its_limit(pointed_cloud: CloudFixture) -> None:
     from amikiln_localcloud.api.cloud import Timeouts
 
-    point(pointed_cloud, "ami-0123456789abcdef0")
+    put(pointed_cloud, "ami-0123456789abcdef0")
     create_group(pointed_cloud, size=0)
     timeouts = Timeouts(relaunch_first=5, relaunch_longest=60)
     with pointed_cloud.cloud.lock:

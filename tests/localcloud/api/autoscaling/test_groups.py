@@ -14,9 +14,9 @@ from localcloud.groups import (
     describe_group,
     get_group,
     list_activities,
-    point,
     wait_until_in_service,
 )
+from localcloud.stacks import put
 
 
 def test_it_launches_what_is_desired(pointed_cloud: CloudFixture) -> None:
@@ -94,7 +94,7 @@ def test_what_ends_is_replaced_from_the_image_that_is_named_now(
     machine = pointed_cloud.hypervisor.machines[first]
     pointed_cloud.until(lambda: machine.boots == 2)
     pointed_cloud.until(lambda: not pointed_cloud.backend.get_instance(first).image_in_progress)
-    point(pointed_cloud, image_id)
+    put(pointed_cloud, image_id)
     end(pointed_cloud, first)
     (second,) = wait_until_in_service(pointed_cloud, without=first)
     assert pointed_cloud.until_state(second, "running")["ImageId"] == image_id
