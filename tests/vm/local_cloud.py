@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -16,13 +17,21 @@ from amikiln.runtime.wait import Waiter
 from amikiln_localcloud import variables
 from amikiln_localcloud.home import Home
 
+MACHINE_NAMES = {"kvm": "amazon", "container": "systemd-nspawn", "emulated": "qemu"}
+"""What a machine of each kind says it is: to its system, QEMU's firmware is Amazon's."""
+
 IMAGE_DIRECTORY = Path(__file__).parent.parent.parent / "images" / "cpu-build"
 
 
 class LocalCloud:
-    """A local cloud of its own, and amikiln's command line in it."""
+    """A local cloud of its own, and amikiln's command line in it.
 
-    def __init__(self, state: Path) -> None:
+    Args:
+        state: Where it keeps everything.
+        machines: The kind of its machines; by default what the environment or the host decides.
+    """
+
+    def __init__(self, state: Path, machines: str = "") -> None:
         self.home = Home(state=state / "cloud", cache=Home.default().cache)
         self.waiter = Waiter(PlainReporter())
         self.environment = {
@@ -30,7 +39,7 @@ class LocalCloud:
             "AMIKILN_STATE": str(state),
             "AMIKILN_CACHE": str(self.home.cache),
         }
-        self.amikiln("cloud", "up")
+        self.amikiln("cloud", "up", *(["--machines", machines] if machines else []))
         self.first_content = self.amikiln("cloud", "content", "v1").stdout.strip()
         self.variables = values = variables.environment(self.home)
         session = boto3.Session(
@@ -43,6 +52,12 @@ class LocalCloud:
         self.ssm = session.client("ssm", endpoint_url=endpoint)
         self.autoscaling = session.client("autoscaling", endpoint_url=endpoint)
         self.cloudformation = session.client("cloudformation", endpoint_url=endpoint)
+
+    @property
+    def machines(self) -> str:
+        """The kind of its machines."""
+        kind: str = json.loads(self.amikiln("cloud", "status", "--json").stdout)["machines"]
+        return kind
 
     def amikiln(self, *words: object) -> subprocess.CompletedProcess[str]:
         done = self.amikiln_may_fail(*words)

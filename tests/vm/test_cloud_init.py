@@ -10,7 +10,8 @@ from amikiln.runtime.progress import PlainReporter
 from amikiln_localcloud.home import Home
 from amikiln_localcloud.machines.base_image import Variant, ensure_base
 from amikiln_localcloud.machines.contract import MachinePlan
-from amikiln_localcloud.machines.qemu import QemuHypervisor
+from amikiln_localcloud.machines.disk_machine import DiskHypervisor
+from vm.conftest import BOOTS_A_KERNEL
 from vm.guests import KeyPair, Shell, metadata
 
 pytestmark = pytest.mark.vm
@@ -18,8 +19,10 @@ pytestmark = pytest.mark.vm
 INSTANCE_ID = "i-0aaaaaaaaaaaaaaac"
 
 
+# Its Ec2 data source knows where it is by the firmware's tables, which a container has not.
+@BOOTS_A_KERNEL
 def test_cloud_init_sets_the_machine_up_from_the_same_metadata(
-    hypervisor: QemuHypervisor, home: Home, tmp_path: Path
+    hypervisor: DiskHypervisor, home: Home, tmp_path: Path
 ) -> None:
     key = KeyPair.make(tmp_path, "key")
     user_data = "#!/bin/sh\nid -un >> /root/user-data-ran\n"

@@ -23,7 +23,7 @@ from amikiln.runtime.guest import Login
 from amikiln.runtime.progress import PlainReporter
 from amikiln.session import Session
 from amikiln.spec.load import load_image
-from vm.local_cloud import IMAGE_DIRECTORY, LocalCloud, read_until
+from vm.local_cloud import IMAGE_DIRECTORY, MACHINE_NAMES, LocalCloud, read_until
 
 pytestmark = pytest.mark.vm
 
@@ -187,12 +187,19 @@ def test_every_step_can_run_again_and_keeps_the_builder(
     assert ask(guest, container) == before
 
 
-def test_the_manifest_tells_what_is_in_the_image(guest: SshGuest, done: dict[str, Any]) -> None:
+def test_the_manifest_tells_what_is_in_the_image(
+    guest: SshGuest, local_cloud: LocalCloud, done: dict[str, Any]
+) -> None:
     manifest = json.loads(ask(guest, "cat /etc/amikiln/manifest.json"))
     assert manifest["planned"]["digest"] == done["cycle"]["plan"]["digest"]
     assert manifest["packages"]["docker.io"]
     assert manifest["buildkit"] == "v0.26.3"
     assert manifest["images"][CI_IMAGE]["size"] > 1_000_000
+    machine = MACHINE_NAMES[local_cloud.machines]
+    assert manifest["machine"] == done["cycle"]["verdict"]["machine"] == machine
+    # Only where the scanner is slow.
+    assert ("checksums" in manifest["scan"]["left_out"]) is (machine == "qemu")
+    assert manifest["boot_changed"] is False
     assert set(manifest["seconds"]) >= {"10-docker.sh", "30-builder.sh", "40-images.sh"}
 
 
