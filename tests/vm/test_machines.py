@@ -112,7 +112,7 @@ def test_docker_works_with_overlay2_and_cgroup_v2(story: Story) -> None:
 
 
 def test_a_running_machine_is_saved_as_it_is(story: Story, home: Home) -> None:
-    story.shell.run("echo before > /root/saved && sync")
+    story.shell.run("echo before > /root/saved && sync --file-system /root")
     saved = SnapshotFiles(home.snapshots / "snap-running")
     story.machine.save(saved)
     assert story.shell.run("cat /root/saved") == "before"
@@ -120,6 +120,11 @@ def test_a_running_machine_is_saved_as_it_is(story: Story, home: Home) -> None:
     assert process.run(["debugfs", "-R", "cat /root/saved", saved.disk]).stdout == b"before\n"
     assert saved.kernel.read_bytes() == story.machine._plan.source.kernel.read_bytes()
     assert saved.disk.stat().st_blocks * 512 < saved.disk.stat().st_size / 4
+
+    story.shell.run("echo after > /root/saved && sync --file-system /root")
+    again = SnapshotFiles(home.snapshots / "snap-running-again")
+    story.machine.save(again)
+    assert process.run(["debugfs", "-R", "cat /root/saved", again.disk]).stdout == b"after\n"
 
 
 def test_a_reboot_from_inside_is_no_end(story: Story) -> None:

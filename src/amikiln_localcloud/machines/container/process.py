@@ -125,6 +125,10 @@ class ContainerProcess:
         except QmpError as error:
             raise copy.failure(str(error)) from error
         finally:
+            # Its reader still has the socket: closing alone would leave the monitor, which serves
+            # one client at a time, taken for the next copy.
+            with contextlib.suppress(OSError):
+                monitor.shutdown(socket.SHUT_RDWR)
             monitor.close()
 
     @contextlib.contextmanager
