@@ -331,7 +331,7 @@ def test_complete_images_survive_a_kill_and_unfinished_ones_are_removed(
 def test_a_daemon_that_does_not_end_is_killed(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(control, "STOP_SECONDS", 0.1)
     home.state.mkdir(parents=True)
-    argv = ["sh", "-c", "trap '' TERM; echo; while :; do read -r line; done"]
+    argv = ["sh", "-c", "trap '' TERM; echo; exec sleep 600"]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()
