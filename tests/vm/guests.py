@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import http.server
+import itertools
+import socket
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,7 +75,11 @@ class Shell:
             boot_id_to_pass: The id of a boot that is about to end.
         """
 
+        patience = itertools.chain((0.5, 1, 2, 4), itertools.repeat(10.0))
+
         def booted() -> str | None:
+            if not self._greets(next(patience)):
+                return None
             try:
                 found = self.run("cat /proc/sys/kernel/random/boot_id", timeout_seconds=30)
             except process.CommandFailed:
@@ -82,6 +88,14 @@ class Shell:
 
         waiter = Waiter(PlainReporter())
         return waiter.until(booted, what="ssh answers", deadline_seconds=BOOT_SECONDS)
+
+    def _greets(self, seconds: float) -> bool:
+        """Tell whether sshd answers: ssh itself waits long for one that is not there yet."""
+        try:
+            with socket.create_connection((self.machine.address, 22), timeout=seconds) as server:
+                return bool(server.recv(1))
+        except OSError:
+            return False
 
     def wait_until_started(self) -> str:
         """Wait until all units have been started; return systemd's word for how that went."""
