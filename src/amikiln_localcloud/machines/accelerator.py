@@ -47,7 +47,7 @@ def find_obstacle(cache: Path, base: SnapshotFiles, report: Reporter) -> str | N
     try:
         problem: str | None = json.loads(record.read_text())["problem"]
     except (OSError, ValueError, KeyError):
-        with report.status("trying KVM"):
+        with report.status("trying KVM (once; 5 s, or 20 s if it hangs)"):
             problem = probe(KVM, base)
         write_atomically(record, json.dumps({"problem": problem}))
     return problem and f"KVM is there but does not work: {_explain(problem)}"

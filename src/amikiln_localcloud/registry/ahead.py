@@ -47,7 +47,7 @@ def make_images_meanwhile(cache: Path, report: Reporter) -> Iterator[None]:
         yield
         code = child.wait()
     except BaseException:
-        child.send_signal(signal.SIGINT)
+        child.terminate()
         child.wait()
         raise
     finally:
@@ -87,4 +87,6 @@ def main(cache: Path) -> None:
 
 
 if __name__ == "__main__":
+    # Not SIGINT: what a shell starts in the background ignores that.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     main(Path(sys.argv[1]))

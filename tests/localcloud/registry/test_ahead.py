@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
-import textwrap
-import threading
 from pathlib import Path
 
 import pytest
 
 from amikiln.errors import LocalCloudError
+from amikiln.runtime.wait import Waiter
 from amikiln_localcloud import materials
 from amikiln_localcloud.home import Home
 from amikiln_localcloud.machines.contract import SnapshotFiles
@@ -18,17 +18,13 @@ from amikiln_localcloud.registry import ahead, content
 from fakes import Recorder
 
 
-def run_instead(
-    patch: pytest.MonkeyPatch, code: str, children: list[subprocess.Popen[str]] | None = None
-) -> None:
+def run_instead(patch: pytest.MonkeyPatch, code: str) -> None:
+    """Let the process that makes the images run something else."""
     real = subprocess.Popen
 
     def start(argv: list[str], **options: object) -> subprocess.Popen[str]:
         assert argv[1:3] == ["-m", "amikiln_localcloud.registry.ahead"]
-        child = real([sys.executable, "-c", textwrap.dedent(code)], **options)  # type: ignore[call-overload]
-        if children is not None:
-            children.append(child)
-        return child  # type: ignore[no-any-return]
+        return real([sys.executable, "-c", code], **options)  # type: ignore[call-overload,no-any-return]
 
     patch.setattr(ahead.subprocess, "Popen", start)
 
@@ -54,34 +50,28 @@ def test_a_failure_is_an_error_in_its_words(
         pass
 
 
-def test_an_error_beside_it_interrupts_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    children: list[subprocess.Popen[str]] = []
-    code = """
-        import time
-        try:
-            print("ready", flush=True)
-            time.sleep(600)
-        except KeyboardInterrupt:
-            print("cleaned up", flush=True)
-    """
-    run_instead(monkeypatch, code, children)
-    ready = threading.Event()
-    report = Recorder()
-    real_line = report.line
-
-    def line(text: str) -> None:
-        real_line(text)
-        ready.set()
-
-    monkeypatch.setattr(report, "line", line)
+def test_an_error_beside_it_ends_it_and_what_it_runs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The real process, whose first program hangs: nothing of it is left."""
+    program, started = tmp_path / "bin" / "skopeo", tmp_path / "started"
+    program.parent.mkdir()
+    program.write_text(
+        f"#!/bin/sh\necho $$ >{started}.new; mv {started}.new {started}; exec sleep 600\n"
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    cache = tmp_path / "cache"
     with (
-        pytest.raises(RuntimeError, match="base image"),
-        ahead.make_images_meanwhile(tmp_path, report),
+        pytest.raises(RuntimeError, match="no base image"),
+        ahead.make_images_meanwhile(cache, Recorder()),
     ):
-        assert ready.wait(60)
+        Waiter(Recorder()).until(
+            lambda: True if started.exists() else None, what="skopeo", deadline_seconds=60
+        )
         raise RuntimeError("no base image")
-    assert report.said == ["ready", "cleaned up"]
-    assert children[0].returncode == 0
+    assert not Path(f"/proc/{started.read_text().strip()}").exists()
+    assert [path.name for path in cache.iterdir() if not path.name.endswith(".lock")] == []
 
 
 def test_its_progress_is_lines(capsys: pytest.CaptureFixture[str]) -> None:

@@ -89,7 +89,7 @@ def find_obstacle(cache: Path, base: SnapshotFiles, report: Reporter) -> str | N
     try:
         found: str | None = json.loads(record.read_text())["obstacle"]
     except (OSError, ValueError, KeyError):
-        with report.status("trying a container machine"):
+        with report.status("trying a container machine (once a boot; 5 s)"):
             found = try_machine(cache, base)
         write_atomically(record, json.dumps({"obstacle": found}))
     return found
