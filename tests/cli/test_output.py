@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from pathlib import Path
 
 import pytest
 
@@ -81,6 +82,16 @@ def test_a_cycle_tells_its_verdict_and_where_its_time_went(
     ):
         assert fact in shown
     assert "skipped" not in shown
+
+
+def test_a_run_and_a_verdict_tell_on_what_machine_it_was_checked(
+    capsys: pytest.CaptureFixture[str], done: RunResult
+) -> None:
+    container = verdict(check_result(), machine="systemd-nspawn")
+    output.print_run(dataclasses.replace(done, verdict=container), 1.0)
+    output.print_verdict(container, Path("verdict.json"))
+    shown = capsys.readouterr().out
+    assert shown.count("systemd-nspawn, a container: the kernel is its host's") == 2
 
 
 def test_a_cycle_tells_what_it_skipped_and_why(
