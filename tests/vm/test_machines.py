@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import queue
 import signal
@@ -14,10 +13,12 @@ from amikiln.runtime import process
 from amikiln.runtime.progress import PlainReporter
 from amikiln.runtime.wait import Waiter
 from amikiln_localcloud.home import Home
+from amikiln_localcloud.machines.container import process as container_process
 from amikiln_localcloud.machines.contract import Ending, Health, MachinePlan, SnapshotFiles
 from amikiln_localcloud.machines.disk_machine import DiskHypervisor, DiskMachine
 from vm.conftest import BOOTS_A_KERNEL, IS_A_CONTAINER
 from vm.guests import BOOT_SECONDS, KeyPair, Shell, metadata
+from vm.traces import await_no_traces_of, await_process, kill_when_there
 
 pytestmark = pytest.mark.vm
 
@@ -210,27 +211,19 @@ def test_a_killed_qemu_is_told(successor: Successor) -> None:
     assert successor.endings.get(timeout=30) == (Ending.PROCESS_DIED, "QEMU exited with -9")
 
 
-def pids_of(machine: DiskMachine, words: str) -> list[int]:
-    """Return the processes whose command line names a machine's directory and these words."""
-    mark = f"{machine._files.directory}/".encode()
-    found = []
-    for entry in Path("/proc").glob("[0-9]*/cmdline"):
-        with contextlib.suppress(OSError):
-            line = entry.read_bytes()
-            if mark in line and words.encode() in line:
-                found.append(int(entry.parent.name))
-    return found
-
-
 @IS_A_CONTAINER
-def test_a_stopped_pid_1_impairs_and_can_be_ended(successor: Successor) -> None:
-    (nspawn,) = pids_of(successor.machine, "systemd-nspawn")
+def test_a_stopped_pid_1_impairs_and_can_be_ended(
+    successor: Successor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bound = container_process.BETWEEN_PROBES_SECONDS + 3
+    monkeypatch.setattr(container_process, "SILENCE_BOUND_SECONDS", bound)
+    nspawn = await_process("systemd-nspawn", os.getpid())
     (leader,) = Path(f"/proc/{nspawn}/task/{nspawn}/children").read_text().split()
     os.kill(int(leader), signal.SIGSTOP)
     Waiter(PlainReporter()).until(
         lambda: True if successor.machine.health is Health.IMPAIRED else None,
         what="a PID 1 that does not answer is noticed",
-        deadline_seconds=90,
+        deadline_seconds=30,
     )
     successor.machine.stop(deadline_seconds=2)
     successor.machine.start(lambda *ending: successor.endings.put(ending))
@@ -240,19 +233,14 @@ def test_a_stopped_pid_1_impairs_and_can_be_ended(successor: Successor) -> None:
 
 @IS_A_CONTAINER
 def test_a_storage_process_that_dies_ends_the_machine(successor: Successor) -> None:
-    (storage,) = pids_of(successor.machine, "qemu-storage-daemon")
-    os.kill(storage, signal.SIGKILL)
+    kill_when_there("qemu-storage-daemon", os.getpid())
     assert successor.endings.get(timeout=5) == (
         Ending.PROCESS_DIED,
         "qemu-storage-daemon ended, and with it the disk",
     )
 
 
-@IS_A_CONTAINER
 def test_nothing_is_left_of_a_machine_that_ended(successor: Successor) -> None:
-    directory = str(successor.machine._files.directory)
     successor.machine.destroy()
-    assert directory not in Path("/proc/self/mounts").read_text()
-    assert directory not in process.run(["losetup", "--list", "--noheadings"]).stdout.decode()
-    assert not list(Path("/sys/fs/cgroup").glob(f"**/amikiln-{SECOND_ID}"))
-    assert pids_of(successor.machine, "") == []
+    await_no_traces_of(successor.machine)
+    assert not successor.machine._files.directory.exists()

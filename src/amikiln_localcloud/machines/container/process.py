@@ -220,7 +220,7 @@ class ContainerProcess:
         self.ended.set()
         self._roots.put(None)
         started = self._running.is_set()
-        if self._why != "shutdown":
+        if self._why != "shutdown" and not self._expected:
             log.warning("%s: %s", self._directory.name, self._why)
         self._running.set()
         if started and not self._expected:
