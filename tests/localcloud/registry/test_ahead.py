@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import subprocess
 import sys
 from pathlib import Path
@@ -69,8 +70,13 @@ def test_an_error_beside_it_ends_it_and_what_it_runs(
         Waiter(Recorder()).until(
             lambda: True if started.exists() else None, what="skopeo", deadline_seconds=60
         )
+        program_ends = os.pidfd_open(int(started.read_text()))
         raise RuntimeError("no base image")
-    assert not Path(f"/proc/{started.read_text().strip()}").exists()
+    try:
+        # It was killed; that it is dead may take the kernel a moment more.
+        assert select.select([program_ends], [], [], 30)[0], "what it ran goes on"
+    finally:
+        os.close(program_ends)
     assert [path.name for path in cache.iterdir() if not path.name.endswith(".lock")] == []
 
 
