@@ -169,3 +169,13 @@ def test_no_process_of_the_disk_holds_the_file_system_that_it_serves(machine: Di
     }
     machine.stop(deadline_seconds=0)
     assert [name for name, text in mounts.items() if mark in text] == [SUPERVISOR]
+
+
+def test_the_console_and_the_reasons_are_of_the_last_start(machine: DiskMachine) -> None:
+    logs = [machine._files.console, *machine._files.directory.glob("*.log")]
+    for log in logs:
+        log.write_text("from a boot before")
+    machine.start(lambda ending, why: None)
+    machine.stop(deadline_seconds=0)
+    assert b"from a boot before" not in machine.console()
+    assert [log.name for log in logs if "from a boot before" in log.read_text()] == []

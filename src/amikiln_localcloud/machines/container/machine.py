@@ -115,6 +115,7 @@ class ContainerMachine(DiskMachine):
         metadata = plan.metadata()
         try:
             values = self._write_values(guest_values(metadata))
+            files.console.write_bytes(b"")
             started = namespaces.start(
                 directory=files.directory,
                 enter=self._group.create(plan.memory_mib),

@@ -79,6 +79,8 @@ def start(
         MachineFailure: Something did not start; why, in its own words.
         OSError: A file cannot be made.
     """
+    for log in ("machine.log", "slirp.log"):
+        (directory / log).write_bytes(b"")  # what is quoted from them is about this boot
     with contextlib.ExitStack() as ours:
         channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         undo = ours.enter_context(contextlib.ExitStack())
