@@ -42,12 +42,13 @@ class Supervisor:
         self.booted = False
         self.stopping = False
 
-    def tell(self, event: str, *descriptors: int, **details: Any) -> None:
+    def send(self, event: str, *descriptors: int, **details: Any) -> None:
+        """Send the local cloud a message, and file descriptors with it."""
         line = json.dumps({"event": event, **details}).encode() + b"\n"
         socket.send_fds(self.channel, [line], descriptors)
 
-    def order(self) -> str:
-        """Wait for one order of the local cloud's; none any more if it is gone."""
+    def receive(self) -> str:
+        """Return the local cloud's next order; an empty one if it is gone."""
         return self.channel.recv(1 << 16).decode()
 
     def refuse_the_hosts_namespaces(self) -> None:
@@ -59,12 +60,12 @@ class Supervisor:
     def make_network(self) -> None:
         """Let slirp4netns into our namespace, and hand over what listens in it."""
         with open("/proc/self/ns/net") as namespace:
-            self.tell("namespaces", namespace.fileno())
-        if self.order() != "tap":
+            self.send("namespaces", namespace.fileno())
+        if self.receive() != "tap":
             raise Refused("the network was not made")
         network.make_bridge()
         listeners = network.listen(self.wanted["listen"])
-        self.tell("listening", *(listener.fileno() for listener in listeners))
+        self.send("listening", *(listener.fileno() for listener in listeners))
         for listener in listeners:
             listener.close()
 
@@ -92,7 +93,7 @@ class Supervisor:
                 readable, _, _ = select.select([*handles, channel], [], [])
                 for handle in readable:
                     if handle == channel:
-                        self.obey(self.order())
+                        self.obey(self.receive())
                     elif handles[handle] is self.machine:
                         code = self.machine.wait()
                         if code == REBOOT_EXIT_CODE and not self.stopping:
@@ -111,7 +112,7 @@ class Supervisor:
         elif order == "root":
             self.show_root()
         elif order == "probe":
-            self.tell("probed", alive=self.answers())
+            self.send("probed", alive=self.answers())
         elif not order:
             raise Refused("the local cloud is gone")
 
@@ -119,7 +120,7 @@ class Supervisor:
         """Hand over the root folder, for the host to freeze what is below it: see freezer.py."""
         root = os.open(self.storage.root, os.O_RDONLY)
         try:
-            self.tell("root", root)
+            self.send("root", root)
         finally:
             os.close(root)
 
@@ -162,12 +163,12 @@ class Supervisor:
             os.sched_setaffinity(0, self.wanted["processors"])
             self.make_network()
             self.storage.mount()
-            self.tell("mounted")
-            if self.order() != "boot":
+            self.send("mounted")
+            if self.receive() != "boot":
                 raise Refused("the machine was not let in")
             while True:
                 self.boot()
-                self.tell("running")
+                self.send("running")
                 ending = self.watch()
                 if ending != "reboot":
                     break
@@ -175,8 +176,8 @@ class Supervisor:
                 self.storage.unmount()
         except (Refused, OSError, subprocess.SubprocessError) as error:
             ending = self.storage.find_loss() or str(error)
-        with contextlib.suppress(OSError):  # nobody is there to be told
-            self.tell("ended", why=ending)
+        with contextlib.suppress(OSError):  # the local cloud is gone
+            self.send("ended", why=ending)
         # PID 1 of a namespace: the kernel kills all others in it.
         os._exit(0 if ending == "shutdown" else 1)
 
