@@ -13,6 +13,7 @@ import select
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,6 +96,9 @@ def start(
                 pass_fds=[theirs.fileno(), writing],
             )
         undo.callback(_end, process)
+        # unshare asks for its child's end with its own a moment after it made the child.
+        ending = threading.Thread(target=_end_with, args=(process, channel), daemon=True)
+        ending.start()
         theirs.close()
         wanted = {
             "directory": str(directory),
@@ -106,7 +110,8 @@ def start(
             "nspawn": list(nspawn),
         }
         channel.settimeout(START_SECONDS)
-        channel.send(json.dumps(wanted).encode())
+        with contextlib.suppress(BrokenPipeError):  # it has ended: receive says so
+            channel.send(json.dumps(wanted).encode())
         _, (namespace,) = receive(channel, "namespaces", directory)
         with _closing(namespace):
             network = _start_network(directory, namespace, reading, launcher)
@@ -119,6 +124,13 @@ def start(
         channel.settimeout(None)
         undo.pop_all()
         return Started(channel, listeners, process, network)
+
+
+def _end_with(process: subprocess.Popen[bytes], channel: socket.socket) -> None:
+    """Let a supervisor go whose outer process was killed: it ends when it hears nothing more."""
+    process.wait()
+    with contextlib.suppress(OSError):
+        channel.shutdown(socket.SHUT_RDWR)
 
 
 def receive(

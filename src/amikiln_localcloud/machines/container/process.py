@@ -27,6 +27,8 @@ log = logging.getLogger("amikiln.machines")
 
 BETWEEN_PROBES_SECONDS = 5.0
 FIRST_PROBE_SECONDS = 0.5
+START_SECONDS = 300.0
+"""For e2fsck and resize2fs of a large disk on a busy host."""
 SILENCE_BOUND_SECONDS = 20.0
 FREEZE_SECONDS = 10.0
 
@@ -69,9 +71,11 @@ class ContainerProcess:
         """Return when systemd-nspawn runs.
 
         Raises:
-            MachineFailure: It ended before; why, in its own words.
+            MachineFailure: It ended before, or took too long; why, in its own words.
         """
-        self._running.wait()
+        if not self._running.wait(START_SECONDS):
+            self._why = f"its disk was not mounted in {START_SECONDS:.0f} s"
+            self.kill()
         if self.ended.is_set():
             raise MachineFailure(f"the machine did not start: {self._why}")
 
