@@ -1,5 +1,7 @@
 """Fake machines, so that the API side is tested in milliseconds.
 
+``machine_contract.py`` holds them to what real ones do.
+
 They boot at once, or when told to; they can fail to be made, to start or to be saved, hang,
 shut down from inside, and panic. Saving writes a small real directory.
 """
@@ -23,8 +25,9 @@ class FakeMachine:
     def __init__(self, hypervisor: FakeHypervisor, plan: MachinePlan, address: str) -> None:
         self.plan = plan
         self.address = address
-        self.health = Health.OK
+        self.health = Health.INITIALIZING
         self.running = False
+        self.hangs = False
         self.was_destroyed = threading.Event()
         self.stops: list[float] = []
         self.boots = 0
@@ -41,45 +44,39 @@ class FakeMachine:
     # -- the contract -----------------------------------------------------------------------
 
     def start(self, on_end: OnEnd) -> None:
-        self._hypervisor.check_lock_is_free()
-        self._hypervisor.gate("start").wait(30)
-        if why := self._hypervisor.take_failure("start"):
-            raise MachineFailure(why)
-        if self.destroyed:
-            raise MachineFailure("the machine was destroyed while it started")
+        self._begin("start")
+        if self.running:
+            raise MachineFailure("the machine runs already")
+        self._check_disk()
         self._on_end = on_end
-        self.running = True
         self.boots += 1
-        self.output = b"booted %s\r\n" % self.plan.instance_id.encode()
+        self._boot()
 
     def stop(self, deadline_seconds: float) -> None:
         self._hypervisor.check_lock_is_free()
         self.stops.append(deadline_seconds)
-        self._hypervisor.gate("stop").wait(30)
+        self._hypervisor.wait_at("stop", self)
         self.running = False
 
     def reboot(self, deadline_seconds: float) -> None:
-        self._hypervisor.check_lock_is_free()
-        if why := self._hypervisor.take_failure("reboot"):
-            self.running = False
-            raise MachineFailure(why)
+        self.running = False
+        self._begin("reboot")
+        self._check_disk()
         self.reboots += 1
+        self._boot()
 
     def destroy(self) -> None:
         self._hypervisor.check_lock_is_free()
         self.running = False
         self.was_destroyed.set()
+        self._hypervisor.wake_up()
 
     def console(self) -> bytes:
         return self.output
 
     def save(self, target: SnapshotFiles) -> None:
-        self._hypervisor.check_lock_is_free()
-        self._hypervisor.gate("save").wait(30)
-        if why := self._hypervisor.take_failure("save"):
-            raise MachineFailure(why)
-        if self.destroyed:
-            raise MachineFailure("the machine was destroyed while it was saved")
+        self._begin("save")
+        self._check_disk()
         self.saves += 1
         half = target.directory.with_name(f".{target.directory.name}.half")
         write_snapshot(SnapshotFiles(half), f"disk of {self.plan.instance_id}")
@@ -103,7 +100,30 @@ class FakeMachine:
         assert self.running, "a machine that does not run cannot end"
         assert self._on_end is not None
         self.running = False
-        self._on_end(ending, why)
+        # From another thread than the test's, as a real machine does; the test goes on after it.
+        told = threading.Thread(target=self._on_end, args=(ending, why), name="fake machine")
+        told.start()
+        told.join()
+
+    # -- what several methods do -------------------------------------------------------------
+
+    def _begin(self, what: str) -> None:
+        self._hypervisor.check_lock_is_free()
+        self._hypervisor.wait_at(what, self)
+        if why := self._hypervisor.take_failure(what):
+            raise MachineFailure(why)
+        if self.destroyed:
+            raise MachineFailure(f"no {what}: {self.plan.instance_id} is terminated")
+
+    def _boot(self) -> None:
+        self.running = True
+        self.health = Health.OK
+        self.output = b"booted %s\r\n" % self.plan.instance_id.encode()
+
+    def _check_disk(self) -> None:
+        """A machine's disk is nothing without the snapshot that it came from."""
+        if not self.plan.source.disk.is_file():
+            raise MachineFailure(f"{self.plan.source.disk} is missing")
 
 
 class FakeHypervisor:
@@ -119,16 +139,18 @@ class FakeHypervisor:
         self.closed = False
         self.swept = 0
         self._failures: dict[str, list[str]] = {}
-        self._gates: dict[str, threading.Event] = {}
+        self._held: set[str] = set()
+        self._changed = threading.Condition()
 
     # -- the contract -----------------------------------------------------------------------
 
     def create(self, plan: MachinePlan) -> FakeMachine:
         self.check_lock_is_free()
-        self.gate("create").wait(30)
+        self.wait_at("create")
         if why := self.take_failure("create"):
             raise MachineFailure(why)
-        assert plan.source.disk.is_file(), f"{plan.source.disk} is missing"
+        if not plan.source.disk.is_file():
+            raise MachineFailure(f"{plan.source.disk} is missing")
         # Loopback addresses, like the real ones.
         machine = FakeMachine(self, plan, f"127.0.1.{len(self.machines) + 2}")
         self.machines[plan.instance_id] = machine
@@ -139,8 +161,9 @@ class FakeHypervisor:
 
     def close(self) -> None:
         self.closed = True
-        for gate in self._gates.values():
-            gate.set()
+        with self._changed:
+            self._held.clear()
+            self._changed.notify_all()
         for machine in list(self.machines.values()):
             machine.destroy()
 
@@ -154,19 +177,37 @@ class FakeHypervisor:
         self._failures.clear()
 
     def hold(self, what: str) -> None:
-        """Let every ``create``, ``start``, ``stop`` or ``save`` hang until released."""
-        self.gate(what).clear()
+        """Let every ``create``, or every call of a machine's method, hang until released.
+
+        A machine that is destroyed does not hang any longer.
+        """
+        with self._changed:
+            self._held.add(what)
 
     def release(self, what: str) -> None:
-        self.gate(what).set()
+        with self._changed:
+            self._held.discard(what)
+            self._changed.notify_all()
 
     # -- for the machines --------------------------------------------------------------------
 
-    def gate(self, what: str) -> threading.Event:
-        if what not in self._gates:
-            self._gates[what] = threading.Event()
-            self._gates[what].set()
-        return self._gates[what]
+    def wait_at(self, what: str, machine: FakeMachine | None = None) -> None:
+        """Hang while this is held and the machine is not destroyed."""
+
+        def may_go_on() -> bool:
+            return what not in self._held or (machine is not None and machine.destroyed)
+
+        with self._changed:
+            if machine is not None:
+                machine.hangs = not may_go_on()
+            self._changed.wait_for(may_go_on, timeout=30)
+            if machine is not None:
+                machine.hangs = False
+
+    def wake_up(self) -> None:
+        """Let those that hang see that a machine was destroyed."""
+        with self._changed:
+            self._changed.notify_all()
 
     def take_failure(self, what: str) -> str | None:
         waiting = self._failures.get(what)

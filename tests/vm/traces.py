@@ -62,6 +62,16 @@ def kill_when_there(name: str, below: int) -> None:
     os.kill(await_process(name, below), signal.SIGKILL)
 
 
+def processes_of(directory: Path) -> list[int]:
+    """Return the processes that name a file of a machine's."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):  # it has just ended
+            if f"{directory}/".encode() in entry.read_bytes():
+                found.append(int(entry.parent.name))
+    return found
+
+
 def traces_of(directory: Path, address: str) -> list[str]:
     """Return what is left of a machine on the host, apart from its directory."""
     found = []
@@ -74,10 +84,7 @@ def traces_of(directory: Path, address: str) -> list[str]:
         if mark in backing or backing.strip() == "/":
             found.append(f"a loop device on {backing}")
     found += [str(group) for group in Path("/sys/fs/cgroup").glob(f"**/amikiln-{directory.name}")]
-    for entry in Path("/proc").glob("[0-9]*/cmdline"):
-        with contextlib.suppress(OSError):
-            if mark.encode() in entry.read_bytes():
-                found.append(f"process {entry.parent.name}")
+    found += [f"process {pid}" for pid in processes_of(directory)]
     with socket.socket() as knocking:
         if knocking.connect_ex((address, SSH_PORT)) == 0:
             found.append(f"somebody who listens on {address}")

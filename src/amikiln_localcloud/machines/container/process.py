@@ -105,10 +105,11 @@ class ContainerProcess:
             MachineFailure: The copy is not complete.
         """
         folder = os.open(self._directory, os.O_PATH)
+        monitor = socket.socket(socket.AF_UNIX)
         try:
-            monitor = socket.socket(socket.AF_UNIX)
             monitor.connect(f"/proc/self/fd/{folder}/monitor")
         except OSError as error:
+            monitor.close()
             raise MachineFailure(f"the disk cannot be copied: {error.strerror}") from error
         finally:
             os.close(folder)
