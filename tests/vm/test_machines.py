@@ -12,7 +12,6 @@ import pytest
 from amikiln.runtime import process
 from amikiln.runtime.progress import PlainReporter
 from amikiln.runtime.wait import Waiter
-from amikiln_localcloud.home import Home
 from amikiln_localcloud.machines.container import process as container_process
 from amikiln_localcloud.machines.contract import Ending, Health, MachinePlan, SnapshotFiles
 from amikiln_localcloud.machines.disk_machine import DiskHypervisor, DiskMachine
@@ -112,9 +111,9 @@ def test_docker_works_with_overlay2_and_cgroup_v2(story: Story) -> None:
     assert "docker" in story.shell.run("id -nG buildkite-agent").split()
 
 
-def test_a_running_machine_is_saved_as_it_is(story: Story, home: Home) -> None:
+def test_a_running_machine_is_saved_as_it_is(story: Story, tmp_path: Path) -> None:
     story.shell.run("echo before > /root/saved && sync --file-system /root")
-    saved = SnapshotFiles(home.snapshots / "snap-running")
+    saved = SnapshotFiles(tmp_path / "snap-running")
     story.machine.save(saved)
     assert story.shell.run("cat /root/saved") == "before"
     process.run(["e2fsck", "-fn", saved.disk])
@@ -123,7 +122,7 @@ def test_a_running_machine_is_saved_as_it_is(story: Story, home: Home) -> None:
     assert saved.disk.stat().st_blocks * 512 < saved.disk.stat().st_size / 4
 
     story.shell.run("echo after > /root/saved && sync --file-system /root")
-    again = SnapshotFiles(home.snapshots / "snap-running-again")
+    again = SnapshotFiles(tmp_path / "snap-running-again")
     story.machine.save(again)
     assert process.run(["debugfs", "-R", "cat /root/saved", again.disk]).stdout == b"after\n"
 
@@ -137,14 +136,14 @@ def test_a_reboot_from_inside_is_no_end(story: Story) -> None:
 
 
 @pytest.fixture(scope="module")
-def sealed(story: Story, home: Home) -> SnapshotFiles:
+def sealed(story: Story, tmp_path_factory: pytest.TempPathFactory) -> SnapshotFiles:
     """The first machine's disk, saved after it shut itself down, without its identity."""
     story.shell.run("cat /etc/machine-id > /root/old-identity")
     story.shell.run("cat /etc/ssh/ssh_host_ed25519_key.pub >> /root/old-identity")
     story.shell.run("rm /etc/ssh/ssh_host_*; : > /etc/machine-id; echo last > /root/written-last")
     story.shell.succeeds("systemctl poweroff")
     assert story.endings.get(timeout=BOOT_SECONDS)[0] is Ending.GUEST_SHUT_DOWN
-    saved = SnapshotFiles(home.snapshots / "snap-stopped")
+    saved = SnapshotFiles(tmp_path_factory.mktemp("sealed") / "snap-stopped")
     story.machine.save(saved)
     story.machine.destroy()
     story.machine.destroy()
