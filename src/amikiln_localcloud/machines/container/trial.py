@@ -49,7 +49,7 @@ CAPABILITIES = {"CAP_SYS_ADMIN": 21, "CAP_NET_ADMIN": 12}
 """Root in a container may lack them; numbers of linux/capability.h."""
 STATUS = Path("/proc/self/status")
 VERSIONED = ("systemd-nspawn", "slirp4netns", "nbdfuse", "qemu-storage-daemon")
-RESOLVED_NAME = "deb.debian.org"
+RESOLVED_NAME = "example.com"
 TRIAL_SECONDS = 60.0
 INSTANCE_ID = "i-0trial"
 VOLUME_GIB = 11
