@@ -7,7 +7,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from amikiln_localcloud.machines.contract import (
@@ -26,6 +26,18 @@ NO_DEADLINE = 3600.0
 
 FIRST_ID = "i-0fffffffffffffff1"
 SECOND_ID = "i-0fffffffffffffff2"
+
+METADATA = InstanceMetadata(
+    instance_id=FIRST_ID,
+    ami_id="ami-0123456789abcdef0",
+    instance_type="t3.large",
+    region="us-east-1",
+    availability_zone="us-east-1a",
+    private_ip="10.1.2.3",
+    public_ip="127.0.1.2",
+    token_required=True,
+)
+"""A test instance's, without a key and without user data."""
 
 
 @dataclass
@@ -57,26 +69,13 @@ class AnyKind:
 
     def create(self, instance_id: str = FIRST_ID, source: SnapshotFiles | None = None) -> Machine:
         """Create a machine."""
-
-        def metadata() -> InstanceMetadata:
-            return InstanceMetadata(
-                instance_id=instance_id,
-                ami_id="ami-0123456789abcdef0",
-                instance_type="t3.large",
-                region="us-east-1",
-                availability_zone="us-east-1a",
-                private_ip="10.1.2.3",
-                public_ip="127.0.1.2",
-                token_required=True,
-            )
-
         plan = MachinePlan(
             instance_id=instance_id,
             source=source or self.source,
             cores=1,
             memory_mib=1024,
             volume_gib=11,
-            metadata=metadata,
+            metadata=lambda: replace(METADATA, instance_id=instance_id),
         )
         return self.hypervisor.create(plan)
 

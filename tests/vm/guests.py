@@ -6,7 +6,7 @@ import http.server
 import itertools
 import socket
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -15,6 +15,7 @@ from amikiln.runtime.progress import PlainReporter
 from amikiln.runtime.wait import Waiter
 from amikiln_localcloud.machines.contract import InstanceMetadata, Machine
 from amikiln_localcloud.machines.guest_values import RegistryAddress
+from localcloud.any_kind import METADATA
 
 BOOT_SECONDS = 300.0
 
@@ -106,14 +107,9 @@ def metadata(
     instance_id: str, key: KeyPair, user_data: str = "", *, token_required: bool = True
 ) -> InstanceMetadata:
     """Return a test instance's metadata."""
-    return InstanceMetadata(
+    return replace(
+        METADATA,
         instance_id=instance_id,
-        ami_id="ami-0123456789abcdef0",
-        instance_type="t3.large",
-        region="us-east-1",
-        availability_zone="us-east-1a",
-        private_ip="10.1.2.3",
-        public_ip="127.0.1.2",
         token_required=token_required,
         public_keys={key.private.name: key.public},
         user_data=user_data.encode(),

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import http.server
 import json
-import os
 import re
 import secrets
 import socket
@@ -17,7 +16,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from pathlib import Path
 
 from amikiln_localcloud.machines.contract import InstanceMetadata
 
@@ -27,20 +25,6 @@ TOKEN_HEADER = "X-aws-ec2-metadata-token"  # noqa: S105  (a header's name)
 TTL_HEADER = "X-aws-ec2-metadata-token-ttl-seconds"
 LONGEST_TTL_SECONDS = 6 * 3600
 VERSIONS = ("2009-04-04", "2016-09-02", "2018-09-24", "2021-03-23", "latest")
-
-
-def listen_on(path: Path) -> socket.socket:
-    """Return a unix socket that listens at a path; access to its directory is access to it."""
-    path.unlink(missing_ok=True)
-    listener = socket.socket(socket.AF_UNIX)
-    # A socket's path can have at most 107 bytes, and the state directory may be deep.
-    directory = os.open(path.parent, os.O_PATH)
-    try:
-        listener.bind(f"/proc/self/fd/{directory}/{path.name}")
-    finally:
-        os.close(directory)
-    listener.listen()
-    return listener
 
 
 class MetadataService:

@@ -11,7 +11,7 @@ from amikiln_localcloud.machines.addresses import Address
 from amikiln_localcloud.machines.contract import MachineFailure, MachinePlan
 from amikiln_localcloud.machines.disk_machine import DiskHypervisor, DiskMachine, MachineFiles
 from amikiln_localcloud.machines.guest_values import RegistryAddress
-from amikiln_localcloud.machines.imds import MetadataService, listen_on
+from amikiln_localcloud.machines.imds import MetadataService
 from amikiln_localcloud.machines.qemu_command import (
     REACHABILITY_PORT,
     QemuFiles,
@@ -20,6 +20,7 @@ from amikiln_localcloud.machines.qemu_command import (
 )
 from amikiln_localcloud.machines.qemu_process import QemuProcess
 from amikiln_localcloud.machines.qmp import QmpError
+from amikiln_localcloud.machines.unix_sockets import listen_on
 
 
 class QemuHypervisor(DiskHypervisor):

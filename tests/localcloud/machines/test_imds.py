@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import http.client
 import json
 import socket
@@ -16,19 +17,14 @@ from amikiln_localcloud.machines.imds import (
     TOKEN_HEADER,
     TTL_HEADER,
     MetadataService,
-    listen_on,
     look_up,
 )
+from amikiln_localcloud.machines.unix_sockets import listen_on
+from localcloud import any_kind
 
-METADATA = InstanceMetadata(
+METADATA = dataclasses.replace(
+    any_kind.METADATA,
     instance_id="i-0123456789abcdef0",
-    ami_id="ami-0123456789abcdef0",
-    instance_type="t3.large",
-    region="us-east-1",
-    availability_zone="us-east-1a",
-    private_ip="10.1.2.3",
-    public_ip="127.0.1.2",
-    token_required=True,
     public_keys={"deploy": "ssh-ed25519 AAAA deploy"},
     user_data=b"#!/bin/sh\nexit 0\n",
 )

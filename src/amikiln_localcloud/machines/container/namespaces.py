@@ -22,6 +22,7 @@ from typing import Any
 from amikiln_localcloud.children import Launcher
 from amikiln_localcloud.machines.container.network import MTU_BYTES
 from amikiln_localcloud.machines.contract import MachineFailure
+from amikiln_localcloud.machines.unix_sockets import connect_to
 
 SOURCE = Path(__file__).parents[3]
 
@@ -133,6 +134,15 @@ def _end_with(process: subprocess.Popen[bytes], channel: socket.socket) -> None:
         channel.shutdown(socket.SHUT_RDWR)
 
 
+def read_message(channel: socket.socket) -> tuple[Mapping[str, Any] | None, Sequence[int]]:
+    """Return a supervisor's next message, None if it is gone, and the descriptors beside it."""
+    try:
+        raw, descriptors, _, _ = socket.recv_fds(channel, LONGEST_MESSAGE, 8)
+    except ConnectionResetError:  # it is gone, with an order that it did not read
+        return None, []
+    return json.loads(raw) if raw else None, descriptors
+
+
 def receive(
     channel: socket.socket, event: str, directory: Path
 ) -> tuple[Mapping[str, Any], Sequence[int]]:
@@ -142,14 +152,12 @@ def receive(
         MachineFailure: It is another message than the one that was to come.
     """
     try:
-        raw, descriptors, _, _ = socket.recv_fds(channel, LONGEST_MESSAGE, 8)
-    except ConnectionResetError:
-        raw, descriptors = b"", []
+        message, descriptors = read_message(channel)
     except TimeoutError as error:
         raise MachineFailure(
             f"the machine gave no sign of {event} in {START_SECONDS:.0f} s"
         ) from error
-    message = json.loads(raw) if raw else {"event": "ended", "why": "the supervisor ended"}
+    message = message or {"event": "ended", "why": "the supervisor ended"}
     if message["event"] != event:
         for descriptor in descriptors:
             os.close(descriptor)
@@ -176,13 +184,13 @@ def _start_network(
     https://github.com/rootless-containers/slirp4netns/blob/master/slirp4netns.1.md
     """
     ready, telling = os.pipe()
-    folder = os.open(directory, os.O_PATH)
+    folder = os.open(directory, os.O_PATH)  # for a short path: see unix_sockets.py
     log = directory / "slirp.log"
     (directory / "slirp").unlink(missing_ok=True)
     with _closing(ready), _closing(folder):
         with _closing(telling):
             argv = ["slirp4netns", "--netns-type=path", f"--mtu={MTU_BYTES}"]
-            argv += ["--disable-host-loopback", f"--api-socket={_api_socket(folder)}"]
+            argv += ["--disable-host-loopback", f"--api-socket=/proc/self/fd/{folder}/slirp"]
             argv += [f"--exit-fd={exit_pipe}", f"--ready-fd={telling}"]
             argv += [f"/proc/self/fd/{namespace}", "tap0"]
             process = launcher.start(argv, log, pass_fds=[namespace, exit_pipe, telling, folder])
@@ -191,14 +199,6 @@ def _start_network(
             _end(process)
             raise MachineFailure(f"slirp4netns did not start: {_last_line(log)}")
     return process
-
-
-def _api_socket(folder: int) -> str:
-    """Return the path of slirp4netns's socket in the machine's directory, which is open.
-
-    A socket's path may have 107 bytes only, and a state directory may be deep.
-    """
-    return f"/proc/self/fd/{folder}/slirp"
 
 
 def _forward_ssh(directory: Path, address: str) -> None:
@@ -210,10 +210,8 @@ def _forward_ssh(directory: Path, address: str) -> None:
         "guest_addr": GUEST_ADDRESS,
         "guest_port": 22,
     }
-    folder = os.open(directory, os.O_PATH)
-    with _closing(folder), socket.socket(socket.AF_UNIX) as asking:
+    with connect_to(directory / "slirp") as asking:
         asking.settimeout(START_SECONDS)
-        asking.connect(_api_socket(folder))
         asking.send(json.dumps({"execute": "add_hostfwd", "arguments": forward}).encode())
         raw = asking.recv(LONGEST_MESSAGE)
     answer = json.loads(raw) if raw else {"error": {"desc": "slirp4netns ended"}}

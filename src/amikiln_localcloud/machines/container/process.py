@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import os
 import queue
@@ -18,10 +17,11 @@ from pathlib import Path
 
 from amikiln_localcloud.machines.container import freezer
 from amikiln_localcloud.machines.container.cgroups import MachineCgroup
-from amikiln_localcloud.machines.container.namespaces import LONGEST_MESSAGE, Started
+from amikiln_localcloud.machines.container.namespaces import Started, read_message
 from amikiln_localcloud.machines.contract import Ending, Health, MachineFailure, OnEnd
 from amikiln_localcloud.machines.disk_copy import DiskCopy
 from amikiln_localcloud.machines.qmp import QmpClient, QmpError
+from amikiln_localcloud.machines.unix_sockets import connect_to
 
 log = logging.getLogger("amikiln.machines")
 
@@ -104,15 +104,10 @@ class ContainerProcess:
         Raises:
             MachineFailure: The copy is not complete.
         """
-        folder = os.open(self._directory, os.O_PATH)
-        monitor = socket.socket(socket.AF_UNIX)
         try:
-            monitor.connect(f"/proc/self/fd/{folder}/monitor")
+            monitor = connect_to(self._directory / "monitor")
         except OSError as error:
-            monitor.close()
             raise MachineFailure(f"the disk cannot be copied: {error.strerror}") from error
-        finally:
-            os.close(folder)
         copy = DiskCopy(target)
         qmp = QmpClient(monitor, copy.note)
 
@@ -183,14 +178,10 @@ class ContainerProcess:
 
     def _hear(self) -> bool:
         """Take one message of the supervisor's; False: it was the last."""
-        try:
-            raw, descriptors, _, _ = socket.recv_fds(self._started.channel, LONGEST_MESSAGE, 1)
-        except ConnectionResetError:  # it is gone, with an order that it did not read
-            raw = b""
-        message = json.loads(raw) if raw else {"event": "gone"}
+        message, descriptors = read_message(self._started.channel)
+        if message is None:
+            return False
         match message["event"]:
-            case "gone":
-                return False
             case "mounted":
                 self._group.restrict_devices()
                 self._order("boot")

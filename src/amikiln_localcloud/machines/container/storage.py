@@ -12,12 +12,12 @@ import fcntl
 import json
 import os
 import select
-import socket
 import struct
 import subprocess
 from pathlib import Path
 
 from amikiln_localcloud.machines.container.commands import Refused, run
+from amikiln_localcloud.machines.unix_sockets import listen_on
 
 START_SECONDS = 30.0
 
@@ -70,7 +70,7 @@ class Storage:
         node = {"driver": "qcow2", "node-name": "disk", "file": {**disk, "cache": cache}}
         export = {"type": "nbd", "id": "disk", "node-name": "disk", "writable": True}
         # It takes over sockets that listen already: nobody has to wait for it.
-        with listening(self.directory / "nbd") as nbd, listening(self.directory / "monitor") as qmp:
+        with listen_on(self.directory / "nbd") as nbd, listen_on(self.directory / "monitor") as qmp:
             server = {"addr": {"type": "fd", "str": str(nbd.fileno())}, "max-connections": 0}
             self._start(
                 "qemu-storage-daemon",
@@ -137,16 +137,6 @@ def program(child: subprocess.Popen[bytes]) -> str:
     """Return the name of a child's program."""
     words = child.args
     return str(words[len(APART)]) if isinstance(words, list) else str(words)
-
-
-def listening(path: Path) -> socket.socket:
-    """Return a unix socket that listens at a path, however long the path is."""
-    path.unlink(missing_ok=True)
-    listener = socket.socket(socket.AF_UNIX)
-    os.chdir(path.parent)
-    listener.bind(path.name)
-    listener.listen(1)
-    return listener
 
 
 class LoopDevice:
