@@ -18,7 +18,7 @@ variable "region" {
   default     = "us-east-1"
   description = "The AWS region that the image is built in."
   validation {
-    condition     = var.region != "" && regex_replace(var.region, "^[a-z]{2}(-[a-z]+)+-[0-9]$", "") == ""
+    condition     = var.region != "" && regex_replace(var.region, "^[a-z]{2,4}(-[a-z]{2,})?-[a-z]+-[0-9]{1,2}$", "") == ""
     error_message = "The region must be one of AWS's, as us-east-1."
   }
 }

@@ -12,7 +12,7 @@ variable "region" {
   type        = string
 
   validation {
-    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.region))
+    condition     = can(regex("^[a-z]{2,4}(-[a-z]{2,})?-[a-z]+-[0-9]{1,2}$", var.region))
     error_message = "An AWS region, as us-east-1."
   }
 }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from amikiln.spec.own_files import read_checks, read_steps
 
 
@@ -54,4 +56,56 @@ def test_all_faults_are_named_at_once(tmp_path: Path) -> None:
 def test_an_image_without_own_files_has_none(tmp_path: Path) -> None:
     faults: list[str] = []
     assert (read_steps(tmp_path, faults), read_checks(tmp_path, faults)) == ({}, {})
+    assert faults == []
+
+
+UNFIT = {
+    "CRLF": (b"#!/bin/sh\r\ntrue\r\n", "CRLF line ends"),
+    "one CRLF": (b"#!/bin/sh\ntrue\r\n", "CRLF line ends"),
+    "CRLF without a last LF": (b"true\r", "CRLF line ends"),
+    "CR alone": (b"#!/bin/sh\rtrue\rfalse", "CRLF line ends"),
+    "byte order mark": (b"\xef\xbb\xbf#!/bin/sh\ntrue\n", "byte order mark"),
+    "UTF-16": ("true\n".encode("utf-16"), "byte order mark"),
+    "Latin-1": ("# \xe9t\xe9\ntrue\n".encode("latin-1"), "not UTF-8 (byte 2)"),
+    "a program": (b"\x7fELF\x02\x00\x00", "a NUL byte"),
+    "Python": (b"#!/usr/bin/env python3\nimport os\n", "is run by sh -eu"),
+    "nothing": (b"", "has no command"),
+    "comments only": (b"#!/bin/sh\n\n  # to be written\n", "has no command"),
+}
+
+
+@pytest.mark.parametrize(("content", "why"), UNFIT.values(), ids=UNFIT.keys())
+def test_a_file_that_sh_would_not_run_as_meant_is_refused_by_name(
+    tmp_path: Path, content: bytes, why: str
+) -> None:
+    for name in ("steps/before-seal.sh", "checks/models.sh"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_bytes(content)
+    faults: list[str] = []
+    assert (read_steps(tmp_path, faults), read_checks(tmp_path, faults)) == ({}, {})
+    assert [fault.split(":")[0] for fault in faults] == [
+        f"{tmp_path}/steps/before-seal.sh",
+        f"{tmp_path}/checks/models.sh",
+    ]
+    assert all(why in fault for fault in faults)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"true\n",
+        b"#!/bin/sh\ntrue\n",
+        b"#!/bin/sh -eu\ntrue\n",
+        b"#!/usr/bin/env bash\ntrue\n",
+        b"#! /bin/dash\ntrue\n",
+        "echo \u00e9\n".encode(),
+        b"printf 'a\rb'\n",
+        b"true",
+    ],
+)
+def test_a_script_for_sh_is_read_as_it_is(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "checks").mkdir()
+    (tmp_path / "checks" / "models.sh").write_bytes(content)
+    faults: list[str] = []
+    assert read_checks(tmp_path, faults) == {"models": content}
     assert faults == []

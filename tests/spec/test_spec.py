@@ -155,13 +155,10 @@ def test_local_values_are_laid_over_table_by_table() -> None:
     assert spec.load_image(ORIGINALS_IMAGE).spec.docker.images[0].startswith("public.ecr.aws/")
 
 
-@pytest.mark.parametrize(
-    "reference",
-    ["debian:13", "host:5000/a/b:latest", "public.ecr.aws/q9t5s3a7/x_y__z-w.v:1.2_3", "a/b:v1"],
-)
-def test_ordinary_references_are_allowed(reference: str) -> None:
-    values = spec_values(docker={"images": [reference]})
-    assert spec.parse(values, origin="x").docker.images == (reference,)
+def test_a_byte_order_mark_is_no_part_of_the_toml(tmp_path: Path) -> None:
+    content = (ORIGINALS_IMAGE / "image.toml").read_bytes()
+    (tmp_path / "image.toml").write_bytes(b"\xef\xbb\xbf" + content)
+    assert spec.load_image(tmp_path).spec == spec.load_image(ORIGINALS_IMAGE).spec
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

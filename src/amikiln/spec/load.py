@@ -91,7 +91,7 @@ def _read_spec(
 def _read_tables(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return a file's tables, and separately those of ``[local]``."""
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        raw = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (FileNotFoundError, NotADirectoryError) as error:
         raise SpecError(
             f"there is no {path}", hint=f"name a directory that holds an {SPEC_FILE_NAME}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,13 +10,19 @@ from pathlib import Path
 PLACES = {"after-docker": 15, "after-builder": 35, "after-images": 45, "before-seal": 85}
 """Where a user's step can run, and the number that puts it there."""
 
+SHELL = re.compile(
+    r"#!\s*(/usr/bin/env\s+(-S\s+)?)?(\S*/)?(sh|dash|ash|bash|ksh|busybox\s+sh)(\s|$)"
+)
+"""First lines of scripts that sh can be expected to run."""
+
 
 def read_steps(directory: Path, faults: list[str]) -> dict[str, bytes]:
     """Read ``steps/PLACE-NAME.sh``.
 
     Args:
         directory: The image's.
-        faults: Gets a line for each file that has no allowed name or cannot be read.
+        faults: Gets a line for each file that has no allowed name or cannot be read, or that sh
+            would not run as it is meant.
 
     Returns:
         The steps' content, by the paths that they have in the recipe.
@@ -37,7 +44,8 @@ def read_checks(directory: Path, faults: list[str]) -> dict[str, bytes]:
 
     Args:
         directory: The image's.
-        faults: Gets a line for each file that has no allowed name or cannot be read.
+        faults: Gets a line for each file that has no allowed name or cannot be read, or that sh
+            would not run as it is meant.
 
     Returns:
         The checks' content, by their names.
@@ -58,6 +66,34 @@ def _list_files(folder: Path, pattern: str) -> Iterator[tuple[Path, re.Match[str
 
 def _read(file: Path, name: str, into: dict[str, bytes], faults: list[str]) -> None:
     try:
-        into[name] = file.read_bytes()
+        content = file.read_bytes()
     except OSError as error:
         faults.append(f"{file}: cannot be read: {error.strerror}")
+        return
+    if fault := _find_fault(content):
+        faults.append(f"{file}: {fault}")
+    else:
+        into[name] = content
+
+
+def _find_fault(script: bytes) -> str | None:
+    """Return why a machine's shell would not run a script as it is meant, or None."""
+    if script.startswith((codecs.BOM_UTF8, codecs.BOM_UTF16_BE, codecs.BOM_UTF16_LE)):
+        return "begins with a byte order mark, which a shell takes for a command: save it without"
+    try:
+        script.decode()
+    except UnicodeDecodeError as error:
+        return f"is not UTF-8 (byte {error.start}): save it as UTF-8"
+    if b"\0" in script:
+        return "holds a NUL byte, so it is no shell script"
+    if b"\r\n" in script or script.endswith(b"\r") or (b"\r" in script and b"\n" not in script):
+        return (
+            "has CRLF line ends, which a shell takes for a part of each command: save it with LF"
+            " (in git: `*.sh text eol=lf` in .gitattributes)"
+        )
+    first = script.splitlines()[0].decode() if script else ""
+    if first.startswith("#!") and not SHELL.match(first):
+        return f"begins with {first}, but is run by sh -eu: write it for sh"
+    if not any(line.strip() and not line.lstrip().startswith(b"#") for line in script.splitlines()):
+        return "has no command, so it would do and prove nothing: write one, or remove it"
+    return None

@@ -7,7 +7,9 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 AMI_ID = r"ami-[0-9a-f]{8,17}"
-REGION = r"[a-z]{2}(-[a-z]+)+-\d"
+REGION = r"[a-z]{2,4}(-[a-z]{2,})?-[a-z]+-\d{1,2}"
+"""As us-east-1, us-gov-west-1 and eusc-de-east-1: botocore's partitions.json has each partition's
+own pattern, and new prefixes with each release."""
 ACCOUNT = r"\d{12}"
 STACK_VERSION = r"v\d+\.\d+\.\d+"
 """A release of the Elastic CI Stack (https://github.com/buildkite/elastic-ci-stack-for-aws)."""
@@ -40,15 +42,22 @@ UserName = Annotated[
 HostName = Annotated[
     str, *match(r"^[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?$", "a host name, with :PORT where needed")
 ]
+# The distribution project's grammar, less digests, which plan resolves:
+# https://pkg.go.dev/github.com/distribution/reference. What stands before the first / is a host
+# only if it has a dot or a port, or is localhost; in a path capitals are not allowed.
+_HOST_PART = r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?"
+_PORT = r":[0-9]{1,5}"
+_HOST = (
+    rf"((localhost|\[[0-9A-Fa-f:]+\]|{_HOST_PART}(\.{_HOST_PART})+)({_PORT})?|{_HOST_PART}{_PORT})"
+)
+_PATH_PART = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"
+_TAG = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}"
 ImageReference = Annotated[
-    # The distribution project's grammar, less digests: plan resolves those.
-    # https://pkg.go.dev/github.com/distribution/reference
     str,
     *match(
-        r"^[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5}/[a-z0-9]+([._-]+[a-z0-9]+)*)?"
-        r"(/[a-z0-9]+([._-]+[a-z0-9]+)*)*:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$",
+        rf"^({_HOST}/)?{_PATH_PART}(/{_PATH_PART})*:{_TAG}$",
         "HOST/PATH:TAG, with the tag and without a digest (plan finds the digest)",
-        longest=512,
+        longest=384,
     ),
 ]
 ParameterPath = Annotated[
