@@ -5,8 +5,7 @@
 IMAGE=images/cpu-build
 KEY=cpu-build-ami # the meta-data that holds the image's id
 
-# When a step is retried because its agent was lost, the lost run still holds the lease until it
-# expires, after deadlines.lease_seconds.
+# The pipeline says how long; by hand, a step waits as long as the default lease lasts.
 export AMIKILN_LEASE_WAIT="${AMIKILN_LEASE_WAIT:-20m}"
 
 echo "--- Set-up"

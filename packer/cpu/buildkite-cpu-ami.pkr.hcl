@@ -65,7 +65,7 @@ variable "ssh_username" {
 
 variable "instance_type" {
   type        = string
-  default     = "m7i.4xlarge"
+  default     = "m6in.8xlarge"
   description = "The instance type to build on. `amikiln bake` tries several in order; Packer takes one."
   validation {
     condition     = var.instance_type != "" && regex_replace(var.instance_type, "^[a-z0-9-]+\\.[a-z0-9-]+$", "") == ""
@@ -115,7 +115,7 @@ variable "root_device" {
 
 variable "volume_size" {
   type        = number
-  default     = 100
+  default     = 512
   description = "Size of the root volume, in GiB."
   validation {
     condition     = var.volume_size >= 1 && var.volume_size <= 65536
@@ -155,11 +155,11 @@ variable "deprecate_days" {
 
 variable "machine_minutes" {
   type        = number
-  default     = 360
+  default     = 1113
   description = "Minutes until the instance terminates itself, in case Packer cannot."
   validation {
-    condition     = var.machine_minutes >= 5 && var.machine_minutes <= 1440
-    error_message = "The instance must terminate itself after 5 to 1440 minutes."
+    condition     = var.machine_minutes >= 5 && var.machine_minutes <= 10080
+    error_message = "The instance must terminate itself after 5 to 10080 minutes."
   }
 }
 

@@ -11,6 +11,7 @@ module "buildkite" {
   default_team_id = var.default_team_id
   queue           = var.packer.queue
   schedule        = var.schedule
+  timeout_minutes = var.pipeline_timeout_minutes
 }
 
 output "pipeline" {

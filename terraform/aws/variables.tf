@@ -42,6 +42,11 @@ variable "schedule" {
   type        = string
 }
 
+variable "pipeline_timeout_minutes" {
+  description = "How long a step of the pipeline may take: the sum of the spec's deadlines."
+  type        = number
+}
+
 variable "instance_types" {
   description = "The consumer queue's instance types, in order of preference."
   type        = list(string)

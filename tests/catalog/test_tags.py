@@ -25,7 +25,7 @@ KEYS = {name: value for name, value in vars(tags).items() if name.startswith("TA
 
 def test_what_a_run_makes_carries_its_tags() -> None:
     planned = plan()
-    minutes = planned.spec.deadlines.machine_minutes
+    minutes = planned.request_bake_machine().machine_minutes
     found = tags.tags_for_run(Run("cpu-build-1", "cpu-build"), planned.digest, minutes)
     expires = datetime.fromisoformat(found.pop(tags.TAG_EXPIRES))
     assert abs(expires - datetime.now(UTC) - timedelta(minutes=minutes)) < timedelta(seconds=30)

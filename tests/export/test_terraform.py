@@ -61,5 +61,5 @@ def test_the_queues_are_of_the_release_that_the_image_is_based_on() -> None:
 
 
 def test_the_fleets_own_instance_types_come_first() -> None:
-    assert exported()["instance_types"] == ["m7i.4xlarge", "m7a.4xlarge", "m6i.4xlarge"]
+    assert exported()["instance_types"] == ["m6in.8xlarge", "m7i.8xlarge", "m6i.8xlarge"]
     assert exported(fleet={"instance_types": ["c7i.large"]})["instance_types"] == ["c7i.large"]

@@ -16,6 +16,8 @@ from amikiln.spec.spec import Spec
 from fakes import spec_values
 
 CASES = sorted((Path(__file__).parents[1] / "cases" / "spec").glob("*.toml"))
+CONTRADICTIONS = sorted((Path(__file__).parents[1] / "cases" / "contradictions").glob("*.toml"))
+"""Values that are allowed each by itself: found once no single one is at fault."""
 ORIGINALS_IMAGE = Path(__file__).parents[2] / "images" / "cpu-build"
 
 
@@ -28,7 +30,12 @@ def changed(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any
     return result
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.stem)
+def test_there_are_cases() -> None:
+    assert CASES
+    assert CONTRADICTIONS
+
+
+@pytest.mark.parametrize("case", [*CASES, *CONTRADICTIONS], ids=lambda case: case.stem)
 def test_a_fault_is_named_with_key_value_and_what_is_allowed(case: Path) -> None:
     wanted = tomllib.loads(case.read_text())
     with pytest.raises(SpecError) as caught:
@@ -142,6 +149,7 @@ def test_the_documents_image_has_the_documents_values() -> None:
         "baked-vllm-builder",
         "buildkite-agent",
     )
+    assert found.volume.size_gib == 512
     assert (found.volume.iops, found.volume.throughput_mib) == (6000, 500)
     assert found.pointer == "/buildkite/cpu-build-ami/us-east-1"
     assert found.publish.data_type == "aws:ec2:image"

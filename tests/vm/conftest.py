@@ -128,7 +128,11 @@ def proven_run(local_cloud: LocalCloud) -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def left_alone(local_cloud: LocalCloud) -> str:
     """A machine whose run was killed right after its launch, and whom no other run will sweep."""
-    of_its_own = ("--set", "name=left-alone", "--set", "deadlines.machine_minutes=5")
+    # So short that a timer of five minutes does not contradict them; the run is killed before.
+    deadlines = {"boot": 20, "step": 3, "build": 5, "check": 1, "stop": 20}
+    short = [f"deadlines.{name}_seconds={seconds}" for name, seconds in deadlines.items()]
+    changes = ["name=left-alone", "warm.attempts=1", "deadlines.machine_minutes=5", *short]
+    of_its_own = [word for change in changes for word in ("--set", change)]
     killed = local_cloud.start_run(*of_its_own)
     launched = read_until(killed, "launched from")[-1]
     killed.send_signal(signal.SIGKILL)

@@ -16,10 +16,11 @@ from amikiln.model.image import Image
 from amikiln.model.plan import Plan
 from amikiln.model.run import Run
 from amikiln.recipe import render
-from amikiln.recipe.paths import RECIPE_DIRECTORY
+from amikiln.recipe.paths import RECIPE_DIRECTORY, WARM_STEP
 from amikiln.runtime.cleanup import Undo
 from amikiln.runtime.guest import Guest, GuestCommandFailed
 from amikiln.session import Session
+from amikiln.spec import timing
 
 
 def bake(
@@ -69,17 +70,20 @@ def bake(
 
 
 def _apply(rendered: render.Recipe, guest: Guest, plan: Plan, session: Session) -> None:
-    upload.send_recipe(rendered, guest, session)
+    upload.send_recipe(rendered, guest, session, plan.spec.deadlines.step_seconds)
     upload.send_build(plan, guest, session)
     _warn_of_kernel_steps(plan, guest, session)
     for step in rendered.steps:
         began = time.monotonic()
+        seconds = plan.spec.deadlines.step_seconds
+        if step == WARM_STEP:
+            seconds = timing.limit_warm_step(plan.spec)
         try:
             with session.waiter.span(step):
                 guest.stream(
                     f"cd {RECIPE_DIRECTORY} && exec sh -eu {shlex.quote(step)} 2>&1",
                     lambda line: session.report.line(session.mask(f"  {line}")),
-                    timeout_seconds=plan.spec.deadlines.step_seconds,
+                    timeout_seconds=seconds,
                 )
         except GuestCommandFailed as error:
             raise BakeError(
@@ -102,7 +106,7 @@ def _warn_of_kernel_steps(plan: Plan, guest: Guest, session: Session) -> None:
 
 def _begin_image(instance_id: str, plan: Plan, run: Run, session: Session) -> str:
     name = plan.ami_name(run)
-    tags = tags_for_run(run, plan.digest, plan.spec.deadlines.machine_minutes)
+    tags = tags_for_run(run, plan.digest, plan.request_bake_machine().machine_minutes)
     return session.cloud.images.create(
         instance_id=instance_id,
         name=name,

@@ -63,7 +63,38 @@ def export_terraform(image: ImageDirectory) -> None:
     """
     from amikiln.export import terraform
 
-    print(terraform.render_variables(amikiln.load(image).spec), end="")
+    loaded = amikiln.load(image)
+    own = len(loaded.steps), len(loaded.checks)
+    print(terraform.render_variables(loaded.spec, own), end="")
+
+
+@export.command("buildkite")
+def export_buildkite(
+    image: ImageDirectory,
+    to: Annotated[Path, typer.Option("--to", help="The pipeline's YAML file", dir_okay=False)],
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; fail if the file is not current")
+    ] = False,
+) -> None:
+    """Write the timeouts of a pipeline's steps.
+
+    They follow from the spec's deadlines; nothing else of the file changes.
+    """
+    from amikiln.export import buildkite
+
+    try:
+        found = to.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise AmikilnError(f"cannot read {to}: {error}") from error
+    wanted = buildkite.fill_timeouts(found, amikiln.load(image), str(to))
+    if wanted == found:
+        return
+    if check:
+        raise AmikilnError(
+            f"the timeouts of {to} are not those of {image}'s deadlines",
+            hint=f"amikiln export buildkite {image} --to {to}",
+        )
+    to.write_text(wanted, encoding="utf-8")
 
 
 @export.command("packer")

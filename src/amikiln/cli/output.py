@@ -45,6 +45,10 @@ def print_plan(plan: Plan) -> None:
     table.add_row("machine", f"{', '.join(plan.instance_types)} in {', '.join(network.subnet_ids)}")
     group = network.security_group_id or f"its own, ssh from {network.ssh_from}"
     table.add_row("security group", group)
+    for request in (plan.request_bake_machine(), plan.request_verify_machine("")):
+        minutes = f"{request.machine_minutes} min"
+        table.add_row("timer", f"the machine of {request.purpose} ends itself after {minutes}")
+    table.add_row("whole run", f"{plan.longest_run.minutes} min at most, by the spec's deadlines")
     table.add_row(
         "volume",
         f"gp3, {volume.size_gib} GiB, {volume.iops} IOPS, {volume.throughput_mib} MiB/s",

@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import json
 
+from amikiln.spec import timing
 from amikiln.spec.spec import Spec
 
 
-def render_variables(spec: Spec) -> str:
+def render_variables(spec: Spec, own: tuple[int, int] = (0, 0)) -> str:
     """Return the variables' values; the spec is the only place where they are written by hand.
 
     Terraform writes two parameters, the subnet's and the security group's. If the spec names none,
     they are put below the pointer, and image.toml can name them once they exist.
+
+    Args:
+        spec: The image.
+        own: How many steps and how many checks lie beside it.
     """
     instance, pointer = spec.instance, spec.pointer
     values = {
@@ -28,6 +33,7 @@ def render_variables(spec: Spec) -> str:
             instance.security_group_parameter or f"{pointer}/security-group-id"
         ),
         "schedule": spec.schedule,
+        "pipeline_timeout_minutes": max(timing.pipeline_minutes(spec, *own).values()),
         "instance_types": spec.fleet.instance_types or instance.types,
         "volume": spec.volume.model_dump(),
         "instance_storage": spec.fleet.instance_storage,

@@ -11,12 +11,13 @@ from amikiln.recipe.paths import CONTEXT_DIRECTORY, RECIPE_DIRECTORY, SECRETS_DI
 from amikiln.runtime.guest import Guest
 from amikiln.session import Session
 
-SEND_SECONDS = 1800
 
-
-def send_recipe(rendered: render.Recipe, guest: Guest, session: Session) -> None:
+def send_recipe(
+    rendered: render.Recipe, guest: Guest, session: Session, timeout_seconds: float
+) -> None:
     """Send the recipe's folder."""
-    _unpack(rendered.pack(), RECIPE_DIRECTORY, guest, session, "the recipe")
+    archive = rendered.pack()
+    _unpack(archive, RECIPE_DIRECTORY, guest, session, "the recipe", timeout_seconds)
 
 
 def send_build(plan: Plan, guest: Guest, session: Session) -> None:
@@ -32,24 +33,30 @@ def send_build(plan: Plan, guest: Guest, session: Session) -> None:
     """
     if plan.context is None:
         return
+    seconds = plan.spec.deadlines.step_seconds
     with build_context.pack_context(plan.context) as archive:
-        _unpack(archive, CONTEXT_DIRECTORY, guest, session, "the build's context")
+        _unpack(archive, CONTEXT_DIRECTORY, guest, session, "the build's context", seconds)
     for name, value in session.secrets.items():
         # Over stdin, into a tmpfs: not in argv, and never on a disk.
         guest.run(
             f"umask 077 && mkdir -p {SECRETS_DIRECTORY} &&"
             f" cat >{SECRETS_DIRECTORY}/{shlex.quote(name)}",
             input=value.encode(),
-            timeout_seconds=SEND_SECONDS,
+            timeout_seconds=seconds,
         )
 
 
 def _unpack(
-    archive: bytes | IO[bytes], directory: str, guest: Guest, session: Session, what: str
+    archive: bytes | IO[bytes],
+    directory: str,
+    guest: Guest,
+    session: Session,
+    what: str,
+    timeout_seconds: float,
 ) -> None:
     with session.waiter.span(f"sending {what}"):
         guest.run(
             f"rm -rf {directory} && mkdir -p {directory} && tar -x -C {directory}",
             input=archive,
-            timeout_seconds=SEND_SECONDS,
+            timeout_seconds=timeout_seconds,
         )

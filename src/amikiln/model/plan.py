@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from amikiln.model.run import Run
+from amikiln.spec import timing
 from amikiln.spec.machine import Volume
 from amikiln.spec.spec import Spec
 
@@ -120,9 +121,15 @@ class Plan:
     proof_digest: str
     """SHA-256 of what verify has to prove, and how."""
 
+    @property
+    def longest_run(self) -> timing.Sum:
+        """How long a whole run of this plan may take, once it has the lease."""
+        return timing.sum_run(self.spec, len(self.own_steps), len(self.own_checks))
+
     def request_bake_machine(self) -> MachineRequest:
         """Return what bake boots; containers do not reach its metadata service."""
-        return self._request("bake", self.source.id, self.instance_types, metadata_hop_limit=1)
+        needed = timing.sum_bake_machine(self.spec, len(self.own_steps))
+        return self._request("bake", self.source.id, self.instance_types, 1, needed)
 
     def request_verify_machine(self, image_id: str) -> MachineRequest:
         """Return what verify boots: the fleet's instance types and metadata options.
@@ -133,10 +140,16 @@ class Plan:
             image_id: What bake made of the plan.
         """
         hops = self.spec.fleet.metadata_hop_limit
-        return self._request("verify", image_id, self.fleet_types, metadata_hop_limit=hops)
+        needed = timing.sum_verify_machine(self.spec, len(self.own_checks))
+        return self._request("verify", image_id, self.fleet_types, hops, needed)
 
     def _request(
-        self, purpose: str, image_id: str, types: tuple[str, ...], metadata_hop_limit: int
+        self,
+        purpose: str,
+        image_id: str,
+        types: tuple[str, ...],
+        metadata_hop_limit: int,
+        needed: timing.Sum,
     ) -> MachineRequest:
         return MachineRequest(
             purpose=purpose,
@@ -149,7 +162,7 @@ class Plan:
             metadata_hop_limit=metadata_hop_limit,
             user=self.spec.source.user,
             boot_seconds=self.spec.deadlines.boot_seconds,
-            machine_minutes=self.spec.deadlines.machine_minutes,
+            machine_minutes=timing.machine_minutes(self.spec, needed),
         )
 
     def ami_name(self, run: Run) -> str:

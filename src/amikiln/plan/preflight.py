@@ -27,6 +27,8 @@ def preflight(plan: Plan, run: Run, session: Session) -> None:
     Raises:
         PreflightError: All faults at once, each in a line.
     """
+    minutes = plan.longest_run.minutes
+    session.report.line(f"a whole run takes {minutes} minutes at most, by the spec's deadlines")
     faults = [
         *_check_credentials(session),
         *_check_instance_types(plan, session),

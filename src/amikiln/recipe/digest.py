@@ -16,6 +16,7 @@ from typing import Any
 from amikiln.model.canonical import canonical_json
 from amikiln.model.plan import Context, PinnedImage, Plan, SourceImage
 from amikiln.recipe import render
+from amikiln.spec.machine import Deadlines
 from amikiln.spec.spec import Spec
 from amikiln.version import __version__
 
@@ -36,6 +37,8 @@ def _hash_disk(plan: Plan) -> str:
     if spec.warm is not None:
         # How often the build is tried leaves no trace.
         spec = spec.model_copy(update={"warm": spec.warm.model_copy(update={"attempts": 1})})
+    # Nor does how long each try may take.
+    spec = spec.model_copy(update={"deadlines": Deadlines()})
     recipe = render.render_recipe(dataclasses.replace(plan, spec=spec, digest="")).files
     inputs = {
         "source": plan.source.id,

@@ -11,6 +11,9 @@ SECRETS_DIRECTORY = "/run/amikiln-secrets"
 CONTEXT_DIRECTORY = "/var/tmp/amikiln-context"  # noqa: S108  (created anew by root)
 """The warm build's context: on disk, for it may be large. 95-seal removes it."""
 
+WARM_STEP = "steps/50-warm.sh"
+"""The step that runs the warm build, in the recipe."""
+
 RECORDS_DIRECTORY = "/etc/amikiln"
 """What stays in the image: facts about its bake, which verify compares with."""
 

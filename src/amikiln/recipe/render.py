@@ -163,6 +163,7 @@ def _list_values(spec: Spec) -> dict[str, str]:
         "BUILDKITD_TOML": paths.BUILDKITD_TOML,
         "PROGRAMS": paths.BUILDKIT_PROGRAMS,
         "WARM_ATTEMPTS": str(spec.warm.attempts if spec.warm is not None else 0),
+        "WARM_SECONDS": str(spec.deadlines.build_seconds),
     }
 
 

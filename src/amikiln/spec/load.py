@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from amikiln.errors import SpecError
-from amikiln.spec import explain
+from amikiln.spec import explain, timing
 from amikiln.spec.own_files import read_checks, read_steps
 from amikiln.spec.spec import Spec
 
@@ -51,9 +51,10 @@ def load_image(image: Path, *, local: bool = False, changes: Sequence[str] = ())
             once, a line for each key and each file.
     """
     path = image if image.suffix == ".toml" else image / SPEC_FILE_NAME
-    tables, faults = _read_spec(path, local, changes)
-    steps, checks = read_steps(path.parent, faults), read_checks(path.parent, faults)
-    _refuse(faults)
+    of_files: list[str] = []
+    steps, checks = read_steps(path.parent, of_files), read_checks(path.parent, of_files)
+    tables, faults = _read_spec(path, local, changes, (len(steps), len(checks)))
+    _refuse([*faults, *of_files])
     return ImageFolder(path.parent, Spec.model_validate(tables), steps, checks)
 
 
@@ -72,7 +73,7 @@ def parse(raw: Mapping[str, Any], *, origin: str) -> Spec:
 
 
 def _read_spec(
-    path: Path, local: bool, changes: Sequence[str]
+    path: Path, local: bool, changes: Sequence[str], own: tuple[int, int]
 ) -> tuple[Mapping[str, Any], list[str]]:
     raw, overlay = _read_tables(path)
     changed: dict[str, Any] = {}
@@ -81,10 +82,10 @@ def _read_spec(
     plain = _override(raw, changed)
     with_local = _override(_apply_local(raw, overlay), changed)
     if local:
-        return with_local, _find_faults(with_local, str(path))
+        return with_local, _find_faults(with_local, str(path), own)
     # A typo in [local] is reported now, not on the day when somebody needs it.
-    faults = _find_faults(plain, str(path))
-    more = [line for line in _find_faults(with_local, str(path)) if line not in faults]
+    faults = _find_faults(plain, str(path), own)
+    more = [line for line in _find_faults(with_local, str(path), own) if line not in faults]
     return plain, [*faults, *(f"{line} (with [local])" for line in more)]
 
 
@@ -106,12 +107,13 @@ def _read_tables(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     return raw, overlay
 
 
-def _find_faults(raw: Mapping[str, Any], origin: str) -> list[str]:
+def _find_faults(raw: Mapping[str, Any], origin: str, own: tuple[int, int] = (0, 0)) -> list[str]:
+    """Return a line for each fault of a spec beside which so many steps and checks lie."""
     try:
-        Spec.model_validate(raw)
+        spec = Spec.model_validate(raw)
     except ValidationError as error:
         return explain.describe(error, Spec, origin)
-    return []
+    return [f"{origin}: {fault}" for fault in timing.find_contradictions(spec, *own)]
 
 
 def _refuse(faults: Sequence[str]) -> None:

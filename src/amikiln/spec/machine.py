@@ -145,13 +145,20 @@ class Fleet(SpecTable):
 
 
 class Deadlines(SpecTable):
-    """How long each wait may take, in seconds."""
+    """How long each wait may take, in seconds; spec/timing.py adds them up."""
 
     boot_seconds: Deadline = 600
-    step_seconds: Deadline = 3600
+    """Until a machine runs, and then once more until it lets us log in."""
+    step_seconds: Deadline = 1800
+    """One step of the recipe, one upload, one own check, one build on the verified machine."""
+    build_seconds: Deadline = 3 * 3600
+    """One attempt of the warm build in the bake: vLLM's takes hours when nothing is cached."""
+    check_seconds: Deadline = 300
+    """One command of a built-in check."""
     stop_seconds: Deadline = 600
     image_seconds: Deadline = 4 * 3600
     lease_seconds: Annotated[int, Field(ge=3, le=3600)] = 900
     """A run that has not renewed its lease for this long counts as dead."""
-    machine_minutes: Annotated[int, Field(ge=5, le=24 * 60)] = 360
-    """A machine of ours ends itself after this long, whatever became of its run."""
+    machine_minutes: Annotated[int, Field(ge=5, le=7 * 24 * 60)] | None = None
+    """A machine of ours ends itself after this long, whatever became of its run; None: when the
+    deadlines above cannot need it any more."""

@@ -46,7 +46,9 @@ def verify(image: Image, plan: Plan, run: Run, session: Session) -> VerdictFile:
         machine = instance.start(session, plan.request_verify_machine(image.id), run, undo)
         apply_fleet_settings(plan, machine.guest)
         subject = _describe_subject(machine.guest, image, plan)
-        upload.send_recipe(render.render_recipe(subject.plan), subject.guest, session)
+        rendered = render.render_recipe(subject.plan)
+        seconds = plan.spec.deadlines.step_seconds
+        upload.send_recipe(rendered, subject.guest, session, seconds)
         upload.send_build(subject.plan, subject.guest, session)
         subject = replace(subject, machine=detect_machine(subject.guest))
         session.report.line(f"checked on: {describe_machine(subject.machine)}")

@@ -20,6 +20,7 @@ from amikiln.errors import SpecError
 from amikiln.export import ROOT_DEVICE
 from amikiln.recipe import render
 from amikiln.recipe.paths import CONTEXT_DIRECTORY, RECIPE_DIRECTORY
+from amikiln.spec import timing
 from amikiln.spec.load import ImageFolder
 from amikiln.spec.spec import Spec
 
@@ -71,6 +72,9 @@ def render_folder(
         "spec": spec,
         "tags": tags_for_spec(spec.name),
         "classic": classic,
+        "machine_minutes": timing.machine_minutes(
+            spec, timing.sum_bake_machine(spec, len(image.steps))
+        ),
         "source": next((key for key in ("id", "name") if getattr(spec.source, key)), "other"),
         "file_name": name,
         "image_directory": os.path.relpath(image.directory, checkout or here),

@@ -17,9 +17,12 @@ run_warm_build() ( # FILE
     [ ! -d "$SECRETS" ] || chown -R "$BUILDER_OWNER" "$SECRETS"
     {
         code=0
-        as_owner env -C "$CONTEXT" "$@" 2>&1 || code=$?
+        # shellcheck disable=SC2154 # WARM_SECONDS comes from values.env
+        as_owner timeout "$WARM_SECONDS" env -C "$CONTEXT" "$@" 2>&1 || code=$?
         echo "$code" >warm.exit-code
     } | unbuffered_awk -f warm-lines.awk | tee "$file" | unbuffered_awk -f warm-progress.awk
+    [ "$(cat warm.exit-code)" != 124 ] ||
+        say "stopped: a build may take $WARM_SECONDS s (deadlines.build_seconds)" >&2
     [ "$(cat warm.exit-code)" = 0 ] || {
         print_failed_steps "$file"
         return 1

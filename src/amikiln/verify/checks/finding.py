@@ -14,8 +14,6 @@ from amikiln.model.verdict import Outcome
 from amikiln.recipe.paths import MANIFEST, RECIPE_DIRECTORY
 from amikiln.runtime.guest import Guest
 
-COMMAND_SECONDS = 300
-
 
 @dataclass(frozen=True)
 class Subject:
@@ -34,13 +32,18 @@ class Subject:
     image_digest: str
     machine: str = UNKNOWN
 
-    def ask(self, command: str, timeout_seconds: float = COMMAND_SECONDS) -> str:
+    def ask(self, command: str, timeout_seconds: float | None = None) -> str:
         """Run a shell command as root and return what it wrote to stdout, stripped.
+
+        Args:
+            command: For ``sh``.
+            timeout_seconds: The spec's ``deadlines.check_seconds`` by default.
 
         Raises:
             GuestCommandFailed: It exited with another code than 0.
         """
-        return self.guest.run(command, timeout_seconds=timeout_seconds).strip()
+        seconds = timeout_seconds or self.plan.spec.deadlines.check_seconds
+        return self.guest.run(command, timeout_seconds=seconds).strip()
 
     def read_rows(self, command: str) -> list[list[str]]:
         """Run a shell command in the recipe's folder and return its lines, split at tabs.

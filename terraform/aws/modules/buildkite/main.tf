@@ -7,6 +7,10 @@ resource "buildkite_pipeline" "rebuild" {
   cluster_id      = var.cluster_id
   default_team_id = var.default_team_id
 
+  # A step without a timeout of its own gets this one, and no step may have a longer one.
+  default_timeout_in_minutes = var.timeout_minutes
+  maximum_timeout_in_minutes = var.timeout_minutes
+
   steps = yamlencode({
     steps = [{
       label   = ":pipeline:"

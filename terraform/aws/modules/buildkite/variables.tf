@@ -44,6 +44,16 @@ variable "queue" {
   type        = string
 }
 
+variable "timeout_minutes" {
+  description = "How long a step may take at most; the steps themselves say less."
+  type        = number
+
+  validation {
+    condition     = var.timeout_minutes >= 1
+    error_message = "Minutes, 1 at least."
+  }
+}
+
 variable "schedule" {
   description = "When to bake: a cron line in UTC."
   type        = string
