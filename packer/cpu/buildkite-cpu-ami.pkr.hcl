@@ -35,7 +35,7 @@ variable "ami_name_prefix" {
 
 variable "source_ami_name" {
   type        = string
-  default     = "al2023-ami-2023.*-kernel-6.*-x86_64"
+  default     = "buildkite-stack-linux-amazonlinux2023-x86_64-*"
   description = "The source image's name, with * and ? as wildcards; the newest match is used."
   validation {
     condition     = length(var.source_ami_name) > 0
@@ -45,7 +45,7 @@ variable "source_ami_name" {
 
 variable "source_ami_owner" {
   type        = string
-  default     = "amazon"
+  default     = "172840064832"
   description = "The source image's owner: anybody can give an image that name."
   validation {
     condition     = var.source_ami_owner != "" && regex_replace(var.source_ami_owner, "^([0-9]{12}|amazon|self|aws-marketplace)$", "") == ""

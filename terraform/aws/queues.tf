@@ -3,6 +3,8 @@ module "queues" {
 
   name                     = var.name
   stack_version            = var.stack_version
+  stack_distribution       = var.stack_distribution
+  stack_parameters         = var.stack_parameters
   agent_token_parameter    = var.agent_token_parameter
   secrets_bucket           = var.secrets_bucket
   vpc_id                   = module.account.vpc_id

@@ -71,6 +71,21 @@ variable "user_namespace_remap" {
   type        = bool
 }
 
+variable "stack_version" {
+  description = "The release of Buildkite's Elastic CI Stack for AWS whose image is the spec's source; null: another source."
+  type        = string
+}
+
+variable "stack_distribution" {
+  description = "Which of that release's images: amazonlinux, or as ubuntu2404."
+  type        = string
+}
+
+variable "stack_parameters" {
+  description = "Further parameters of the consumer queue's stack: those that the spec's fleet.environment stands for."
+  type        = map(string)
+}
+
 # From you: terraform.tfvars.
 
 variable "pointer_exists" {
@@ -105,12 +120,6 @@ variable "queue_subnet_ids" {
   description = "Subnets of the queues' instances, in the VPC of subnet_id; subnet_id by default."
   type        = list(string)
   default     = []
-}
-
-variable "stack_version" {
-  description = "The release of Buildkite's Elastic CI Stack for AWS; from the spec, if that names one as its source."
-  type        = string
-  default     = "v6.71.1"
 }
 
 variable "agent_token_parameter" {

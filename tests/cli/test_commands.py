@@ -18,7 +18,7 @@ from amikiln.errors import VerifyError
 from cli.terminal import IMAGE, Terminal
 from harness import POINTER, Harness
 
-AS_BENCH = ("--set", 'instance.types=["t3.micro"]')
+AS_BENCH = ("--set", 'instance.types=["t3.micro"]', "--set", "fleet.elastic_stack=false")
 """What the harness's spec has to be proven on."""
 
 

@@ -183,6 +183,8 @@ def test_parameters_are_the_specs_own() -> None:
         ({"id": "ami-0123456789abcdef0"}, "*", "image/ami-0123456789abcdef0", None),
         ({"parameter": "/team/source"}, "*", "image/*", None),
         ({"name": "al2023-*", "owner": "amazon"}, "*", "image/*", "amazon"),
+        ({"stack_version": "v6.71.1"}, "*", "image/*", "172840064832"),
+        ({"stack_version": "v6.71.1", "stack_template": "own.yml"}, "*", "image/*", None),
         ({"name": "ours-*", "owner": "self"}, ACCOUNT, "image/*", ACCOUNT),
         ({"name": "ours-*", "owner": "self"}, "*", "image/*", None),
     ],

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from amikiln.errors import SpecError
 from amikiln.export import terraform
 from amikiln.spec import load
 
@@ -54,10 +55,29 @@ def test_parameters_are_the_specs_own_or_below_the_pointer(
 
 
 def test_the_queues_are_of_the_release_that_the_image_is_based_on() -> None:
-    assert "stack_version" not in exported()
-    source = {"stack_version": "v6.70.0", "name": None, "owner": None}
-    assert exported(source=source)["stack_version"] == "v6.70.0"
-    assert 'variable "stack_version"' in VARIABLES
+    source = {"stack_version": "v6.70.0-rc1", "name": None, "owner": None}
+    ubuntu = {"stack_distribution": "ubuntu2404", "user": "ubuntu"}
+    values = exported(source={**source, **ubuntu})
+    assert (values["stack_version"], values["stack_distribution"]) == ("v6.70.0-rc1", "ubuntu2404")
+
+
+def test_an_image_of_another_source_has_no_queues() -> None:
+    source = {"stack_version": None, "id": "ami-0123456789abcdef0"}
+    assert exported(source=source)["stack_version"] is None
+
+
+def test_the_queues_machines_boot_with_the_fleets_environment() -> None:
+    given = {"DOCKER_NETWORKING_PROTOCOL": "dualstack", "BUILDKITE_MOUNT_TMPFS_AT_TMP": "false"}
+    assert exported(fleet={"environment": given})["stack_parameters"] == {
+        "DockerNetworkingProtocol": "dualstack",
+        "MountTmpfsAtTmp": "false",
+    }
+    assert exported()["stack_parameters"] == {}
+
+
+def test_a_variable_that_no_stack_gives_its_machines_is_named() -> None:
+    with pytest.raises(SpecError, match=r"fleet\.environment\.SWAP_GIB: no parameter"):
+        exported(fleet={"environment": {"SWAP_GIB": "8"}})
 
 
 def test_the_fleets_own_instance_types_come_first() -> None:

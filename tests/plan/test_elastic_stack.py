@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from amikiln.errors import PreflightError
 from amikiln.plan import elastic_stack
 from amikiln.spec.machine import STACK_TEMPLATE, Source
 
-# In the form of a published one, shortened.
+# In the form of a published one, shortened; before v6.70.0 there was no Ubuntu in it.
 TEMPLATE = """---
 AWSTemplateFormatVersion: "2010-09-09"
 Description: "Buildkite stack v6.71.1"
@@ -22,8 +23,11 @@ Mappings:
   ECRManagedPolicy:
     none: { Policy: '' }
   AWSRegion2AMI:
-    us-east-1: { linuxamd64: ami-00000000000000001, linuxarm64: ami-00000000000000002, windows: '' }
-    us-west-2: { linuxamd64: ami-00000000000000003, linuxarm64: '', windows: '' }
+    us-east-1 :
+      { linuxamd64: ami-00000000000000001, linuxarm64: ami-00000000000000002,
+      windows: ami-00000000000000009, ubuntu2404amd64: ami-00000000000000004,
+      ubuntu2404arm64: ami-00000000000000005 }
+    us-west-2 : { linuxamd64: ami-00000000000000003, linuxarm64: '', windows: '' }
 Resources:
   AgentLaunchTemplate:
     Type: AWS::EC2::LaunchTemplate
@@ -62,7 +66,7 @@ def test_the_mapping_names_the_image(
     ("text", "region", "architecture", "why"),
     [
         (TEMPLATE, "eu-west-1", "x86_64", "no image for eu-west-1; it has some for us-east-1, us-"),
-        (TEMPLATE, "us-west-2", "arm64", "no image for arm64 in us-west-2: linuxarm64 is ''"),
+        (TEMPLATE, "us-west-2", "arm64", "no linuxarm64 image in us-west-2; it has linuxamd64"),
         (TEMPLATE.replace("v6.71.1", "v6.70.0"), "us-east-1", "x86_64", "Elastic CI Stack v6.70.0"),
         (TEMPLATE.replace("v6.71.1", "v6.71.1-rc1"), "us-east-1", "x86_64", "Stack v6.71.1-rc1"),
         ("a: [", "us-east-1", "x86_64", "is no YAML"),
@@ -78,6 +82,57 @@ def test_what_is_wrong_is_named(
     assert why in error.value.what
     assert "aws-stack.yml" in error.value.what
     assert error.value.hint
+
+
+@pytest.mark.parametrize(
+    ("distribution", "architecture", "image_id"),
+    [
+        ("amazonlinux", "x86_64", "ami-00000000000000001"),
+        ("amazonlinux2023", "arm64", "ami-00000000000000002"),
+        ("ubuntu2404", "x86_64", "ami-00000000000000004"),
+        ("ubuntu2404", "arm64", "ami-00000000000000005"),
+    ],
+)
+def test_a_distributions_image_is_chosen(
+    distribution: str, architecture: str, image_id: str, tmp_path: Path
+) -> None:
+    wanted = {"stack_distribution": distribution, "architecture": architecture, "user": "ubuntu"}
+    assert find(tmp_path, TEMPLATE, **wanted) == image_id
+
+
+@pytest.mark.parametrize(
+    ("region", "offers"), [("us-west-2", "linuxamd64"), ("eu-north-1", "none")]
+)
+def test_a_distribution_that_is_not_offered_is_named_with_those_that_are(
+    region: str, offers: str, tmp_path: Path
+) -> None:
+    text = TEMPLATE.replace("Resources:", "    eu-north-1: { linuxamd64: '' }\nResources:")
+    with pytest.raises(PreflightError) as error:
+        find(tmp_path, text, region, stack_distribution="ubuntu2404", user="ubuntu")
+    said = f"no ubuntu2404amd64 image in {region}; it has {offers}"
+    assert error.value.what.endswith(said)
+
+
+@pytest.mark.parametrize("version", ["v6.0.0-beta1", "v2.0.0-rc7", "v6.40.10", "v7.0.0-rc.1-x"])
+def test_a_pre_release_has_its_template(version: str, tmp_path: Path) -> None:
+    text = TEMPLATE.replace("v6.71.1", version)
+    assert find(tmp_path, text, stack_version=version) == "ami-00000000000000001"
+
+
+def test_a_release_is_not_its_pre_release(tmp_path: Path) -> None:
+    with pytest.raises(PreflightError, match=r"Stack v6\.71\.1, and source.stack_version is .*rc1"):
+        find(tmp_path, TEMPLATE, stack_version="v6.71.1-rc1")
+
+
+def test_ubuntus_image_has_its_own_user() -> None:
+    with pytest.raises(ValidationError, match='no ec2-user: set user = "ubuntu"'):
+        source(stack_distribution="ubuntu2404")
+
+
+@pytest.mark.parametrize("version", ["latest", "main", "v6", "v6.71", "v6.71.1-", "v6.71.1/../x"])
+def test_what_could_be_another_template_tomorrow_is_no_version(version: str) -> None:
+    with pytest.raises(ValidationError):
+        source(stack_version=version)
 
 
 def test_a_template_that_is_not_there_is_named(tmp_path: Path) -> None:

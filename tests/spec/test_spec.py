@@ -169,6 +169,23 @@ def test_a_byte_order_mark_is_no_part_of_the_toml(tmp_path: Path) -> None:
     assert spec.load_image(tmp_path).spec == spec.load_image(ORIGINALS_IMAGE).spec
 
 
+@pytest.mark.parametrize(
+    ("local", "change", "found"),
+    [
+        (False, "deprecate_days=7", ("stack_version", "v6.71.1")),
+        (True, "deprecate_days=7", ("name", "amikiln-base-debian-13-x86_64")),
+        (False, "source.id=ami-0123456789abcdef0", ("id", "ami-0123456789abcdef0")),
+        (True, "source.stack_version=v6.0.0-beta1", ("stack_version", "v6.0.0-beta1")),
+    ],
+)
+def test_another_way_to_find_the_source_image_replaces_the_first(
+    local: bool, change: str, found: tuple[str, str]
+) -> None:
+    source = spec.load_image(ORIGINALS_IMAGE, local=local, changes=[change]).spec.source
+    ways = {way: getattr(source, way) for way in spec.SOURCE_KEYS}
+    assert [(way, value) for way, value in ways.items() if value is not None] == [found]
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match=r"there is no .*/nothing/image\.toml"):
         spec.load_image(tmp_path / "nothing")

@@ -23,6 +23,7 @@ from amikiln.aws.permissions import DECLARED, NO_RESOURCE_LEVEL, SpecResource, T
 from amikiln.catalog.tags import tags_for_spec
 from amikiln.errors import SpecError
 from amikiln.export import ANY_ACCOUNT
+from amikiln.spec.machine import STACK_OWNER, STACK_TEMPLATE
 from amikiln.spec.spec import Spec
 from amikiln.spec.types import ACCOUNT
 
@@ -188,7 +189,10 @@ def _require_owner(scope: Scope) -> Condition:
 
     https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ExamplePolicies_EC2.html
     """
-    owner = scope.spec.source.owner
+    source = scope.spec.source
+    owner = source.owner
+    if source.stack_version is not None and source.stack_template == STACK_TEMPLATE:
+        owner = STACK_OWNER
     if owner == "self":
         owner = scope.account if scope.account != ANY_ACCOUNT else None
     return {"StringEquals": {"ec2:Owner": owner}} if owner else {}

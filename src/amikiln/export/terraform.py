@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 
-from amikiln.spec import timing
+from amikiln.errors import SpecError
+from amikiln.spec import stack_boot, timing
 from amikiln.spec.spec import Spec
 
 
@@ -21,6 +22,9 @@ def render_variables(spec: Spec, own: tuple[int, int] = (0, 0)) -> str:
     Args:
         spec: The image.
         own: How many steps and how many checks lie beside it.
+
+    Raises:
+        SpecError: The fleet's environment has what the stack cannot give its machines.
     """
     instance, pointer = spec.instance, spec.pointer
     values = {
@@ -38,8 +42,19 @@ def render_variables(spec: Spec, own: tuple[int, int] = (0, 0)) -> str:
         "volume": spec.volume.model_dump(),
         "instance_storage": spec.fleet.instance_storage,
         "user_namespace_remap": spec.fleet.user_namespace_remap,
+        # The image is made from this release's, and the fleet's machines boot as it does.
+        "stack_version": spec.source.stack_version,
+        "stack_distribution": spec.source.stack_distribution,
+        "stack_parameters": _list_stack_parameters(spec),
     }
-    if spec.source.stack_version is not None:
-        # The image is based on this release's, and so are the fleet's machines.
-        values["stack_version"] = spec.source.stack_version
     return json.dumps(values, indent=2) + "\n"
+
+
+def _list_stack_parameters(spec: Spec) -> dict[str, str]:
+    try:
+        return stack_boot.list_parameters(spec.fleet)
+    except KeyError as error:
+        raise SpecError(
+            f"fleet.environment.{error.args[0]}: no parameter of the Elastic CI Stack sets it",
+            hint="remove it: the queues' machines would boot otherwise than verify's",
+        ) from error

@@ -18,13 +18,15 @@ import yaml
 from amikiln.aws import template_yaml
 from amikiln.errors import PreflightError
 from amikiln.spec.machine import Source
-from amikiln.spec.types import AMI_ID, STACK_VERSION
+from amikiln.spec.types import AMI_ID
 
 MAPPING = "AWSRegion2AMI"
-SYSTEMS = {"x86_64": "linuxamd64", "arm64": "linuxarm64"}
+ARCHITECTURES = {"x86_64": "amd64", "arm64": "arm64"}
+"""The mapping's words for the spec's."""
+
 READ_SECONDS = 30
 LARGEST_TEMPLATE = 4 * 2**20
-STATED_VERSION = re.compile(rf"\b{STACK_VERSION}\S*")
+STATED_VERSION = re.compile(r"\bv\d\S*")
 
 
 def find_image_id(source: Source, region: str, image_directory: Path) -> str:
@@ -41,11 +43,20 @@ def find_image_id(source: Source, region: str, image_directory: Path) -> str:
     version = source.stack_version or ""
     place = source.stack_template.replace("{version}", version)
     content = _fetch(place) if urlsplit(place).scheme else _read(image_directory / place)
-    return _find_image_id(_parse(content, place), place, version, region, source.architecture)
+    return _find_image_id(_parse(content, place), place, version, region, _name_key(source))
+
+
+def _name_key(source: Source) -> str:
+    """Return the mapping's key: a system and an architecture in one word, as ``ubuntu2404arm64``.
+
+    Amazon Linux is ``linux`` there, whichever release of it a version of the stack uses.
+    """
+    system = source.stack_distribution if source.is_ubuntu else "linux"
+    return f"{system}{ARCHITECTURES[source.architecture]}"
 
 
 def _find_image_id(
-    template: Mapping[str, Any], place: str, version: str, region: str, architecture: str
+    template: Mapping[str, Any], place: str, version: str, region: str, key: str
 ) -> str:
     stated = STATED_VERSION.search(str(template.get("Description", "")))
     if stated is None or stated[0] != version:
@@ -60,14 +71,15 @@ def _find_image_id(
             f"{place} has no image for {region}; it has some for {', '.join(sorted(regions))}",
             hint="choose another region or stack version",
         )
-    found = _mapping_at(regions, region).get(SYSTEMS[architecture])
-    if not isinstance(found, str) or not re.fullmatch(AMI_ID, found):
+    offered = _mapping_at(regions, region)
+    # An image that was not copied to a region has '' there.
+    there = {name: str(id_) for name, id_ in offered.items() if re.fullmatch(AMI_ID, str(id_))}
+    if key not in there:
         raise PreflightError(
-            f"{place} has no image for {architecture} in {region}: {SYSTEMS[architecture]} is"
-            f" {found!r}",
-            hint="choose another architecture or stack version",
+            f"{place} has no {key} image in {region}; it has {', '.join(sorted(there)) or 'none'}",
+            hint="choose another source.architecture, stack_distribution or stack_version",
         )
-    return found
+    return there[key]
 
 
 def _mapping_at(within: Mapping[str, Any], key: str) -> Mapping[str, Any]:

@@ -70,6 +70,7 @@ def hash_proof(spec: Spec, own_checks: Mapping[str, bytes]) -> str:
     sources = dict(_read_sources(resources.files("amikiln") / "verify", "verify/"))
     own = {f"own/{name}": content for name, content in own_checks.items()}
     machine = spec.fleet.model_dump(mode="json", exclude={"auto_scaling_groups"})
+    machine["elastic_stack"] = spec.is_for_elastic_stack
     inputs = {
         "amikiln": __version__,
         "checks": render.hash_files({**scripts, **sources, **own}),

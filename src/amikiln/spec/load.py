@@ -20,6 +20,15 @@ SPEC_FILE_NAME = "image.toml"
 NETWORK = ("subnet", "subnet_parameter", "security_group", "security_group_parameter", "ssh_from")
 """The keys of ``[instance]`` that name things of an AWS account, so not of the local cloud."""
 
+SOURCE_KEYS = {
+    "id": ("id",),
+    "parameter": ("parameter",),
+    "name": ("name", "owner"),
+    "stack_version": ("stack_version", "stack_template", "stack_distribution"),
+}
+"""The ways to find the source image, and the keys of ``[source]`` that belong to each: a table that
+names another way replaces the first, since there is no value for "none" in TOML."""
+
 
 @dataclass(frozen=True)
 class ImageFolder:
@@ -79,8 +88,8 @@ def _read_spec(
     changed: dict[str, Any] = {}
     for change in changes:
         changed = _override(changed, _parse_change(change))
-    plain = _override(raw, changed)
-    with_local = _override(_apply_local(raw, overlay), changed)
+    plain = _apply_source(raw, changed)
+    with_local = _apply_source(_apply_local(raw, overlay), changed)
     if local:
         return with_local, _find_faults(with_local, str(path), own)
     # A typo in [local] is reported now, not on the day when somebody needs it.
@@ -142,9 +151,21 @@ def _apply_local(raw: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str
     """Return the tables, overridden by ``[local]``; its network is never the account's."""
     instance = raw.get("instance")
     if not isinstance(instance, Mapping) or not overlay:
-        return _override(raw, overlay)
+        return _apply_source(raw, overlay)
     elsewhere = {key: value for key, value in instance.items() if key not in NETWORK}
-    return _override({**raw, "instance": elsewhere}, overlay)
+    return _apply_source({**raw, "instance": elsewhere}, overlay)
+
+
+def _apply_source(raw: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the tables, overridden; one other way to find the source image is the only one."""
+    source, over = raw.get("source"), overlay.get("source")
+    if isinstance(source, Mapping) and isinstance(over, Mapping):
+        given = [way for way in SOURCE_KEYS if way in over]
+        others = {key for way, keys in SOURCE_KEYS.items() if way not in given for key in keys}
+        if given:
+            source = {key: value for key, value in source.items() if key not in others}
+            raw = {**raw, "source": source}
+    return _override(raw, overlay)
 
 
 def _override(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from amikiln.spec.types import (
     ACCOUNT,
@@ -16,11 +17,15 @@ from amikiln.spec.types import (
     ParameterPath,
     SpecTable,
     UserName,
+    VariableName,
     match,
 )
 
 STACK_TEMPLATE = "https://s3.amazonaws.com/buildkite-aws-stack/{version}/aws-stack.yml"
 """https://github.com/buildkite/elastic-ci-stack-for-aws"""
+
+STACK_OWNER = "172840064832"
+"""Buildkite's account, which owns the images that the published templates name."""
 
 
 class Source(SpecTable):
@@ -45,10 +50,16 @@ class Source(SpecTable):
         ]
         | None
     ) = None
-    stack_version: Annotated[str, *match(rf"^{STACK_VERSION}$", "a version, as v6.71.1")] | None = (
-        None
-    )
+    stack_version: (
+        Annotated[str, *match(rf"^{STACK_VERSION}$", "a version, as v6.71.1 or v6.0.0-beta1", 64)]
+        | None
+    ) = None
     """The image of the Elastic CI Stack's agents in this version."""
+    stack_distribution: Annotated[
+        str,
+        *match(r"^(amazonlinux(\d{1,4})?|ubuntu\d{4})$", "amazonlinux, or as ubuntu2404"),
+    ] = "amazonlinux"
+    """Which of that version's images: Amazon Linux's, or Ubuntu's, which it has since v6.70.0."""
     stack_template: Annotated[
         str,
         *match(
@@ -70,11 +81,19 @@ class Source(SpecTable):
             raise ValueError(
                 f"needs exactly one of {', '.join(ways)}; has {', '.join(given) or 'none'}"
             )
-        if self.stack_template != STACK_TEMPLATE and self.stack_version is None:
-            raise ValueError("stack_template needs stack_version")
+        for key in ("stack_template", "stack_distribution"):
+            if key in self.model_fields_set and self.stack_version is None:
+                raise ValueError(f"{key} needs stack_version")
+        if self.is_ubuntu and self.user == "ec2-user":
+            raise ValueError('the stack\'s Ubuntu images have no ec2-user: set user = "ubuntu"')
         if (self.name is None) != (self.owner is None):
             raise ValueError("name and owner go together: names are free for anybody to use")
         return self
+
+    @property
+    def is_ubuntu(self) -> bool:
+        """Whether it is one of the Elastic CI Stack's images of Ubuntu."""
+        return self.stack_distribution.startswith("ubuntu")
 
 
 class Instance(SpecTable):
@@ -129,6 +148,14 @@ class Volume(SpecTable):
         return self
 
 
+BootValue = Annotated[str, *match(r"^[^\x00-\x1f]*$", "no control characters", 1024)]
+BOOT_KEYS = {
+    "BUILDKITE_ENABLE_INSTANCE_STORAGE": "instance_storage",
+    "DOCKER_USERNS_REMAP": "user_namespace_remap",
+}
+"""Variables of the Elastic CI Stack's boot scripts that have a key of their own."""
+
+
 class Fleet(SpecTable):
     """Whose machines follow the pointer."""
 
@@ -142,6 +169,19 @@ class Fleet(SpecTable):
     """Whether the machines move Docker's data to their own disks: a baked cache is lost there."""
     user_namespace_remap: bool = False
     """Whether the machines' Docker maps users: it then has another data root, without a cache."""
+    elastic_stack: bool | None = None
+    """Whether an Elastic CI Stack boots the image; None: if ``source.stack_version`` names one. The
+    image must then have what the stack starts."""
+    environment: Mapping[VariableName, BootValue] = {}
+    """Further variables of the image's boot scripts, as DOCKER_EXPERIMENTAL = "true"."""
+
+    @field_validator("environment")
+    @classmethod
+    def refuse_what_has_a_key(cls, environment: Mapping[str, str]) -> Mapping[str, str]:
+        for name, key in BOOT_KEYS.items():
+            if name in environment:
+                raise ValueError(f"{name} is fleet.{key}")
+        return environment
 
 
 class Deadlines(SpecTable):

@@ -64,6 +64,12 @@ class Spec(SpecTable):
         return line
 
     @property
+    def is_for_elastic_stack(self) -> bool:
+        """Whether an Elastic CI Stack boots the image."""
+        said = self.fleet.elastic_stack
+        return self.source.stack_version is not None if said is None else said
+
+    @property
     def pointer(self) -> str:
         """The SSM parameter that names the image in use."""
         return self.in_region(self.publish.parameter)

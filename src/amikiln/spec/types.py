@@ -11,8 +11,9 @@ REGION = r"[a-z]{2,4}(-[a-z]{2,})?-[a-z]+-\d{1,2}"
 """As us-east-1, us-gov-west-1 and eusc-de-east-1: botocore's partitions.json has each partition's
 own pattern, and new prefixes with each release."""
 ACCOUNT = r"\d{12}"
-STACK_VERSION = r"v\d+\.\d+\.\d+"
-"""A release of the Elastic CI Stack (https://github.com/buildkite/elastic-ci-stack-for-aws)."""
+STACK_VERSION = r"v\d+\.\d+\.\d+(-[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?"
+"""A release of the Elastic CI Stack, or a pre-release, as v6.0.0-beta1: its tags are semantic
+versions (https://github.com/buildkite/elastic-ci-stack-for-aws/tags, https://semver.org/)."""
 
 
 class SpecTable(BaseModel):

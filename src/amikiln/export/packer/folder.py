@@ -67,7 +67,9 @@ def write_inputs(
     if source_ami != plan.source.id:
         raise PreflightError(
             f"Packer uses the source image {source_ami}, and the plan {plan.source.id}",
-            hint="if a new one was just released, run Packer again; if a variable of the template"
+            hint=f"run packer build -var 'source_ami_name={plan.source.name}'"
+            if plan.spec.source.stack_version is not None
+            else "if a new one was just released, run Packer again; if a variable of the template"
             " was changed, change the spec instead and export again",
         )
     if root_device != plan.source.root_device:

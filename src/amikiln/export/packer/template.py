@@ -22,6 +22,7 @@ from amikiln.recipe import render
 from amikiln.recipe.paths import CONTEXT_DIRECTORY, RECIPE_DIRECTORY
 from amikiln.spec import timing
 from amikiln.spec.load import ImageFolder
+from amikiln.spec.machine import STACK_OWNER, Source
 from amikiln.spec.spec import Spec
 
 TEMPLATE = "buildkite-{name}-ami.pkr.hcl"
@@ -75,7 +76,7 @@ def render_folder(
         "machine_minutes": timing.machine_minutes(
             spec, timing.sum_bake_machine(spec, len(image.steps))
         ),
-        "source": next((key for key in ("id", "name") if getattr(spec.source, key)), "other"),
+        **_describe_source(spec.source),
         "file_name": name,
         "image_directory": os.path.relpath(image.directory, checkout or here),
         "checkout": checkout and os.path.relpath(checkout, here),
@@ -111,6 +112,20 @@ def render_uploads(
 def quote_hcl(value: str) -> str:
     """Return a string as HCL writes it (https://developer.hashicorp.com/terraform/language)."""
     return json.dumps(value, ensure_ascii=False).replace("${", "$${").replace("%{", "%%{")
+
+
+def _describe_source(source: Source) -> dict[str, object]:
+    """Return how the template finds the source image, and with which values.
+
+    Packer does not read the Elastic CI Stack's mapping: it finds the newest release's image by the
+    names that Buildkite gives them. `amikiln export packer-inputs` refuses another release's.
+    """
+    if source.stack_version is not None:
+        system = source.stack_distribution if source.is_ubuntu else "amazonlinux2023"
+        name = f"buildkite-stack-linux-{system}-{source.architecture}-*"
+        return {"source": "name", "source_name": name, "source_owner": STACK_OWNER}
+    kind = "name" if source.name else "id" if source.id else "other"
+    return {"source": kind, "source_name": source.name, "source_owner": source.owner}
 
 
 def _render_recipe(spec: Spec, own_steps: Mapping[str, bytes]) -> dict[str, bytes]:

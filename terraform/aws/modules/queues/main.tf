@@ -1,7 +1,7 @@
 # Two Elastic CI Stacks of the same pinned release: https://github.com/buildkite/elastic-ci-stack-for-aws
 
 locals {
-  template = "https://s3.amazonaws.com/buildkite-aws-stack/${var.stack_version}/aws-stack.yml"
+  template = var.stack_version == null ? null : "https://s3.amazonaws.com/buildkite-aws-stack/${var.stack_version}/aws-stack.yml"
 
   # The template has nested stacks and named roles.
   capabilities = ["CAPABILITY_AUTO_EXPAND", "CAPABILITY_NAMED_IAM"]
@@ -19,6 +19,12 @@ locals {
   }
 }
 
+locals {
+  # The stack's boot scripts and its agent are in its own image only: an instance of another one would
+  # never take a job, and its Auto Scaling group would replace it for ever.
+  other_source = "The queues are Elastic CI Stacks, and the image is not made from the stack's own: set source.stack_version in image.toml, and export the values again."
+}
+
 # Runs amikiln, one bake at a time, on the stack's own image.
 resource "aws_cloudformation_stack" "packer" {
   name         = "${var.name}-packer"
@@ -31,6 +37,13 @@ resource "aws_cloudformation_stack" "packer" {
     MaxSize          = tostring(var.packer.max_size)
     SecurityGroupIds = var.packer_security_group_id
   })
+
+  lifecycle {
+    precondition {
+      condition     = var.stack_version != null
+      error_message = local.other_source
+    }
+  }
 }
 
 # The stack's parameter ManagedPolicyARNs would do the same, but this way the plan shows it.
@@ -45,7 +58,9 @@ resource "aws_cloudformation_stack" "consumer" {
   template_url = local.template
   capabilities = local.capabilities
 
-  parameters = merge(local.both, {
+  # The stack names the root device by its distribution: with the wrong name, an instance would have
+  # the image's small volume and a second one beside it. Earlier releases have no such parameter.
+  parameters = merge(local.both, var.stack_parameters, startswith(var.stack_distribution, "ubuntu") ? { LinuxDistribution = var.stack_distribution } : {}, {
     BuildkiteQueue = coalesce(var.consumer.queue, var.name)
     InstanceTypes  = join(",", var.instance_types)
     MaxSize        = tostring(var.consumer.max_size)
@@ -72,6 +87,11 @@ resource "aws_cloudformation_stack" "consumer" {
   })
 
   lifecycle {
+    precondition {
+      condition     = var.stack_version != null
+      error_message = local.other_source
+    }
+
     precondition {
       # Otherwise EC2 refuses the launch template in the middle of creating the stack.
       condition     = var.pointer_data_type == "aws:ec2:image"

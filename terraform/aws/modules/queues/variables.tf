@@ -10,13 +10,28 @@ variable "name" {
 }
 
 variable "stack_version" {
-  description = "The exact release of the Elastic CI Stack."
+  description = "The exact release of the Elastic CI Stack whose image the pointer's images are made from; null: they are made from another."
   type        = string
 
   validation {
-    condition     = can(regex("^v[0-9]+[.][0-9]+[.][0-9]+$", var.stack_version))
-    error_message = "A release, as v6.71.1: `latest` could be another template at each update."
+    condition     = var.stack_version == null || can(regex("^v[0-9]+[.][0-9]+[.][0-9]+(-[0-9A-Za-z-]+([.][0-9A-Za-z-]+)*)?$", var.stack_version))
+    error_message = "A release, as v6.71.1 or v6.0.0-beta1: `latest` could be another template at each update."
   }
+}
+
+variable "stack_distribution" {
+  description = "The Linux distribution of the pointer's images, as source.stack_distribution names it."
+  type        = string
+
+  validation {
+    condition     = can(regex("^(amazonlinux[0-9]{0,4}|ubuntu[0-9]{4})$", var.stack_distribution))
+    error_message = "amazonlinux, or as ubuntu2404."
+  }
+}
+
+variable "stack_parameters" {
+  description = "Further parameters of the consumer queue's stack."
+  type        = map(string)
 }
 
 variable "agent_token_parameter" {

@@ -18,6 +18,8 @@ mock_provider "aws" {
 variables {
   name                     = "cpu-build"
   stack_version            = "v6.71.1"
+  stack_distribution       = "amazonlinux"
+  stack_parameters         = {}
   agent_token_parameter    = "/buildkite/agent-token"
   secrets_bucket           = null
   vpc_id                   = "vpc-0123456789abcdef0"
@@ -137,12 +139,63 @@ run "a_plain_text_pointer_is_refused" {
   expect_failures = [aws_cloudformation_stack.consumer]
 }
 
+run "an_image_that_is_not_made_from_the_stacks_own_is_refused" {
+  command = plan
+
+  variables {
+    stack_version = null
+  }
+
+  expect_failures = [aws_cloudformation_stack.packer, aws_cloudformation_stack.consumer]
+}
+
+run "a_pre_release_has_its_own_template" {
+  variables {
+    stack_version = "v6.0.0-beta1"
+  }
+
+  assert {
+    condition     = aws_cloudformation_stack.consumer.template_url == "https://s3.amazonaws.com/buildkite-aws-stack/v6.0.0-beta1/aws-stack.yml"
+    error_message = "A pre-release can be named, as in the spec."
+  }
+}
+
+run "amazon_linux_is_not_named_for_earlier_releases_have_no_such_parameter" {
+  assert {
+    condition     = !contains(keys(aws_cloudformation_stack.consumer.parameters), "LinuxDistribution")
+    error_message = "CloudFormation refuses a parameter that the template does not have."
+  }
+}
+
+run "the_root_volume_is_the_one_of_ubuntus_image" {
+  variables {
+    stack_distribution = "ubuntu2404"
+  }
+
+  assert {
+    condition     = aws_cloudformation_stack.consumer.parameters["LinuxDistribution"] == "ubuntu2404"
+    error_message = "Ubuntu's images have another root device."
+  }
+}
+
+run "the_stack_boots_its_instances_as_verify_did" {
+  variables {
+    stack_parameters = { DockerNetworkingProtocol = "dualstack" }
+  }
+
+  assert {
+    condition     = aws_cloudformation_stack.consumer.parameters["DockerNetworkingProtocol"] == "dualstack" && !contains(keys(aws_cloudformation_stack.packer.parameters), "DockerNetworkingProtocol")
+    error_message = "The consumer's instances have the environment that the spec names."
+  }
+}
+
 run "values_are_checked" {
   command = plan
 
   variables {
     name                  = "1-image"
     stack_version         = "latest"
+    stack_distribution    = "windows"
     agent_token_parameter = "bkct_token"
     subnet_ids            = []
     packer                = { queue = "a queue", instance_types = [], max_size = 0 }
@@ -151,7 +204,7 @@ run "values_are_checked" {
   }
 
   expect_failures = [
-    var.name, var.stack_version, var.agent_token_parameter, var.subnet_ids, var.packer,
+    var.name, var.stack_version, var.stack_distribution, var.agent_token_parameter, var.subnet_ids, var.packer,
     var.instance_types, var.volume,
   ]
 }
