@@ -27,6 +27,7 @@ READS = (
     "DescribeInstanceTypes",
     "DescribeInstances",
     "DescribeKeyPairs",
+    "DescribeRouteTables",
     "DescribeSecurityGroups",
     "DescribeSnapshots",
     "DescribeSubnets",

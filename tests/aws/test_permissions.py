@@ -12,7 +12,7 @@ import pytest
 from amikiln.aws.permissions import DECLARED, Permission, SpecResource, Target, Which
 
 ROOT = Path(__file__).parents[2]
-SERVICES = ("autoscaling", "ec2", "ssm", "sts")
+SERVICES = ("autoscaling", "ec2", "ssm", "sts", "iam")
 
 
 @pytest.fixture(scope="module")

@@ -144,6 +144,7 @@ STOPS: dict[str, Callable[[Harness], None]] = {
     "ec2:DescribeInstances": a_proven_image_is_there,
     "ec2:DescribeKeyPairs": a_proven_image_is_there,
     "ec2:DescribeLaunchTemplateVersions": a_proven_image_is_there,
+    "ec2:DescribeRouteTables": a_proven_image_is_there,
     "ec2:DescribeSecurityGroups": a_proven_image_is_there,
     "ec2:DescribeSnapshots": a_proven_image_is_there,
     "ec2:DescribeSubnets": a_proven_image_is_there,

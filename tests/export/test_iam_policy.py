@@ -108,7 +108,6 @@ def test_all_actions_that_create_change_or_delete_require_the_images_tag() -> No
     assert free == {
         ("ec2:CreateSecurityGroup", "vpc/*"),
         ("ec2:RunInstances", "image/*"),
-        ("ec2:RunInstances", "network-interface/*"),
         ("ec2:RunInstances", "subnet/*"),
     }
     tags = {
@@ -132,7 +131,15 @@ def test_tagging_is_allowed_on_own_resources_and_in_calls_that_create_one() -> N
         "UseOwnInstance": ["instance/*"],
         "TagWhatIsMade": [
             f"{kind}/*"
-            for kind in ("image", "instance", "key-pair", "security-group", "snapshot", "volume")
+            for kind in (
+                "image",
+                "instance",
+                "key-pair",
+                "network-interface",
+                "security-group",
+                "snapshot",
+                "volume",
+            )
         ],
     }
     (made,) = [s for s in found if s["Sid"] == "TagWhatIsMade"]
@@ -242,3 +249,38 @@ def test_the_partition_is_the_regions(region: str, partition: str) -> None:
     arns = [r for statement in found for r in statement["Resource"] if r != "*"]
     assert {arn.split(":")[1] for arn in arns} == {partition}
     assert {arn.split(":")[3] for arn in arns} == {region}
+
+
+def test_what_a_spec_asks_for_besides_is_allowed_and_nothing_for_one_that_does_not() -> None:
+    plain = iam_policy.render_policy(spec())
+    for word in ("iam:", "ssm:StartSession", "spot-instances-request", "kms:"):
+        assert word not in plain
+    key = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/1a2b-3c4d"
+    wanted = spec(
+        instance={"types": ["t3.micro"], "profile": "builder", "market": "spot"},
+        network={"connect": "session-manager"},
+        volume={"size_gib": 12, "kms_key": key},
+    )
+    found = statements(wanted, account=ACCOUNT)
+    assert found["PassRole"]["Resource"] == [f"arn:aws:iam::{ACCOUNT}:role/builder"]
+    assert found["PassRole"]["Condition"]["StringEquals"] == {
+        "iam:PassedToService": "ec2.amazonaws.com"
+    }
+    assert found["ConnectToOwnInstance"]["Condition"]["StringEquals"] == {
+        "ssm:resourceTag/amikiln:image": "cpu-build"
+    }
+    assert found["UseSshDocument"]["Resource"] == [
+        "arn:aws:ssm:us-east-1::document/AWS-StartSSHSession"
+    ]
+    (ended,) = found["EndOwnSession"]["Resource"]
+    assert ended.endswith(":session/${aws:userid}-*")
+    assert found["UseEncryptionKey"]["Resource"] == [key]
+    made = [s["Sid"] for s in allowing(found, "ec2:RunInstances") if "Spot" in s["Sid"]]
+    assert len(made) == 1
+    assert "aws:RequestTag/amikiln:image" in condition_keys(found[made[0]])
+
+
+def test_a_key_s_alias_in_the_spec_is_no_policy() -> None:
+    alias = f"arn:aws:kms:us-east-1:{ACCOUNT}:alias/builds"
+    with pytest.raises(SpecError, match="is not the ARN of a KMS key"):
+        iam_policy.render_policy(spec(volume={"size_gib": 12, "kms_key": alias}))

@@ -187,3 +187,24 @@ def test_user_data_installs_the_host_key_and_sets_the_timer(
     ]
     installed = (elsewhere / "ssh_host_ed25519_key.pub").read_text().split()[:2]
     assert " ".join(installed) == made.public(made.host)
+
+
+def test_session_manager_carries_the_connection_and_nothing_else_knocks(
+    notes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*given: object, **options: object) -> None:
+        raise AssertionError("a machine without an open port was knocked at")
+
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    monkeypatch.setenv("KNOCK", "")
+    directory = tmp_path / "keys"
+    directory.mkdir(mode=0o700)
+    proxy = "aws ssm start-session --target %h"
+    login = Login("i-0123456789abcdef0", "ec2-user", keys.make_keys(directory).directory, proxy)
+    assert SshGuest(login).knock() is None
+    told = notes.read_text().splitlines()
+    assert f"ProxyCommand={proxy}" in told
+    assert "StrictHostKeyChecking=yes" in told
+    assert "ec2-user@i-0123456789abcdef0" in told
+    known = (directory / "known_hosts").read_text()
+    assert known.startswith("i-0123456789abcdef0 ssh-ed25519 ")

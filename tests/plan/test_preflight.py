@@ -136,7 +136,9 @@ def test_source_and_network_can_come_from_parameters(harness: Harness) -> None:
 def test_ssh_is_for_this_machines_own_address(
     harness: Harness, monkeypatch: pytest.MonkeyPatch, answer: bytes, network: str | None
 ) -> None:
-    monkeypatch.setattr("amikiln.plan.resolve.urlopen", lambda url, timeout: io.BytesIO(answer))
+    monkeypatch.setattr(
+        "amikiln.plan.network.open_directly", lambda url, timeout: io.BytesIO(answer)
+    )
     wanted = spec(instance={"types": ["t3.micro"]})
     if network is not None:
         assert make_plan(harness.image(wanted), harness.session, pin).network.ssh_from == network
@@ -152,7 +154,7 @@ def test_a_service_that_does_not_answer_is_named(
     def unreachable(url: str, timeout: float) -> None:
         raise URLError("no route to host")
 
-    monkeypatch.setattr("amikiln.plan.resolve.urlopen", unreachable)
+    monkeypatch.setattr("amikiln.plan.network.open_directly", unreachable)
     with pytest.raises(PreflightError, match=r"checkip\.amazonaws\.com: .*no route"):
         make_plan(harness.image(spec(instance={"types": ["t3.micro"]})), harness.session, pin)
 
@@ -242,6 +244,9 @@ def test_without_capacity_anywhere_every_try_is_named_and_nothing_is_left(harnes
 
 def test_own_groups_are_used_and_not_removed(harness: Harness) -> None:
     group = harness.ec2.create_security_group(GroupName="own", Description="own")["GroupId"]
+    harness.ec2.authorize_security_group_ingress(
+        GroupId=group, IpProtocol="tcp", FromPort=22, ToPort=22, CidrIp="0.0.0.0/0"
+    )
     harness.run(spec(instance=instance(security_group=group)))
     assert harness.ec2.describe_security_groups(GroupIds=[group])["SecurityGroups"]
     assert plan().network.security_group_id is None

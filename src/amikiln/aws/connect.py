@@ -16,6 +16,7 @@ from amikiln.aws.instances import Instances
 from amikiln.aws.network import Network
 from amikiln.aws.parameters import Parameters
 from amikiln.aws.permissions import NO_RESOURCE_LEVEL, needs
+from amikiln.aws.profiles import InstanceProfiles
 
 DEFAULT_ATTEMPTS = 8
 """Enough for a run of an hour to survive some seconds of throttling."""
@@ -32,6 +33,7 @@ class Cloud:
     images: Images
     parameters: Parameters
     autoscaling: AutoScaling
+    profiles: InstanceProfiles
     credentials: Credentials | None
 
     def credentials_expire(self) -> datetime | None:
@@ -77,5 +79,6 @@ def connect(region: str, session: boto3.Session | None = None) -> Cloud:
         images=Images(ec2),
         parameters=Parameters(session.client("ssm", config=config)),
         autoscaling=AutoScaling(session.client("autoscaling", config=config), ec2),
+        profiles=InstanceProfiles(lambda: session.client("iam", config=config)),
         credentials=session.get_credentials(),
     )

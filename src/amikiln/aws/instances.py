@@ -12,8 +12,10 @@ from amikiln.aws.errors import error_code
 from amikiln.aws.permissions import (
     ENCRYPTION,
     NO_RESOURCE_LEVEL,
+    PASS_ROLE,
+    SESSION_MANAGER,
+    SPOT_REQUEST,
     SpecResource,
-    everything,
     from_spec,
     needs,
     new,
@@ -54,8 +56,8 @@ class InstanceRecord:
     id: str
     state: str
     image_id: str
-    address: str | None
-    """Where its sshd can be reached from here: the public address, else the private one."""
+    public_address: str | None
+    private_address: str | None
     reason: str
     tags: Mapping[str, str]
 
@@ -65,6 +67,9 @@ class Launch:
     """The instance to launch.
 
     Attributes:
+        public_address: Whether it gets a public address; None: as its subnet has it.
+        profile: The name of its instance profile; None: it has no role.
+        is_spot: Whether EC2 may end it at any time, for a lower price.
         token: Makes a repeated call return the first call's instance
             (https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html).
     """
@@ -80,6 +85,9 @@ class Launch:
     tags: Mapping[str, str]
     token: str
     metadata_hop_limit: int
+    public_address: bool | None
+    profile: str | None
+    is_spot: bool
 
 
 class NoCapacity(Exception):
@@ -92,15 +100,13 @@ class Instances:
     def __init__(self, client: EC2Client) -> None:
         self._client = client
 
-    # With an AMI's id, and neither a launch template nor an instance profile, AWS requires neither
-    # ssm:GetParameters (for a template's resolve:ssm:) nor iam:PassRole.
+    # With an AMI's id and no launch template, AWS requires no ssm:GetParameters for resolve:ssm:.
     @needs(
         "ec2:RunInstances",
-        *new("instance", "volume"),
+        *new("instance", "network-interface", "volume", SPOT_REQUEST),
         *ours("image", "key-pair"),
         *from_spec(SpecResource.SOURCE_IMAGE, SpecResource.SUBNET, SpecResource.SECURITY_GROUP),
-        *everything("network-interface"),
-        implies=ENCRYPTION,
+        implies=(*ENCRYPTION, *PASS_ROLE, *SESSION_MANAGER),
     )
     def launch(self, launch: Launch) -> str:
         """Start one instance and return its id.
@@ -118,8 +124,6 @@ class Instances:
                 MinCount=1,
                 MaxCount=1,
                 KeyName=launch.key_name,
-                SecurityGroupIds=[launch.security_group_id],
-                SubnetId=launch.subnet_id,
                 UserData=launch.user_data,
                 ClientToken=launch.token,
                 InstanceInitiatedShutdownBehavior="terminate",
@@ -129,7 +133,9 @@ class Instances:
                     "HttpPutResponseHopLimit": launch.metadata_hop_limit,
                 },
                 BlockDeviceMappings=[block_device(launch.root_device, launch.volume)],
-                TagSpecifications=tag_specifications(("instance", "volume"), launch.tags),
+                TagSpecifications=tag_specifications(_list_tagged_kinds(launch), launch.tags),
+                **_describe_place(launch),
+                **_describe_terms(launch),
             )
         except ClientError as error:
             if error_code(error) in NO_CAPACITY:
@@ -230,7 +236,8 @@ class Instances:
                 id=raw["InstanceId"],
                 state=raw["State"]["Name"],
                 image_id=raw["ImageId"],
-                address=raw.get("PublicIpAddress") or raw.get("PrivateIpAddress") or None,
+                public_address=raw.get("PublicIpAddress") or None,
+                private_address=raw.get("PrivateIpAddress") or None,
                 reason=raw.get("StateReason", {}).get("Message", ""),
                 tags=tag_map(raw.get("Tags", [])),
             )
@@ -238,3 +245,46 @@ class Instances:
             for reservation in page["Reservations"]
             for raw in reservation["Instances"]
         ]
+
+
+def _list_tagged_kinds(launch: Launch) -> list[str]:
+    kinds = ["instance", "network-interface", "volume"]
+    return [*kinds, SPOT_REQUEST] if launch.is_spot else kinds
+
+
+def _describe_place(launch: Launch) -> dict[str, Any]:
+    """Return the arguments for subnet, group and address.
+
+    A public address is asked for in a network interface, which then has the subnet and the groups
+    (https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_RunInstances.html).
+    """
+    if launch.public_address is None:
+        return {"SubnetId": launch.subnet_id, "SecurityGroupIds": [launch.security_group_id]}
+    card = {
+        "DeviceIndex": 0,
+        "SubnetId": launch.subnet_id,
+        "Groups": [launch.security_group_id],
+        "AssociatePublicIpAddress": launch.public_address,
+        "DeleteOnTermination": True,
+    }
+    return {"NetworkInterfaces": [card]}
+
+
+def _describe_terms(launch: Launch) -> dict[str, Any]:
+    """Return the arguments for role and price.
+
+    A one-time Spot request ends with its instance, and leaves nothing to cancel
+    (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/spot-requests.html).
+    """
+    terms: dict[str, Any] = {}
+    if launch.profile is not None:
+        terms["IamInstanceProfile"] = {"Name": launch.profile}
+    if launch.is_spot:
+        terms["InstanceMarketOptions"] = {
+            "MarketType": "spot",
+            "SpotOptions": {
+                "SpotInstanceType": "one-time",
+                "InstanceInterruptionBehavior": "terminate",
+            },
+        }
+    return terms

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
@@ -18,10 +18,33 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Subnet:
-    """A subnet, and the VPC that it is in."""
+    """A subnet, and what it gives to the machines in it.
+
+    Attributes:
+        gives_public_address: Whether machines get a public address unless they say otherwise.
+        free_addresses: How many private addresses are left.
+    """
 
     id: str
     vpc_id: str
+    cidr: str
+    gives_public_address: bool
+    free_addresses: int
+
+
+@dataclass(frozen=True)
+class SecurityGroup:
+    """A security group, and whom it lets in over ssh.
+
+    Attributes:
+        ssh_from: The IPv4 networks that may connect to port 22.
+        has_other_sources: Whether other groups, prefix lists or IPv6 networks may connect, too.
+    """
+
+    id: str
+    vpc_id: str
+    ssh_from: tuple[str, ...]
+    has_other_sources: bool
 
 
 class Network:
@@ -31,25 +54,60 @@ class Network:
         self._client = client
 
     @needs("ec2:DescribeSubnets", NO_RESOURCE_LEVEL)
-    def find_subnets(self, subnet_id: str | None) -> list[Subnet]:
-        """Return one subnet, or the default subnets of the region, in the order of their zones.
+    def find_subnets(self, subnet_ids: Sequence[str] = ()) -> list[Subnet]:
+        """Return subnets in the order of their zones; those that do not exist are left out.
 
         Args:
-            subnet_id: The subnet; none is returned if there is no such subnet. None: the default
-                ones, of which each zone has one.
+            subnet_ids: Which; none: the default ones of the region, of which each zone has one.
         """
-        name, value = ("subnet-id", subnet_id) if subnet_id else ("default-for-az", "true")
-        found = self._client.describe_subnets(Filters=[{"Name": name, "Values": [value]}])
+        name, values = ("subnet-id", subnet_ids) if subnet_ids else ("default-for-az", ["true"])
+        found = self._client.describe_subnets(Filters=[{"Name": name, "Values": list(values)}])
         ordered = sorted(found["Subnets"], key=lambda subnet: subnet["AvailabilityZone"])
-        return [Subnet(subnet["SubnetId"], subnet["VpcId"]) for subnet in ordered]
+        return [
+            Subnet(
+                subnet["SubnetId"],
+                subnet["VpcId"],
+                subnet["CidrBlock"],
+                subnet["MapPublicIpOnLaunch"],
+                subnet["AvailableIpAddressCount"],
+            )
+            for subnet in ordered
+        ]
+
+    @needs("ec2:DescribeRouteTables", NO_RESOURCE_LEVEL)
+    def find_default_routes(self, vpc_id: str, subnet_ids: Sequence[str]) -> dict[str, str]:
+        """Return where each subnet sends traffic for the internet, as ``igw-...`` or ``nat-...``.
+
+        A subnet without such a route is left out. Subnets that are in no route table use the
+        VPC's main one (https://docs.aws.amazon.com/vpc/latest/userguide/VPC_Route_Tables.html).
+        """
+        pages = self._client.get_paginator("describe_route_tables").paginate(
+            Filters=[{"Name": "vpc-id", "Values": [vpc_id]}]
+        )
+        targets: dict[str | None, str | None] = {}
+        for table in (table for page in pages for table in page["RouteTables"]):
+            for association in table["Associations"]:
+                # The main table's association names no subnet.
+                targets[association.get("SubnetId")] = _find_default_route(table["Routes"])
+        found = {subnet: targets.get(subnet, targets.get(None)) for subnet in subnet_ids}
+        return {subnet: target for subnet, target in found.items() if target is not None}
 
     @needs("ec2:DescribeSecurityGroups", NO_RESOURCE_LEVEL)
-    def has_security_group(self, group_id: str) -> bool:
-        """Return whether there is a security group with this id."""
+    def find_security_group(self, group_id: str) -> SecurityGroup | None:
+        """Return the security group with this id, or None if there is none."""
         found = self._client.describe_security_groups(
             Filters=[{"Name": "group-id", "Values": [group_id]}]
+        )["SecurityGroups"]
+        if not found:
+            return None
+        rules = [rule for rule in found[0]["IpPermissions"] if _is_about_ssh(rule)]
+        others = ("UserIdGroupPairs", "PrefixListIds", "Ipv6Ranges")
+        return SecurityGroup(
+            group_id,
+            found[0]["VpcId"],
+            tuple(source["CidrIp"] for rule in rules for source in rule.get("IpRanges", [])),
+            any(rule.get(other) for rule in rules for other in others),
         )
-        return bool(found["SecurityGroups"])
 
     @needs("ec2:ImportKeyPair", *new("key-pair"))
     def import_key_pair(self, name: str, public_key: str, tags: Mapping[str, str]) -> None:
@@ -79,15 +137,24 @@ class Network:
     @needs("ec2:CreateSecurityGroup", *new("security-group"), *everything("vpc"))
     @needs("ec2:AuthorizeSecurityGroupIngress", *ours("security-group"))
     def create_security_group(
-        self, name: str, vpc_id: str, source_cidr: str, tags: Mapping[str, str]
+        self, name: str, vpc_id: str, source_cidr: str | None, tags: Mapping[str, str]
     ) -> str:
-        """Create a security group that allows ssh from one network, and return its id."""
+        """Create a security group that lets in ssh from one network, and return its id.
+
+        Args:
+            name: Its name, which is unique in the VPC.
+            vpc_id: Where to make it.
+            source_cidr: The IPv4 network; None: nobody is let in.
+            tags: It gets them in the same call.
+        """
         group_id = self._client.create_security_group(
             GroupName=name,
             Description="amikiln: ssh to a machine that lives for one run",
             VpcId=vpc_id,
             TagSpecifications=tag_specifications(("security-group",), tags),
         )["GroupId"]
+        if source_cidr is None:
+            return group_id
         try:
             self._client.authorize_security_group_ingress(
                 GroupId=group_id,
@@ -124,3 +191,19 @@ class Network:
             for page in pages
             for group in page["SecurityGroups"]
         ]
+
+
+def _find_default_route(routes: Sequence[Mapping[str, Any]]) -> str | None:
+    """Return the target of a table's route for the internet; None if there is none that works."""
+    targets = ("GatewayId", "NatGatewayId", "TransitGatewayId", "InstanceId", "NetworkInterfaceId")
+    for route in routes:
+        if route.get("DestinationCidrBlock") == "0.0.0.0/0" and route.get("State") == "active":
+            return next((str(route[key]) for key in targets if route.get(key)), "another gateway")
+    return None
+
+
+def _is_about_ssh(rule: Mapping[str, Any]) -> bool:
+    """Tell whether a rule is about port 22; a rule for all protocols (-1) names no ports."""
+    if rule["IpProtocol"] == "-1":
+        return True
+    return rule["IpProtocol"] in {"tcp", "6"} and rule["FromPort"] <= 22 <= rule["ToPort"]

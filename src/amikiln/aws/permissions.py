@@ -42,6 +42,13 @@ class SpecResource(Enum):
     LEASE = "lease"
     LEASE_TERMS = "lease terms"
     ENCRYPTION_KEY = "encryption key"
+    PROFILE = "instance profile"
+    ROLE = "role"
+    """The role of the instance profile."""
+    SESSION_DOCUMENT = "session document"
+    MANAGED_INSTANCE = "managed instance"
+    OWN_SESSION = "own session"
+    """These three are for Session Manager."""
 
 
 @dataclass(frozen=True)
@@ -146,4 +153,25 @@ ENCRYPTION = tuple(
 """What volumes and snapshots need that are encrypted with a key of the account.
 
 https://docs.aws.amazon.com/ebs/latest/userguide/ebs-encryption-requirements.html
+"""
+
+SPOT_REQUEST = "spot-instances-request"
+"""A kind of resource that RunInstances creates only for a Spot instance."""
+
+PASS_ROLE = (implied_permission("iam:PassRole", *from_spec(SpecResource.ROLE)),)
+"""What giving a machine an instance profile needs.
+
+https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html
+"""
+
+SESSION_MANAGER = (
+    implied_permission(
+        "ssm:StartSession",
+        *from_spec(SpecResource.SESSION_DOCUMENT, SpecResource.MANAGED_INSTANCE),
+    ),
+    implied_permission("ssm:TerminateSession", *from_spec(SpecResource.OWN_SESSION)),
+)
+"""What ssh through Session Manager needs.
+
+https://docs.aws.amazon.com/systems-manager/latest/userguide/getting-started-restrict-access-examples.html
 """

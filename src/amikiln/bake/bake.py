@@ -59,7 +59,11 @@ def bake(
                 instance.keep(machine, session, undo)
             raise
         machine.guest.leave()
-        instance.stop(session, machine.instance_id, plan.spec.deadlines.stop_seconds)
+        if plan.spec.instance.market == "on-demand":
+            instance.stop(session, machine.instance_id, plan.spec.deadlines.stop_seconds)
+        # EC2 stops no Spot instance of a one-time request. CreateImage shuts a running one down for
+        # its snapshot and starts it again, unless NoReboot is set:
+        # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateImage.html
         # Registered before the call and found by the run's tag: see instance.start.
         undo.add(f"image of run {run.id}", lambda: remove_images_of(run, session))
         image_id = _begin_image(machine.instance_id, plan, run, session)
@@ -112,7 +116,7 @@ def _begin_image(instance_id: str, plan: Plan, run: Run, session: Session) -> st
         name=name,
         root_device=plan.source.root_device,
         volume=instance.describe_volume(plan.spec.volume),
-        tags={**tags, "Name": name},
+        tags={**plan.spec.tags, **tags, "Name": name},
     )
 
 

@@ -43,16 +43,21 @@ def print_plan(plan: Plan) -> None:
     table.add_row("proof", plan.proof_digest)
     table.add_row("source", f"{plan.source.id} ({plan.source.name})")
     table.add_row("machine", f"{', '.join(plan.instance_types)} in {', '.join(network.subnet_ids)}")
-    group = network.security_group_id or f"its own, ssh from {network.ssh_from}"
+    group = network.security_group_id or f"its own, ssh from {network.ssh_from or 'nowhere'}"
     table.add_row("security group", group)
     for request in (plan.request_bake_machine(), plan.request_verify_machine("")):
         minutes = f"{request.machine_minutes} min"
         table.add_row("timer", f"the machine of {request.purpose} ends itself after {minutes}")
     table.add_row("whole run", f"{plan.longest_run.minutes} min at most, by the spec's deadlines")
+    table.add_row("reached by", _describe_way(plan))
+    encryption = f", encrypted with {volume.kms_key}" if volume.kms_key else ""
     table.add_row(
         "volume",
-        f"gp3, {volume.size_gib} GiB, {volume.iops} IOPS, {volume.throughput_mib} MiB/s",
+        f"gp3, {volume.size_gib} GiB, {volume.iops} IOPS, {volume.throughput_mib} MiB/s"
+        + encryption,
     )
+    own = spec.tags
+    table.add_row("own tags", ", ".join(f"{key}={own[key]}" for key in own) or "none")
     table.add_row(
         "builder",
         f"{spec.buildkit.builder} of {spec.buildkit.owner}, {spec.buildkit.driver},"
@@ -70,6 +75,18 @@ def print_plan(plan: Plan) -> None:
     table.add_row("pointer", f"{spec.pointer} ({spec.publish.data_type})")
     table.add_row("followed by", ", ".join(spec.fleet.auto_scaling_groups) or "no group")
     _make_console().print(table)
+
+
+def _describe_way(plan: Plan) -> str:
+    network, instance = plan.network, plan.spec.instance
+    if network.connect == "session-manager":
+        way = "ssh through Session Manager"
+    else:
+        way = f"ssh to its {network.connect} address"
+    if network.public_address is not None:
+        way += f", public address {'asked for' if network.public_address else 'refused'}"
+    role = f"instance profile {instance.profile}" if instance.profile else "no role"
+    return f"{way}; {role}, {instance.market}"
 
 
 def print_run(result: RunResult, controller_seconds: float) -> None:

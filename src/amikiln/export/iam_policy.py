@@ -19,7 +19,14 @@ from typing import Any
 import boto3
 
 import amikiln.aws.connect  # noqa: F401  (imports every module that declares permissions)
-from amikiln.aws.permissions import DECLARED, NO_RESOURCE_LEVEL, SpecResource, Target, Which
+from amikiln.aws.permissions import (
+    DECLARED,
+    NO_RESOURCE_LEVEL,
+    SPOT_REQUEST,
+    SpecResource,
+    Target,
+    Which,
+)
 from amikiln.catalog.tags import tags_for_spec
 from amikiln.errors import SpecError
 from amikiln.export import ANY_ACCOUNT
@@ -61,6 +68,17 @@ class Scope:
         public = path.startswith(PUBLIC_PARAMETERS)
         return self._arn("ssm", f"parameter{path}", in_account=not public)
 
+    def iam_arn(self, kind: str, name: str) -> str:
+        # IAM has no regions.
+        return f"arn:{_find_partition(self.spec.region)}:iam::{self.account}:{kind}/{name}"
+
+    def document_arn(self, name: str) -> str:
+        return self._arn("ssm", f"document/{name}", in_account=False)
+
+    def own_session_arn(self) -> str:
+        # IAM fills in the caller's id, which session ids begin with.
+        return self._arn("ssm", "session/${aws:userid}-*", in_account=True)
+
     def require_tag(self, which: str) -> Condition:
         """Return the condition that a ``Request`` or a ``Resource`` has the image's tag."""
         tags = tags_for_spec(self.spec.name)
@@ -84,17 +102,19 @@ def render_policy(spec: Spec, account: str = ANY_ACCOUNT, kms_key: str | None = 
     Args:
         spec: The image that the pipeline makes.
         account: The account's 12 digits, or ``*``.
-        kms_key: The ARN of a customer managed key that encrypts volumes, if there is one.
+        kms_key: The ARN of a customer managed key that encrypts volumes; the spec's by default.
 
     Raises:
         SpecError: The account or the key is malformed.
     """
     if account != ANY_ACCOUNT and not re.fullmatch(ACCOUNT, account):
         raise SpecError(f"{account!r} is not an AWS account", hint="give its 12 digits")
+    kms_key = spec.volume.kms_key if kms_key is None else kms_key
     if kms_key is not None and not KEY_ARN.fullmatch(kms_key):
         raise SpecError(
             f"{kms_key!r} is not the ARN of a KMS key",
-            hint="write arn:aws:kms:REGION:ACCOUNT:key/ID; a policy cannot name a key by its alias",
+            hint="give --kms-key arn:aws:kms:REGION:ACCOUNT:key/ID; a policy cannot name a key by"
+            " its alias",
         )
     return json.dumps(build_policy(Scope(spec, account, kms_key)), indent=2) + "\n"
 
@@ -128,6 +148,8 @@ def _collect_actions(spec: Spec) -> dict[Target, set[str]]:
         for target in permission.targets:
             if target == given_group and not has_group:
                 target = own_group  # the pipeline makes one for each run
+            if target.kind == SPOT_REQUEST and spec.instance.market != "spot":
+                continue
             actions.setdefault(target, set()).add(permission.action)
     return actions
 
@@ -182,6 +204,28 @@ def _allow_spec_resource(
             yield _allow("ReadParametersOfTheSpec", allowed, arns)
     elif thing is SpecResource.ENCRYPTION_KEY and scope.kms_key:
         yield from _allow_encryption(allowed, scope, scope.kms_key)
+    elif thing is SpecResource.PROFILE and spec.instance.profile:
+        profile = scope.iam_arn("instance-profile", spec.instance.profile)
+        yield _allow("LookAtInstanceProfile", allowed, [profile])
+    elif thing is SpecResource.ROLE and spec.instance.profile:
+        # Made in the console, a profile has its role's name; with another one, edit this.
+        to_ec2 = {"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}}
+        yield _allow("PassRole", allowed, [scope.iam_arn("role", spec.instance.profile)], to_ec2)
+    elif spec.network.connect == "session-manager":
+        yield from _allow_session(thing, allowed, scope)
+
+
+def _allow_session(
+    thing: SpecResource, allowed: Sequence[str], scope: Scope
+) -> Iterator[Statement]:
+    if thing is SpecResource.SESSION_DOCUMENT:
+        yield _allow("UseSshDocument", allowed, [scope.document_arn("AWS-StartSSHSession")])
+    elif thing is SpecResource.MANAGED_INSTANCE:
+        (tag, value) = next(iter(tags_for_spec(scope.spec.name).items()))
+        ours = {"StringEquals": {f"ssm:resourceTag/{tag}": value}}
+        yield _allow("ConnectToOwnInstance", allowed, [scope.ec2_arn("instance")], ours)
+    elif thing is SpecResource.OWN_SESSION:
+        yield _allow("EndOwnSession", allowed, [scope.own_session_arn()])
 
 
 def _require_owner(scope: Scope) -> Condition:

@@ -61,7 +61,8 @@ def start(session: Session, request: MachineRequest, run: Run, undo: Undo) -> Te
     """
     network, where = session.cloud.network, request.network
     name = f"amikiln-{run.id}-{request.purpose}"
-    tags = {**tags_for_run(run, request.digest, request.machine_minutes), "Name": name}
+    ours = tags_for_run(run, request.digest, request.machine_minutes)
+    tags = {**request.own_tags, **ours, "Name": name}
 
     directory = Path(tempfile.mkdtemp(prefix="amikiln-"))
     undo.add(f"the run's ssh keys in {directory}", lambda: shutil.rmtree(directory))
@@ -75,9 +76,7 @@ def start(session: Session, request: MachineRequest, run: Run, undo: Undo) -> Te
     group_id = where.security_group_id
     if group_id is None:
         undo.add(f"security group {name}", lambda: _delete_groups(session, name))
-        group_id = network.create_security_group(
-            name, where.vpc_id or "", where.ssh_from or "", tags
-        )
+        group_id = network.create_security_group(name, where.vpc_id or "", where.ssh_from, tags)
 
     launch = Launch(
         image_id=request.image_id,
@@ -87,15 +86,21 @@ def start(session: Session, request: MachineRequest, run: Run, undo: Undo) -> Te
         key_name=name,
         user_data=render_user_data(keys, request.machine_minutes),
         root_device=request.root_device,
-        volume=describe_volume(request.volume),
+        volume={**describe_volume(request.volume), **_describe_encryption(request.volume)},
         tags=tags,
         token="",
         metadata_hop_limit=request.metadata_hop_limit,
+        public_address=where.public_address,
+        profile=request.profile,
+        is_spot=request.is_spot,
     )
     undo.add(f"instance {name}", lambda: _end_instances(session, name))
     instance_id = _launch_where_there_is_room(launch, request, session)
 
-    login = Login(_find_address(instance_id, request, session), request.user, directory)
+    address = _find_address(instance_id, request, session)
+    has_proxy = where.connect == "session-manager"
+    proxy = _render_proxy(session.cloud.region) if has_proxy else None
+    login = Login(address, request.user, directory, proxy)
     guest = _log_in(instance_id, login, request, session)
     undo.add(f"ssh connection to {instance_id}", guest.leave)
     return TemporaryMachine(instance_id, login, keys, guest)
@@ -151,9 +156,10 @@ def keep(machine: TemporaryMachine, session: Session, undo: Undo) -> None:
     machine.guest.leave()
     undo.cancel_all()
     directory = machine.keys.directory
+    proxy = f" -o ProxyCommand='{login.proxy_command}'" if login.proxy_command else ""
     session.report.line(
         f"kept {instance_id}. Log in:\n"
-        f"  ssh -i {machine.keys.ours} -o UserKnownHostsFile={directory}/known_hosts"
+        f"  ssh -i {machine.keys.ours} -o UserKnownHostsFile={directory}/known_hosts{proxy}"
         f" {login.user}@{login.address}\n"
         "Remove it, and with the next run its key pair and group:\n"
         f"  aws ec2 terminate-instances --region {session.cloud.region}"
@@ -199,10 +205,33 @@ def describe_volume(volume: Volume) -> dict[str, Any]:
     }
 
 
+def _render_proxy(region: str) -> str:
+    """Return the command that carries ssh's bytes through Session Manager.
+
+    https://docs.aws.amazon.com/systems-manager/latest/userguide/session-manager-getting-started-enable-ssh-connections.html
+    """
+    return (
+        f"aws ssm start-session --region {region} --target %h"
+        " --document-name AWS-StartSSHSession --parameters portNumber=%p"
+    )
+
+
+def _describe_encryption(volume: Volume) -> dict[str, Any]:
+    """Return what encrypts a volume, and with it each snapshot of it."""
+    return {"Encrypted": True, "KmsKeyId": volume.kms_key} if volume.kms_key else {}
+
+
 def _find_address(instance_id: str, request: MachineRequest, session: Session) -> str:
     def find() -> str | None:
         record = _require_alive(session, instance_id, may_be_unknown=True)
-        return record.address if record.state == "running" else None
+        if record.state != "running":
+            return None
+        # Session Manager finds an instance by its id.
+        return {
+            "public": record.public_address,
+            "private": record.private_address,
+            "session-manager": instance_id,
+        }[request.network.connect]
 
     return session.waiter.until(
         find, what=f"instance {instance_id} to run", deadline_seconds=request.boot_seconds
@@ -254,7 +283,7 @@ def _require_alive(
     record = session.cloud.instances.get(instance_id)
     if record is None and may_be_unknown:
         # EC2 is eventually consistent: a new instance may be unknown for a moment.
-        return InstanceRecord(instance_id, "pending", "", None, "", {})
+        return InstanceRecord(instance_id, "pending", "", None, None, "", {})
     if record is None or record.state in GONE:
         why = f": {record.reason}" if record and record.reason else ""
         raise MachineEnded(f"instance {instance_id} ended unexpectedly{why}")

@@ -84,7 +84,10 @@ class SshGuest:
             "ControlPath": directory / "connection",
             "LogLevel": "ERROR",
         }
+        if login.proxy_command is not None:
+            options["ProxyCommand"] = login.proxy_command
         self._address = login.address
+        self._has_proxy = login.proxy_command is not None
         self._greeting_seconds = FIRST_GREETING_SECONDS
         self._target = f"{login.user}@{login.address}"
         self._sudo = "" if login.user == "root" else "sudo -n "
@@ -93,7 +96,7 @@ class SshGuest:
             self._ssh += ["-o", f"{name}={value}"]
 
     def knock(self) -> str | None:
-        refusal = self._await_greeting()
+        refusal = None if self._has_proxy else self._await_greeting()
         if refusal is not None:
             return refusal
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from amikiln.model.run import Run
 from amikiln.spec import timing
@@ -21,6 +22,9 @@ class SourceImage:
     root_device: str
 
 
+Connect = Literal["public", "private", "session-manager"]
+
+
 @dataclass(frozen=True)
 class Network:
     """Where a run's machines are.
@@ -28,14 +32,18 @@ class Network:
     Attributes:
         subnet_ids: In order of preference: the next is tried where there is no capacity.
         security_group_id: The spec's own group; None: one is made for each machine.
-        ssh_from: The IPv4 network that such a group lets in; None where a group is given.
+        ssh_from: The IPv4 network that such a group lets in; None: nobody.
         vpc_id: The VPC of the subnets; None: there is no such subnet.
+        public_address: Whether machines get a public address; None: as the subnet has it.
+        connect: How ssh reaches them.
     """
 
     subnet_ids: tuple[str, ...]
     security_group_id: str | None
     ssh_from: str | None
     vpc_id: str | None
+    public_address: bool | None = None
+    connect: Connect = "public"
 
 
 @dataclass(frozen=True)
@@ -52,6 +60,9 @@ class MachineRequest:
         volume: Its volume.
         metadata_hop_limit: How many hops an answer of its metadata service may take.
         user: Who logs in over ssh.
+        own_tags: The spec's own, for everything that is made.
+        profile: Its instance profile; None: it has no role.
+        is_spot: Whether EC2 may end it at any time.
         boot_seconds: How long it may take to run, and then to let us log in.
         machine_minutes: It ends itself after this long, whatever became of its run.
     """
@@ -65,6 +76,9 @@ class MachineRequest:
     volume: Volume
     metadata_hop_limit: int
     user: str
+    own_tags: Mapping[str, str]
+    profile: str | None
+    is_spot: bool
     boot_seconds: int
     machine_minutes: int
 
@@ -161,6 +175,9 @@ class Plan:
             volume=self.spec.volume,
             metadata_hop_limit=metadata_hop_limit,
             user=self.spec.source.user,
+            own_tags=self.spec.tags,
+            profile=self.spec.instance.profile,
+            is_spot=self.spec.instance.market == "spot",
             boot_seconds=self.spec.deadlines.boot_seconds,
             machine_minutes=timing.machine_minutes(self.spec, needed),
         )

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+from amikiln.aws.errors import AwsFailure
 from amikiln.catalog.pointer import Pointer
 from amikiln.errors import PreflightError
 from amikiln.model.plan import Plan
 from amikiln.model.run import Run
+from amikiln.plan.network import check_network
 from amikiln.recipe import scanner
 from amikiln.session import Session
 
@@ -32,7 +34,8 @@ def preflight(plan: Plan, run: Run, session: Session) -> None:
     faults = [
         *_check_credentials(session),
         *_check_instance_types(plan, session),
-        *_check_network(plan, session),
+        *check_network(plan, session),
+        *_check_profile(plan, session),
     ]
     faults += [
         *_check_scanner(plan),
@@ -79,12 +82,15 @@ def _check_instance_types(plan: Plan, session: Session) -> Iterator[str]:
             )
 
 
-def _check_network(plan: Plan, session: Session) -> Iterator[str]:
-    if plan.network.vpc_id is None:
-        yield f"there is no subnet {', '.join(plan.network.subnet_ids)} in {plan.spec.region}"
-    group_id = plan.network.security_group_id
-    if group_id is not None and not session.cloud.network.has_security_group(group_id):
-        yield f"there is no security group {group_id} in {plan.spec.region}"
+def _check_profile(plan: Plan, session: Session) -> Iterator[str]:
+    name = plan.spec.instance.profile
+    if name is None:
+        return
+    try:
+        if not session.cloud.profiles.exists(name):
+            yield f"there is no instance profile {name} in account {session.cloud.account}"
+    except AwsFailure as error:
+        session.report.line(f"cannot tell whether instance profile {name} exists: {error}")
 
 
 def _check_scanner(plan: Plan) -> Iterator[str]:

@@ -83,7 +83,12 @@ def describe_groups(spec: Spec, image_id: str, session: Session) -> tuple[FleetG
             session.report.line(f"there is no Auto Scaling group {name} yet")
             continue
         machines = tuple(
-            FleetMachine(instance.id, instance.image_id, instance.state, instance.address)
+            FleetMachine(
+                instance.id,
+                instance.image_id,
+                instance.state,
+                instance.public_address or instance.private_address,
+            )
             for instance_id in record.instance_ids
             if (instance := instances.get(instance_id)) is not None
         )

@@ -72,6 +72,9 @@ class Login:
     """How to log in to one machine."""
 
     address: str
+    """An IP address; or the instance's id, where Session Manager connects."""
     user: str
     key_directory: Path
     """Where the machine's keys are: see ``machine.keys``."""
+    proxy_command: str | None = None
+    """Carries ssh's bytes (ssh_config(5)); None: ssh connects by itself."""

@@ -17,8 +17,19 @@ from amikiln.spec.own_files import read_checks, read_steps
 from amikiln.spec.spec import Spec
 
 SPEC_FILE_NAME = "image.toml"
-NETWORK = ("subnet", "subnet_parameter", "security_group", "security_group_parameter", "ssh_from")
-"""The keys of ``[instance]`` that name things of an AWS account, so not of the local cloud."""
+OF_AN_ACCOUNT = {
+    "instance": (
+        "subnet",
+        "subnet_parameter",
+        "security_group",
+        "security_group_parameter",
+        "ssh_from",
+        "profile",
+    ),
+    "network": ("public_address", "connect"),
+    "volume": ("kms_key",),
+}
+"""The keys, by table, that are about things of an AWS account, so not of the local cloud."""
 
 SOURCE_KEYS = {
     "id": ("id",),
@@ -148,12 +159,12 @@ def _parse_change(text: str) -> dict[str, Any]:
 
 
 def _apply_local(raw: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the tables, overridden by ``[local]``; its network is never the account's."""
-    instance = raw.get("instance")
-    if not isinstance(instance, Mapping) or not overlay:
-        return _apply_source(raw, overlay)
-    elsewhere = {key: value for key, value in instance.items() if key not in NETWORK}
-    return _apply_source({**raw, "instance": elsewhere}, overlay)
+    """Return the tables, overridden by ``[local]``; network, role and key are not the account's."""
+    elsewhere = dict(raw)
+    for name, keys in OF_AN_ACCOUNT.items():
+        if isinstance(table := raw.get(name), Mapping):
+            elsewhere[name] = {key: value for key, value in table.items() if key not in keys}
+    return _apply_source(elsewhere, overlay)
 
 
 def _apply_source(raw: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:

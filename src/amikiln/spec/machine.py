@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from amikiln.spec.types import (
     ACCOUNT,
     AMI_ID,
+    KEY_ARN,
     STACK_VERSION,
     Deadline,
     GroupName,
@@ -114,7 +115,20 @@ class Instance(SpecTable):
         ]
         | None
     ) = None
-    """Whom a run's own security group lets in; None: this machine's public address."""
+    """Whom a run's own security group lets in; None: the address this machine connects from."""
+    profile: (
+        Annotated[
+            str,
+            *match(
+                r"^[A-Za-z0-9+=,.@_][A-Za-z0-9+=,.@_-]{0,127}$",
+                "an instance profile's name: letters, digits and + = , . @ _ -, 128 at most",
+            ),
+        ]
+        | None
+    ) = None
+    """The IAM instance profile of both machines. Session Manager may need one, a bake does not."""
+    market: Literal["on-demand", "spot"] = "on-demand"
+    """spot costs less, and EC2 may end such a machine at any time: the run then fails."""
 
     @model_validator(mode="after")
     def check_network(self) -> Instance:
@@ -132,6 +146,8 @@ class Volume(SpecTable):
     size_gib: int = Field(ge=1, le=65536)
     iops: int = Field(default=6000, ge=3000, le=80000)
     throughput_mib: int = Field(default=500, ge=125, le=2000)
+    kms_key: Annotated[str, *match(rf"^{KEY_ARN}$", "the ARN of a KMS key or alias")] | None = None
+    """Encrypts the volume and the image's snapshot; None: the account's default decides."""
 
     @model_validator(mode="after")
     def check_limits_of_gp3(self) -> Volume:

@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from cronsim import CronSim, CronSimError
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from amikiln.spec.content import Buildkit, Docker, Secrets, Verify, Warm
 from amikiln.spec.machine import Deadlines, Fleet, Instance, Source, Volume
+from amikiln.spec.network import NetworkSettings, Tags
 from amikiln.spec.types import REGION, Name, ParameterPath, SpecTable, match
 
 
@@ -43,7 +44,10 @@ class Spec(SpecTable):
     """When CI bakes, as a cron line in UTC."""
     source: Source
     instance: Instance
+    network: NetworkSettings = NetworkSettings()
     volume: Volume
+    tags: Tags = Field(default={})
+    """Your own tags on everything that a run makes; many accounts refuse what has none."""
     docker: Docker
     buildkit: Buildkit
     warm: Warm | None = None
@@ -53,6 +57,17 @@ class Spec(SpecTable):
     publish: Publish
     fleet: Fleet = Fleet()
     deadlines: Deadlines = Deadlines()
+
+    @model_validator(mode="after")
+    def check_key_is_in_the_region(self) -> Spec:
+        # https://docs.aws.amazon.com/ebs/latest/userguide/how-ebs-encryption-works.html
+        key = self.volume.kms_key
+        if key is not None and key.split(":")[3] != self.region:
+            raise ValueError(
+                f"volume.kms_key is in {key.split(':')[3]}, and region is {self.region}:"
+                " EBS encrypts with keys of its own region only"
+            )
+        return self
 
     @field_validator("schedule")
     @classmethod

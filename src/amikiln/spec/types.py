@@ -14,6 +14,7 @@ ACCOUNT = r"\d{12}"
 STACK_VERSION = r"v\d+\.\d+\.\d+(-[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?"
 """A release of the Elastic CI Stack, or a pre-release, as v6.0.0-beta1: its tags are semantic
 versions (https://github.com/buildkite/elastic-ci-stack-for-aws/tags, https://semver.org/)."""
+KEY_ARN = rf"arn:aws[a-z-]*:kms:{REGION}:{ACCOUNT}:(key/[A-Za-z0-9-]+|alias/[A-Za-z0-9/_-]+)"
 
 
 class SpecTable(BaseModel):

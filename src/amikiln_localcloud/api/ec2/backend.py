@@ -34,6 +34,19 @@ class BaseEC2Backend(EC2Backend):
     def _load_amis(self) -> None:
         """Offer none of moto's images: nothing could boot from them."""
 
+    def create_default_vpc(self) -> Any:
+        """Give the default VPC its way to the internet, which moto leaves out.
+
+        https://docs.aws.amazon.com/vpc/latest/userguide/default-vpc-components.html
+        """
+        vpc = super().create_default_vpc()
+        gateway = self.create_internet_gateway()
+        self.attach_internet_gateway(gateway.id, vpc.id)
+        wanted = {"vpc-id": [vpc.id], "association.main": ["true"]}
+        (main,) = self.describe_route_tables(filters=wanted)
+        self.create_route(main.id, "0.0.0.0/0", gateway_id=gateway.id)
+        return vpc
+
     def find_image(self, image_id: str) -> LocalImage:
         """Return an image, whatever its state and whoever owns it.
 

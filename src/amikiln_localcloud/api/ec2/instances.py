@@ -18,6 +18,7 @@ from moto.ec2.models.instances import Instance, InstanceState, StateReason
 
 from amikiln_localcloud.api.cloud import Cloud, Worker
 from amikiln_localcloud.api.ec2 import states
+from amikiln_localcloud.api.ec2.public_addresses import gets_public_ip
 from amikiln_localcloud.api.errors import ec2_error
 from amikiln_localcloud.machines.contract import (
     Ending,
@@ -59,6 +60,7 @@ class LocalInstance(Instance):
         self._worker = Worker(f"instance {self.id}")
         self._impaired_since: Any = None
         self._set_state("pending")
+        self._is_public = gets_public_ip(kwargs.get("nics") or [], self.nics[0].subnet)
         for nic in self.nics.values():
             nic.public_ip_auto_assign = False
             nic.public_ip = None
@@ -212,7 +214,8 @@ class LocalInstance(Instance):
         with self.cloud.change(persistent=False):
             if self.state == "pending":
                 self._set_state("running")
-                self.nics[0].public_ip = machine.address
+                if self._is_public:
+                    self.nics[0].public_ip = machine.address
 
     def _halt(self, deadline_seconds: float) -> None:
         if self.machine and self.state == "stopping":

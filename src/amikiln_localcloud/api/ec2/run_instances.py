@@ -104,6 +104,10 @@ class InstancesMixin(LaunchTemplatesMixin):
             reservation.instances.append(instance)
             self.reservations[reservation.id] = reservation
             instance.add_tags(tags.get("instance", {}))
+            for card in instance.nics.values():
+                card.add_tags(tags.get("network-interface", {}))
+            if options.get("instance_market_options"):
+                instance.lifecycle = "spot"
             self._attach_root_volume(instance, volume, volume_tags)
             if profile:
                 self.associate_iam_instance_profile(instance.id, **profile)
@@ -120,6 +124,13 @@ class InstancesMixin(LaunchTemplatesMixin):
             force: Whether to pull the plug instead of pressing the power button.
         """
         instances: Any = self.get_multi_instances_by_id(instance_ids)
+        for instance in instances:
+            if instance.lifecycle == "spot":
+                raise ec2_error(
+                    "UnsupportedOperation",
+                    f"You can't stop the Spot Instance '{instance.id}' because it is associated"
+                    " with a one-time Spot Instance request.",
+                )
         return [(instance, instance.stop(force)) for instance in instances]
 
     def create_volume(self, *args: Any, **kwargs: Any) -> Volume:
