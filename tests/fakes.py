@@ -76,7 +76,7 @@ def spec(**changes: object) -> Spec:
     return Spec.model_validate(spec_values(**changes))
 
 
-def pin(references: object) -> tuple[PinnedImage, ...]:
+def pin(references: object, architecture: str = "x86_64") -> tuple[PinnedImage, ...]:
     """Give every reference a digest made from its name."""
     return tuple(
         PinnedImage(reference, f"sha256:{hashlib.sha256(reference.encode()).hexdigest()}")
@@ -91,7 +91,7 @@ def plan(**changes: object) -> Plan:
 def plan_of(wanted: Spec) -> Plan:
     """Return a plan of a spec that always finds the same source image, network and context."""
     builder, *images = pin([wanted.buildkit.image, *wanted.docker.images])
-    source = SourceImage("ami-0123456789abcdef0", "base", "/dev/sda1")
+    source = SourceImage("ami-0123456789abcdef0", "base", "/dev/sda1", 4)
     network = Network(("subnet-0123456789abcdef0",), None, "127.0.0.1/32", "vpc-1")
     types = wanted.instance.types
     return digest.add_digests(
@@ -136,6 +136,7 @@ FAKE_SCANNER = {scanner.PROGRAM: b"#!/bin/sh\n", f"{scanner.CACHE_FOLDER}/rules"
 SCAN = {"scanner": "kingfisher 2.14.0", "files": 9, "open": 0, "allowed": []}
 
 STORE = {"records": 17, "bytes": 400_000_000}
+IMAGES = {"registry.example/team/app:latest": {"id": "sha256:1", "size": 2 * 1024**3}}
 DOCKER_STORE = {"driver": "overlay2", "data_root": "/var/lib/docker"}
 
 
@@ -164,6 +165,7 @@ class Script:
     pruners: str = ""
     free_kib: int = 50 * 1024**2
     free_inodes: int = 10_000_000
+    used_kib: int = 3 * 1024**2
     sent: dict[str, bytes] = field(default_factory=dict)
     refuse: Callable[[str], None] = lambda command: None
     knocks_before_answer: int = 0
@@ -192,6 +194,7 @@ class FakeGuest:
         manifest = {
             "planned": self.script.planned,
             "docker_store": DOCKER_STORE,
+            "images": IMAGES,
             "store": STORE,
             "scan": SCAN,
         }
@@ -207,6 +210,7 @@ class FakeGuest:
             "manifest.json": json.dumps(manifest | self.script.manifest),
             "short-list.sh": self.script.short_list,
             "docker info": self.script.docker_store,
+            "output=used": f"{self.script.used_kib}\n",
             "output=avail": f"{self.script.free_kib}\n",
             "output=iavail": f"{self.script.free_inodes}\n",
             "check-warm.sh": self.script.warm,

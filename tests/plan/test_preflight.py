@@ -77,6 +77,17 @@ def test_a_type_that_is_not_offered_is_left_out_with_a_word(harness: Harness) ->
     assert "us-east-1 does not offer x9.tiny: left out" in harness.report.said
 
 
+def test_a_volume_faster_than_its_machine_is_told(harness: Harness) -> None:
+    fast = {"size_gib": 200, "iops": 80000, "throughput_mib": 2000}
+    preflight(
+        make_plan(harness.image(spec(volume=fast)), harness.session, pin), RUN, harness.session
+    )
+    (said,) = (line for line in harness.report.said if "paid in vain" in line)
+    assert said.startswith("instance type t3.micro has ")
+    assert "MB/s for volume.throughput_mib 2000" in said
+    assert "IOPS for volume.iops 80000" in said
+
+
 def test_an_instance_type_of_another_architecture_is_a_fault(harness: Harness) -> None:
     wanted = spec(instance=instance(types=["t3.micro", "t4g.micro"]))
     planned = make_plan(harness.image(wanted), harness.session, pin)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 
 import pytest
 
 from amikiln.errors import PreflightError
+from amikiln.model.plan import Layer
 from amikiln.plan import registries
 
 MANIFEST = '{"schemaVersion":2}'
@@ -44,6 +46,72 @@ def test_without_skopeo_buildx_is_asked(programs: Path) -> None:
     (pinned,) = registries.pin(["host/a:1"])
     assert pinned.digest == DIGEST
     assert calls(programs) == ["docker buildx imagetools inspect --raw host/a:1"]
+
+
+def layer(letter: str, size: int, kind: str = "tar.gzip", **annotations: str) -> dict[str, object]:
+    return {
+        "mediaType": f"application/vnd.docker.image.rootfs.diff.{kind}",
+        "digest": f"sha256:{letter * 64}",
+        "size": size,
+        **({"annotations": annotations} if annotations else {}),
+    }
+
+
+INDEX = {
+    "manifests": [
+        {"digest": f"sha256:{'2' * 64}", "platform": {"os": "linux", "architecture": "arm64"}},
+        {"digest": f"sha256:{'1' * 64}", "platform": {"os": "linux", "architecture": "amd64"}},
+        {"digest": f"sha256:{'3' * 64}", "platform": {"os": "unknown", "architecture": "unknown"}},
+    ]
+}
+
+
+def serve(folder: Path, **manifests: object) -> None:
+    """Let skopeo answer with a manifest by the last letter of the reference."""
+    cases = "".join(
+        f"*{end}) printf %s '{json.dumps(manifest)}' ;;\n" for end, manifest in manifests.items()
+    )
+    program(folder, "skopeo", f"case $3 in\n{cases}esac")
+
+
+def test_layers_are_those_of_the_machine_s_platform_and_compressed_ones_count_threefold(
+    programs: Path,
+) -> None:
+    known = {registries.UNPACKED_SIZE: "777"}
+    layers = [layer("a", 100), layer("b", 50, "tar"), layer("c", 10, **known)]
+    manifests = {"x": INDEX, "1" * 9: {"layers": layers}, "2" * 9: {"layers": [layer("d", 7)]}}
+    serve(programs, **manifests)
+    (pinned,) = registries.pin(["host/a:x"])
+    assert pinned.digest == f"sha256:{hashlib.sha256(json.dumps(INDEX).encode()).hexdigest()}"
+    assert pinned.layers == (
+        Layer(f"sha256:{'a' * 64}", 100, 300),
+        Layer(f"sha256:{'b' * 64}", 50, 50),
+        Layer(f"sha256:{'c' * 64}", 10, 777),
+    )
+    (on_arm,) = registries.pin(["host/a:x"], "arm64")
+    assert on_arm.layers == (Layer(f"sha256:{'d' * 64}", 7, 21),)
+    assert on_arm.digest == pinned.digest
+
+
+@pytest.mark.parametrize(
+    ("manifest", "fault"),
+    [
+        ({"manifests": INDEX["manifests"][:1]}, "has no image for linux/amd64, only for linux/arm"),
+        ({"manifests": []}, "has no image for linux/amd64"),
+        ([], "its manifest is no JSON object"),
+    ],
+)
+def test_an_image_that_no_machine_of_the_architecture_could_pull_is_a_fault(
+    manifest: object, fault: str, programs: Path
+) -> None:
+    serve(programs, x=manifest)
+    with pytest.raises(PreflightError, match=f"^host/a:x: {fault}"):
+        registries.pin(["host/a:x"])
+
+
+def test_a_manifest_without_sizes_gives_no_layers(programs: Path) -> None:
+    serve(programs, x={"schemaVersion": 1, "fsLayers": []}, y={"layers": [{"digest": "a"}]})
+    assert [image.layers for image in registries.pin(["host/a:x", "host/a:y"])] == [(), ()]
 
 
 def test_all_that_no_registry_knows_is_named_at_once(programs: Path) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from botocore.exceptions import ClientError
 
 from amikiln.aws.errors import error_code
+from amikiln.aws.instance_types import TypeRecord, read_type
 from amikiln.aws.permissions import (
     ENCRYPTION,
     NO_RESOURCE_LEVEL,
@@ -213,8 +214,8 @@ class Instances:
         return {offer["InstanceType"] for page in pages for offer in page["InstanceTypeOfferings"]}
 
     @needs("ec2:DescribeInstanceTypes", NO_RESOURCE_LEVEL)
-    def list_architectures(self, types: Sequence[str]) -> dict[str, set[str]]:
-        """Return the architectures that each of the instance types supports.
+    def describe_types(self, types: Sequence[str]) -> dict[str, TypeRecord]:
+        """Return what is to be known of each of the instance types, by their names.
 
         Args:
             types: All of them offered in the region, else AWS refuses the call.
@@ -223,7 +224,7 @@ class Instances:
             InstanceTypes=cast(Any, list(types))
         )
         return {
-            found["InstanceType"]: set(found["ProcessorInfo"]["SupportedArchitectures"])
+            found["InstanceType"]: read_type(found)
             for page in pages
             for found in page["InstanceTypes"]
         }

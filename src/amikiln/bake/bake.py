@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from amikiln.aws.images import ImageRecord
 from amikiln.catalog.images import CatalogImage, remove_images_of
-from amikiln.catalog.tags import tags_for_run
+from amikiln.catalog.tags import tags_for_run, tags_of_content
 from amikiln.errors import AmikilnError, BakeError
 from amikiln.machine import instance, upload
 from amikiln.machine.virtualization import detect_machine, is_container, uses_kernel
@@ -21,6 +21,9 @@ from amikiln.runtime.cleanup import Undo
 from amikiln.runtime.guest import Guest, GuestCommandFailed
 from amikiln.session import Session
 from amikiln.spec import timing
+
+QUERY_SECONDS = 60
+KIB_OF_A_GIB = 1024**2
 
 
 def bake(
@@ -58,6 +61,7 @@ def bake(
             if keep_on_error:
                 instance.keep(machine, session, undo)
             raise
+        used_gib = _measure_used(machine.guest)
         machine.guest.leave()
         if plan.spec.instance.market == "on-demand":
             instance.stop(session, machine.instance_id, plan.spec.deadlines.stop_seconds)
@@ -66,7 +70,7 @@ def bake(
         # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateImage.html
         # Registered before the call and found by the run's tag: see instance.start.
         undo.add(f"image of run {run.id}", lambda: remove_images_of(run, session))
-        image_id = _begin_image(machine.instance_id, plan, run, session)
+        image_id = _begin_image(machine.instance_id, used_gib, plan, run, session)
         record = _wait_until_written(image_id, plan, session)
         # From here on it is worth keeping: if the rest fails, the next run uses it.
         undo.cancel(f"image of run {run.id}")
@@ -108,7 +112,13 @@ def _warn_of_kernel_steps(plan: Plan, guest: Guest, session: Session) -> None:
         )
 
 
-def _begin_image(instance_id: str, plan: Plan, run: Run, session: Session) -> str:
+def _measure_used(guest: Guest) -> float:
+    """Return how much of the root file system is in use, in GiB: the next plan counts with it."""
+    used = guest.run("df -k --output=used / | tail -n 1", timeout_seconds=QUERY_SECONDS)
+    return int(used) / KIB_OF_A_GIB
+
+
+def _begin_image(instance_id: str, used_gib: float, plan: Plan, run: Run, session: Session) -> str:
     name = plan.ami_name(run)
     tags = tags_for_run(run, plan.digest, plan.request_bake_machine().machine_minutes)
     return session.cloud.images.create(
@@ -116,7 +126,7 @@ def _begin_image(instance_id: str, plan: Plan, run: Run, session: Session) -> st
         name=name,
         root_device=plan.source.root_device,
         volume=instance.describe_volume(plan.spec.volume),
-        tags={**plan.spec.tags, **tags, "Name": name},
+        tags={**plan.spec.tags, **tags, **tags_of_content(used_gib), "Name": name},
     )
 
 

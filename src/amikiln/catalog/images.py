@@ -15,6 +15,7 @@ from amikiln.catalog.tags import (
     TAG_IMAGE,
     TAG_PROOF,
     TAG_RUN,
+    TAG_USED,
     TAG_VERDICT,
     TAG_VERDICT_HASH,
     tags_for_spec,
@@ -131,6 +132,20 @@ class ProvenImage:
 def list_images(spec_name: str, session: Session) -> list[CatalogImage]:
     """Return all images of a spec, newest first, in whatever state they are."""
     return _find(tags_for_spec(spec_name), session)
+
+
+def find_used_gib(images: Sequence[CatalogImage]) -> float:
+    """Return how much of its disk the newest image used that says it; 0: none does.
+
+    Args:
+        images: All that there are of the spec, newest first.
+    """
+    for image in images:
+        try:
+            return float(image.record.tags[TAG_USED])
+        except (KeyError, ValueError):
+            continue
+    return 0
 
 
 def find_image(image_id: str, spec: Spec, session: Session) -> CatalogImage:

@@ -16,6 +16,8 @@ TAG_IMAGE = "amikiln:image"
 TAG_RUN = "amikiln:run"
 TAG_DIGEST = "amikiln:digest"
 """The digest of what enters a disk."""
+TAG_USED = "amikiln:used-gib"
+"""How much of its disk an image used at the end of its bake, in GiB."""
 TAG_EXPIRES = "amikiln:expires"
 TAG_KEPT = "amikiln:kept"
 """An instance that ``--keep-on-error`` left for somebody to look at."""
@@ -53,6 +55,15 @@ def tags_for_run(run: Run, digest: str, machine_minutes: int) -> dict[str, str]:
         TAG_RUN: run.id,
         TAG_EXPIRES: expires.strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
+
+
+def tags_of_content(used_gib: float) -> dict[str, str]:
+    """Return the tags that say what is on an image's disk.
+
+    Args:
+        used_gib: How much of it is in use.
+    """
+    return {TAG_USED: f"{used_gib:.1f}"}
 
 
 def tags_of_run(run: Run) -> dict[str, str]:

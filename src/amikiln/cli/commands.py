@@ -29,7 +29,7 @@ from amikiln.cli.options import (
     parse_time,
 )
 from amikiln.cli.prepare import STARTED, prepare
-from amikiln.errors import AmikilnError
+from amikiln.errors import AmikilnError, PreflightError
 
 Found = TypeVar("Found")
 
@@ -45,10 +45,13 @@ def plan(
     Every name, tag and version is resolved as a run would resolve it.
     """
     from amikiln.cli import output
+    from amikiln.plan.room import find_room_fault
 
     folder, session = prepare(image, local, changes)
     planned = amikiln.make_plan(folder, session)
     _show(planned, as_json, output.print_plan)
+    if fault := find_room_fault(planned):
+        raise PreflightError(fault, hint="raise volume.size_gib, or put less into the image")
 
 
 def run(

@@ -18,6 +18,7 @@ from amikiln.model.image import PublishResult
 from amikiln.model.plan import Plan
 from amikiln.model.result import BakeResult, RunResult
 from amikiln.model.verdict import Verdict
+from amikiln.plan.room import estimate_room
 from amikiln.recipe.render import render_recipe
 from amikiln.report.status import Status, list_machines
 
@@ -58,6 +59,7 @@ def print_plan(plan: Plan) -> None:
     )
     own = spec.tags
     table.add_row("own tags", ", ".join(f"{key}={own[key]}" for key in own) or "none")
+    table.add_row("room", f"needs {estimate_room(plan).describe()}")
     table.add_row(
         "builder",
         f"{spec.buildkit.builder} of {spec.buildkit.owner}, {spec.buildkit.driver},"

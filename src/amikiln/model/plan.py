@@ -20,6 +20,7 @@ class SourceImage:
     id: str
     name: str
     root_device: str
+    volume_gib: int
 
 
 Connect = Literal["public", "private", "session-manager"]
@@ -84,11 +85,28 @@ class MachineRequest:
 
 
 @dataclass(frozen=True)
+class Layer:
+    """A layer of a container image, as its manifest describes it.
+
+    Attributes:
+        digest: Equal layers have equal ones, in whatever image.
+        stored_bytes: In the registry, compressed or not.
+        unpacked_bytes: On a disk, as said by the manifest or else estimated.
+    """
+
+    digest: str
+    stored_bytes: int
+    unpacked_bytes: int
+
+
+@dataclass(frozen=True)
 class PinnedImage:
     """A container image: the tag that people wrote, and the digest it had when planned."""
 
     reference: str
     digest: str
+    layers: tuple[Layer, ...] = ()
+    """Those for the spec's architecture; empty where the manifest does not say them."""
 
     @property
     def by_digest(self) -> str:

@@ -6,13 +6,17 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from amikiln.aws.errors import AwsFailure
+from amikiln.aws.instance_types import TypeRecord
+from amikiln.catalog.images import find_used_gib, list_images
 from amikiln.catalog.pointer import Pointer
 from amikiln.errors import PreflightError
 from amikiln.model.plan import Plan
 from amikiln.model.run import Run
 from amikiln.plan.network import check_network
+from amikiln.plan.room import estimate_room, find_room_fault
 from amikiln.recipe import scanner
 from amikiln.session import Session
+from amikiln.spec.machine import Volume
 
 SHORTEST_SESSION_MINUTES = 30
 """Bake and verify take most of this; credentials that end sooner strand a run half-way."""
@@ -74,12 +78,30 @@ def _check_instance_types(plan: Plan, session: Session) -> Iterator[str]:
         session.report.line(f"{region} does not offer {missing}: left out")
     architecture = plan.spec.source.architecture
     types = dict.fromkeys([*plan.instance_types, *plan.fleet_types])
-    for name, fit in session.cloud.instances.list_architectures(tuple(types)).items():
+    described = session.cloud.instances.describe_types(tuple(types))
+    for name in types:
+        if name not in described:
+            yield f"EC2 offers the instance type {name} in {region}, and does not describe it"
+            continue
+        fit = described[name].architectures
         if architecture not in fit:
             yield (
                 f"instance type {name} is for {', '.join(sorted(fit))}, and the source image"
                 f" {plan.source.id} for {architecture}"
             )
+        if slower := _describe_limits(described[name], plan.spec.volume):
+            session.report.line(f"instance type {name} {slower}: the volume's is paid in vain")
+
+
+def _describe_limits(type_: TypeRecord, volume: Volume) -> str:
+    """Return what a type cannot use of a volume's speed; empty: it can use all, or nobody says."""
+    limits = []
+    # AWS counts a volume's speed in MiB/s, and an instance's in MB/s.
+    if type_.ebs_mb is not None and type_.ebs_mb * 1e6 < volume.throughput_mib * 2**20:
+        limits.append(f"{type_.ebs_mb:g} MB/s for volume.throughput_mib {volume.throughput_mib}")
+    if type_.ebs_iops is not None and type_.ebs_iops < volume.iops:
+        limits.append(f"{type_.ebs_iops} IOPS for volume.iops {volume.iops}")
+    return f"has {' and '.join(limits)}" if limits else ""
 
 
 def _check_profile(plan: Plan, session: Session) -> Iterator[str]:
@@ -99,13 +121,10 @@ def _check_scanner(plan: Plan) -> Iterator[str]:
 
 
 def _check_volume(plan: Plan, session: Session) -> Iterator[str]:
-    source = session.cloud.images.get(plan.source.id)
-    wanted = plan.spec.volume.size_gib
-    if source is not None and wanted < source.volume_gib:
-        yield (
-            f"volume.size_gib is {wanted}, and the source image {source.id} alone has"
-            f" {source.volume_gib} GiB"
-        )
+    room = estimate_room(plan, find_used_gib(list_images(plan.spec.name, session)))
+    session.report.line(f"the image needs {room.describe()}")
+    if fault := find_room_fault(plan):
+        yield fault
 
 
 def _check_name(name: str, session: Session) -> Iterator[str]:

@@ -15,7 +15,7 @@ from amikiln.session import Session
 from amikiln.spec.load import ImageFolder
 from amikiln.spec.spec import Spec
 
-Pin = Callable[[Iterable[str]], tuple[PinnedImage, ...]]
+Pin = Callable[[Iterable[str], str], tuple[PinnedImage, ...]]
 
 
 def plan(folder: ImageFolder, session: Session, pin: Pin = registries.pin) -> Plan:
@@ -41,7 +41,7 @@ def plan(folder: ImageFolder, session: Session, pin: Pin = registries.pin) -> Pl
     instance_types = tuple(name for name in spec.instance.types if name in offered)
     fleet_types = tuple(name for name in spec.fleet.instance_types if name in offered)
     with session.waiter.span("asking the registries for digests"):
-        pinned = pin([spec.buildkit.image, *spec.docker.images])
+        pinned = pin([spec.buildkit.image, *spec.docker.images], spec.source.architecture)
     by_reference = {image.reference: image for image in pinned}
     return digest.add_digests(
         Plan(
@@ -89,4 +89,4 @@ def _find_source(spec: Spec, image_directory: Path, session: Session) -> SourceI
             f" {wanted.architecture}",
             hint="correct source.architecture, or name another image",
         )
-    return SourceImage(found.id, found.name, found.root_device)
+    return SourceImage(found.id, found.name, found.root_device, found.volume_gib)

@@ -14,7 +14,7 @@ from importlib.resources.abc import Traversable
 from typing import Any
 
 from amikiln.model.canonical import canonical_json
-from amikiln.model.plan import Context, PinnedImage, Plan, SourceImage
+from amikiln.model.plan import Context, PinnedImage, Plan
 from amikiln.recipe import render
 from amikiln.spec.machine import Deadlines
 from amikiln.spec.spec import Spec
@@ -105,7 +105,7 @@ def restore_inputs(plan: Plan, planned: Mapping[str, Any]) -> Plan:
     return add_digests(
         dataclasses.replace(
             plan,
-            source=SourceImage(planned["source"], plan.source.name, plan.source.root_device),
+            source=dataclasses.replace(plan.source, id=planned["source"]),
             buildkit=pin(plan.buildkit),
             images=tuple(pin(image) for image in plan.images),
             context=context,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from amikiln.model.verdict import Outcome
-from fakes import FakeGuest, Script
+from fakes import IMAGES, FakeGuest, Script
 from verify.checks.conftest import RunCheck
 
 
@@ -14,7 +14,7 @@ from verify.checks.conftest import RunCheck
     [
         ("docker-as-baked", "docker_store", "overlay2 /mnt/ephemeral/docker"),
         ("docker-as-baked", "docker_store", "overlayfs /var/lib/docker"),
-        ("room-on-disk", "free_kib", 5 * 1024**2 - 1),
+        ("room-on-disk", "free_kib", (5 + 2) * 1024**2 - 1),
         ("room-on-disk", "free_inodes", 249_999),
     ],
 )
@@ -26,6 +26,42 @@ def test_a_machine_unlike_the_bakes_fails_with_a_hint(
     assert result.outcome is Outcome.FAIL
     assert result.evidence
     assert result.hint
+
+
+SMALL = {"registry.example/small:1": {"id": "sha256:2", "size": 1024**3}}
+
+
+@pytest.mark.parametrize(
+    ("manifest", "wanted_gib", "what"),
+    [
+        ({}, 5 + 2, "2.0 GiB for registry.example/team/app:latest"),
+        ({"images": IMAGES | SMALL}, 5 + 2, "2.0 GiB for registry.example/team/app:latest"),
+        ({"images": SMALL}, 5 + 1, "1.0 GiB for registry.example/small:1"),
+        (
+            {"images": {}, "store": {"records": 9, "bytes": 4 * 1024**3}},
+            5 + 4,
+            "4.0 GiB for what the warm build gives",
+        ),
+    ],
+)
+def test_a_job_has_room_for_the_largest_image_or_build_beside_what_is_there(
+    manifest: dict[str, object], wanted_gib: int, what: str, script: Script, run: RunCheck
+) -> None:
+    script.manifest = manifest
+    for free_kib, outcome in (
+        (wanted_gib * 1024**2, Outcome.PASS),
+        (wanted_gib * 1024**2 - 1, Outcome.FAIL),
+    ):
+        script.free_kib = free_kib
+        result = run("room-on-disk")
+        assert (result.outcome, what in result.evidence) == (outcome, True)
+
+
+def test_a_manifest_without_sizes_says_nothing_about_the_room(
+    script: Script, run: RunCheck
+) -> None:
+    script.manifest = {"images": None}
+    assert run("room-on-disk").outcome is Outcome.UNKNOWN
 
 
 def test_failed_units_are_named(run: RunCheck) -> None:

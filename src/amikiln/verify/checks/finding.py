@@ -92,8 +92,9 @@ class Check:
 
     Attributes:
         name: As the verdict names it: in lower case, with dashes.
-        look: Looks at the machine. It may raise what ``Subject`` raises, and ValueError, KeyError
-            or TypeError for an answer that it cannot read: then the outcome is unknown.
+        look: Looks at the machine. It may raise what ``Subject`` raises, and ValueError,
+            LookupError, TypeError or AttributeError for an answer that it cannot read: then the
+            outcome is unknown.
     """
 
     name: str

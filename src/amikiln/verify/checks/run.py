@@ -44,7 +44,7 @@ def run_check(check: Check, subject: Subject) -> CheckResult:
         finding = unknown(
             f"{error.what}: {error.tail.strip()}", "run the command on the machine by hand"
         )
-    except (ValueError, KeyError, TypeError, tarfile.TarError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, tarfile.TarError) as error:
         finding = unknown(
             f"the answer cannot be read: {error}", "look at it on the machine by hand"
         )

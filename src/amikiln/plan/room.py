@@ -1,0 +1,109 @@
+"""What will be on an image's disk, estimated before it is baked, and whether the volume holds it.
+
+Manifests say how large layers are as they are stored, not unpacked
+(https://github.com/opencontainers/image-spec/blob/main/manifest.md). Compressed ones are taken for
+three times as much (registries.UNPACKED). While they are pulled, and for good in Docker's
+containerd store, they lie beside that. A layer that several images share counts once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from amikiln.model.plan import Layer, PinnedImage, Plan
+
+GIB = 1024**3
+
+
+@dataclass(frozen=True)
+class Room:
+    """What needs room on the volume, in GiB.
+
+    Attributes:
+        volume_gib: The volume.
+        source_gib: The source image, as large as its own volume may fill.
+        images_gib: The listed images and the builder's, each layer once: stored and unpacked.
+        used_gib: What an earlier image of the spec used, warm build included; 0: not known. It may
+            have held something else, so that it is told, and is no fault.
+        free_gib: What verify wants to be free: the fleet's cut-off, and the largest image again.
+        unknown: The images whose registry does not say how large they are.
+    """
+
+    volume_gib: int
+    source_gib: int
+    images_gib: float
+    used_gib: float
+    free_gib: float
+    unknown: tuple[str, ...]
+
+    @property
+    def needed_gib(self) -> float:
+        """What has to fit, as far as it can be told beforehand."""
+        return self.source_gib + self.images_gib + self.free_gib
+
+    @property
+    def fits(self) -> bool:
+        """Whether the volume holds all of it."""
+        return self.needed_gib <= self.volume_gib
+
+    def describe(self) -> str:
+        """Return the estimate in words."""
+        earlier = (
+            f"an earlier image used {self.used_gib:.1f}"
+            if self.used_gib
+            else "the warm build's cache is not known yet"
+        )
+        text = (
+            f"{self.needed_gib:.1f} GiB of {self.volume_gib}: source image {self.source_gib},"
+            f" images {self.images_gib:.1f} (by their manifests), {earlier},"
+            f" free for jobs {self.free_gib:.1f}"
+        )
+        if self.unknown:
+            text += f"; not known: the size of {', '.join(self.unknown)}"
+        return text
+
+
+def estimate_room(plan: Plan, used_gib: float = 0) -> Room:
+    """Return what a plan's image needs.
+
+    Args:
+        plan: What is to be baked.
+        used_gib: What an earlier image of the spec used; 0: not known.
+    """
+    images = (*plan.images, plan.buildkit)
+    largest = max((_sum_unpacked([image]) for image in plan.images), default=0)
+    return Room(
+        volume_gib=plan.spec.volume.size_gib,
+        source_gib=plan.source.volume_gib,
+        images_gib=(_sum_unpacked(images) + _sum_stored(images)) / GIB,
+        used_gib=used_gib,
+        free_gib=plan.spec.verify.minimum_free_gib + largest / GIB,
+        unknown=tuple(image.reference for image in images if not image.layers),
+    )
+
+
+def _list_layers(images: Iterable[PinnedImage]) -> Iterable[Layer]:
+    """Return the images' layers, each once."""
+    return {layer.digest: layer for image in images for layer in image.layers}.values()
+
+
+def _sum_stored(images: Iterable[PinnedImage]) -> int:
+    return sum(layer.stored_bytes for layer in _list_layers(images))
+
+
+def _sum_unpacked(images: Iterable[PinnedImage]) -> int:
+    return sum(layer.unpacked_bytes for layer in _list_layers(images))
+
+
+def find_room_fault(plan: Plan) -> str | None:
+    """Return why a plan's image does not fit, or None if it does as far as can be told."""
+    room = estimate_room(plan)
+    if room.volume_gib < room.source_gib:
+        return (
+            f"volume.size_gib is {room.volume_gib}, and the source image {plan.source.id} alone"
+            f" has {room.source_gib} GiB"
+        )
+    if not room.fits:
+        return f"volume.size_gib is too small: the image needs {room.describe()}"
+    return None
