@@ -163,6 +163,9 @@ class Script:
     docker_store: str = "overlay2 /var/lib/docker"
     store: str = json.dumps(STORE) + "\n"
     pruners: str = ""
+    boot: str = "absent\n"
+    programs: str = ""
+    units: str = "buildkite-agent.service\tloaded\tbuildkite-agent\n"
     free_kib: int = 50 * 1024**2
     free_inodes: int = 10_000_000
     used_kib: int = 3 * 1024**2
@@ -209,6 +212,9 @@ class FakeGuest:
             "pruners.sh": self.script.pruners + "done\n",
             "manifest.json": json.dumps(manifest | self.script.manifest),
             "short-list.sh": self.script.short_list,
+            "fleet.sh boot": self.script.boot,
+            "fleet.sh programs": self.script.programs + "done\n",
+            "fleet.sh units": self.script.units + "done\n",
             "docker info": self.script.docker_store,
             "output=used": f"{self.script.used_kib}\n",
             "output=avail": f"{self.script.free_kib}\n",

@@ -20,7 +20,7 @@ from amikiln.spec.machine import Deadlines
 from amikiln.spec.spec import Spec
 from amikiln.version import __version__
 
-ONLY_FOR_CHECKS = ("check-warm.sh", "pruners.sh")
+ONLY_FOR_CHECKS = ("check-warm.sh", "fleet.sh", "pruners.sh")
 """The recipe's files that no step runs: they are of the proof."""
 
 

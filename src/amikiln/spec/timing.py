@@ -20,6 +20,8 @@ COMMANDS_OF_A_CHECK = 2
 """How many commands a built-in check waits for at most, on average."""
 BUILDS_OF_VERIFY = 3
 """How many checks run the warm build at most."""
+BOOT_SCRIPTS = 2
+"""How many scripts the fleet's machines run at boot."""
 UPLOADS = 2
 """The recipe, and the warm build's context with its secrets."""
 PAUSE_BETWEEN_ATTEMPTS_SECONDS = 60
@@ -128,6 +130,7 @@ def sum_verify_machine(spec: Spec, own_checks: int) -> Sum:
                 deadlines.check_seconds,
             ),
             Share("builder", "verify.builder_up_seconds", 1, spec.verify.builder_up_seconds),
+            Share("boot scripts", "deadlines.boot_seconds", BOOT_SCRIPTS, deadlines.boot_seconds),
             Share(
                 "own checks and builds",
                 "deadlines.step_seconds",

@@ -19,7 +19,6 @@ from amikiln.runtime.guest import Guest, GuestCommandFailed
 from amikiln.session import Session
 from amikiln.verify.checks.finding import Subject
 from amikiln.verify.checks.run import list_checks, run_check
-from amikiln.verify.fleet_settings import apply_fleet_settings
 from amikiln.version import __version__
 
 MARKS = {Outcome.PASS: "ok  ", Outcome.FAIL: "FAIL", Outcome.UNKNOWN: "??  "}
@@ -44,7 +43,6 @@ def verify(image: Image, plan: Plan, run: Run, session: Session) -> VerdictFile:
     """
     with Undo(session.report) as undo:
         machine = instance.start(session, plan.request_verify_machine(image.id), run, undo)
-        apply_fleet_settings(plan, machine.guest)
         subject = _describe_subject(machine.guest, image, plan)
         rendered = render.render_recipe(subject.plan)
         seconds = plan.spec.deadlines.step_seconds

@@ -12,7 +12,9 @@ from fakes import FakeGuest, Script, fail_on, plan
 from verify.checks.conftest import RunCheck
 
 NAMES = [
+    "fleet-boot",
     "boot-finished",
+    "stack-complete",
     "docker-as-baked",
     "room-on-disk",
     "builder-up",
@@ -47,7 +49,7 @@ def test_a_good_machine_passes(name: str, run: RunCheck) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_check_whose_command_fails_is_unknown(name: str, script: Script, run: RunCheck) -> None:
     script.refuse = fail_on("")
-    result = run(name)
+    result = run(name, plan(fleet={"elastic_stack": True}))
     assert result.outcome is Outcome.UNKNOWN
     assert "it broke" in result.evidence
 

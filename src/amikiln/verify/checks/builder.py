@@ -97,10 +97,12 @@ def nothing_prunes(subject: Subject) -> Finding:
     if faults:
         return failed(
             "prunes by itself: " + ", ".join(faults),
-            "mask it in a step of your own, as `systemctl mask docker-gc.timer`",
+            "take its prune out in a step of your own; a unit of the Elastic CI Stack must not be"
+            " masked, for its boot scripts enable it: give the service a drop-in with another"
+            " ExecStart",
         )
     but = f"; {', '.join(harmless)} does when the disk is nearly full" if harmless else ""
-    return passed(f"no timer and no cron file prunes{but}")
+    return passed(f"no timer, no service at boot, no cron file and no hook prunes{but}")
 
 
 def _container(subject: Subject) -> str:

@@ -7,12 +7,15 @@ import tarfile
 from amikiln.model.plan import Plan
 from amikiln.model.verdict import CheckResult
 from amikiln.runtime.guest import GuestCommandFailed
-from amikiln.verify.checks import builder, content, secrets, store, system, warmth
+from amikiln.verify.checks import builder, content, fleet, secrets, stack, store, system, warmth
 from amikiln.verify.checks.finding import Check, Subject, unknown
 from amikiln.verify.checks.own import own_check
 
 BUILT_IN = (
+    # First, for all others look at what it makes of the machine.
+    Check("fleet-boot", fleet.boot_as_fleet),
     Check("boot-finished", system.boot_finished),
+    Check("stack-complete", stack.stack_complete),
     Check("docker-as-baked", system.docker_as_baked),
     Check("room-on-disk", system.room_on_disk),
     Check("builder-up", builder.builder_up),
