@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from recipe.root_folder import RootFolder
+from recipe.root_folder import SYSTEMD_RUN, RootFolder
 
 
 @pytest.fixture
@@ -18,5 +18,6 @@ def root(tmp_path: Path) -> RootFolder:
     folder = RootFolder(tmp_path)
     for program in ("systemctl", "sync"):
         folder.fake_program(program)
+    folder.fake_program("systemd-run", SYSTEMD_RUN)
     folder.fake_machine("amazon")
     return folder

@@ -48,6 +48,22 @@ ADD_OWNER = f"groupadd -f docker; id {OWNER} >/dev/null 2>&1 || useradd -m -G do
 CONTAINER = "buildx_buildkit_baked-vllm-builder0"
 """What buildx calls the container of the builder ``baked-vllm-builder``."""
 
+SYSTEMD_RUN = r"""
+settings=/run/systemd/system/amikiln-job-.service.d/agent.conf
+while [ $# -gt 0 ]; do
+    case $1 in --setenv=*) given=${1#--setenv=} ;; --*) ;; *) break ;; esac
+    shift
+done
+user=$(sed -n 's/^User=//p' $settings)
+home=$(getent passwd "$user" | cut -d: -f6)
+cd "$home"
+sed -n 's/^Environment=//p' $settings | tr -d '"' >/tmp/unit-environment.$$
+while IFS= read -r line; do set -- "$line" "$@"; done </tmp/unit-environment.$$
+exec runuser -u "$user" -- env -i HOME="$home" USER="$user" PATH="$PATH" CALLS="$CALLS" \
+    "$given" "$@"
+"""
+"""Does with a job's settings what systemd does with users and environments."""
+
 
 @dataclass(frozen=True)
 class Ran:

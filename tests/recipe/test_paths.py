@@ -11,7 +11,9 @@ from amikiln.recipe import paths, render
 from fakes import plan
 
 PATHS = {
-    name: value for name, value in vars(paths).items() if name.isupper() and isinstance(value, str)
+    name: value
+    for name, value in vars(paths).items()
+    if name.isupper() and isinstance(value, str) and value.startswith("/")
 }
 
 

@@ -153,6 +153,7 @@ def _list_values(spec: Spec) -> dict[str, str]:
     return {
         "BUILDER": spec.buildkit.builder,
         "BUILDER_OWNER": spec.buildkit.owner,
+        "BUILDX_BUILDER_VARIABLE": str(spec.buildkit.buildx_builder_variable).lower(),
         "DOCKER_MINIMUM": spec.docker.minimum_version,
         "BUILDX_MINIMUM": spec.docker.minimum_buildx_version,
         "CONTEXT": paths.CONTEXT_DIRECTORY,

@@ -45,6 +45,9 @@ class Buildkit(SpecTable):
     """The user that runs jobs: buildx keeps the builder's record in that user's home."""
     max_parallelism: int = Field(default=16, ge=1, le=1024)
     gc: bool = False
+    buildx_builder_variable: bool = False
+    """Whether jobs also get BUILDX_BUILDER, which `docker build` heeds, and which a job's own
+    `docker buildx use` does not change. The builder is current for each job without it."""
     plain_http_registries: tuple[HostName, ...] = Field(default=(), strict=False)
 
 

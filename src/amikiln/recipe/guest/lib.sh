@@ -39,7 +39,8 @@ sync_disks() {
 
 owner_home() { getent passwd "$BUILDER_OWNER" | cut -d: -f6; }
 
-# buildx keeps its builders in the home of the user who made them, so it matters who asks.
+# buildx keeps its builders in the home of the user who made them, so it matters who asks. Jobs have
+# more than that user: what they see, as_job shows (jobs.sh).
 as_owner() {
     runuser -u "$BUILDER_OWNER" -- env -C "$(owner_home)" HOME="$(owner_home)" "$@"
 }
@@ -103,6 +104,7 @@ record_builder() {
 
 # shellcheck source=/dev/null
 . ./builder.sh
+. ./jobs.sh
 
 # Prints how much the builder's cache holds, as JSON. BuildKit prints -1 for a size it does not know.
 print_builder_store() {

@@ -28,7 +28,9 @@ print_pruners() { # NAME COMMAND-LINE
 : >pruners.list
 # An enabled timer that nothing has started yet is there after the next boot.
 systemctl list-units --type=timer --all --plain --no-legend >timers.list
-systemctl list-unit-files --type=timer --state=enabled --plain --no-legend >>timers.list
+# Without --state: systemctl exits with 1 where it finds none.
+systemctl list-unit-files --type=timer --plain --no-legend >files.list
+awk '$2 ~ /^enabled/' files.list >>timers.list
 while read -r timer _; do
     unit=$(systemctl show --property=Unit --value "$timer" </dev/null)
     [ -n "$unit" ] || continue

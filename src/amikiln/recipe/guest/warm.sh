@@ -5,20 +5,20 @@
 SHOWN_LINES=60
 LOG_CHUNKS=400 # BuildKit sends a step's output in pieces of a few lines
 
-# Builds once, as the user that runs jobs. BuildKit's log goes to FILE as it is, and its steps are
-# printed.
-run_warm_build() ( # FILE
+# Builds once, as_owner or as_job. BuildKit's log goes to FILE as it is, and its steps are printed.
+run_warm_build() ( # FILE as_owner|as_job
     file=$1
+    way=$2
     # shellcheck source=/dev/null
     . ./warm-arguments.sh
     set -- docker buildx bake --builder "$BUILDER" --progress rawjson "$@"
     # shellcheck source=/dev/null
     . ./warm-variables.sh
-    [ ! -d "$SECRETS" ] || chown -R "$BUILDER_OWNER" "$SECRETS"
+    [ ! -d "$SECRETS" ] || chown -R "$("$way" id -u)" "$SECRETS"
     {
         code=0
         # shellcheck disable=SC2154 # WARM_SECONDS comes from values.env
-        as_owner timeout "$WARM_SECONDS" env -C "$CONTEXT" "$@" 2>&1 || code=$?
+        "$way" timeout "$WARM_SECONDS" env -C "$CONTEXT" "$@" 2>&1 || code=$?
         echo "$code" >warm.exit-code
     } | unbuffered_awk -f warm-lines.awk | tee "$file" | unbuffered_awk -f warm-progress.awk
     [ "$(cat warm.exit-code)" != 124 ] ||

@@ -17,7 +17,7 @@ fi
 # the time of every step.
 : >warm-steps.rawjson
 attempt=1
-until run_warm_build warm.rawjson; do
+until run_warm_build warm.rawjson as_owner; do
     select_steps <warm.rawjson >>warm-steps.rawjson || true
     [ "$attempt" -lt "$WARM_ATTEMPTS" ] ||
         die "the warm build failed $attempt times; what its failing step wrote is above"
