@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from amikiln.model.plan import Context, Network, PinnedImage, Plan, SourceImage
+from amikiln.model.plan import Context, Network, Origin, PinnedImage, Plan, SourceImage
 from amikiln.recipe import digest, render, scanner
 from amikiln.runtime.guest import GuestCommandFailed, Login
 from amikiln.spec.spec import Spec
@@ -77,11 +77,27 @@ def spec(**changes: object) -> Spec:
 
 
 def pin(references: object, architecture: str = "x86_64") -> tuple[PinnedImage, ...]:
-    """Give every reference a digest made from its name."""
+    """Give every tag a digest made from its name, and every digest itself."""
     return tuple(
-        PinnedImage(reference, f"sha256:{hashlib.sha256(reference.encode()).hexdigest()}")
+        PinnedImage(reference, digest)
         for reference in references  # type: ignore[attr-defined]
+        for digest in (
+            reference.partition("@")[2]
+            or f"sha256:{hashlib.sha256(reference.encode()).hexdigest()}",
+        )
     )
+
+
+ORIGIN = Origin(
+    spec_file="images/cpu-build/image.toml",
+    local=False,
+    changes=(),
+    planned_at="2026-11-24T06:00:00+00:00",
+    amikiln_version="0.0.1",
+    recipe="a" * 64,
+    cloud="aws",
+    account="123456789012",
+)
 
 
 def plan(**changes: object) -> Plan:
@@ -96,6 +112,7 @@ def plan_of(wanted: Spec) -> Plan:
     types = wanted.instance.types
     return digest.add_digests(
         Plan(
+            origin=ORIGIN,
             spec=wanted,
             source=source,
             instance_types=types,

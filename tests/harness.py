@@ -14,8 +14,10 @@ from amikiln import pipeline
 from amikiln.aws.connect import connect
 from amikiln.catalog.tags import TAG_IMAGE
 from amikiln.model.plan import Plan
+from amikiln.model.plan_file import PlanFile
 from amikiln.model.result import RunResult
 from amikiln.plan.resolve import plan as real_plan
+from amikiln.plan.reuse import use_plan
 from amikiln.recipe import scanner
 from amikiln.runtime.guest import Login
 from amikiln.runtime.wait import Waiter
@@ -115,8 +117,14 @@ def use_fakes(harness: Harness) -> Iterator[Harness]:
         obey(harness.script, planned)
         return planned
 
+    def reuse_and_obey(file: PlanFile, folder: ImageFolder, session: Session) -> Plan:
+        planned = use_plan(file, folder, session, pin)
+        obey(harness.script, planned)
+        return planned
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pipeline, "plan", plan_and_obey)
+        patch.setattr(pipeline, "use_plan", reuse_and_obey)
         # The real one is 30 MB to read and pack in every bake; tests/recipe runs it.
         patch.setattr(scanner, "read_files", lambda rules, architecture: FAKE_SCANNER)
         yield harness

@@ -26,6 +26,7 @@ def verdict(*checks: CheckResult, **fields: Any) -> Verdict:
         "image_id": "ami-1",
         "digest": "d" * 64,
         "proof_digest": "e" * 64,
+        "plan_sha256": "f" * 64,
         "region": "us-east-1",
         "run_id": "run-1",
         "machine": "amazon",

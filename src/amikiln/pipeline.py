@@ -28,21 +28,23 @@ from amikiln.errors import (
 from amikiln.model.fleet import FleetGroup
 from amikiln.model.image import Image, PublishResult
 from amikiln.model.plan import Plan
+from amikiln.model.plan_file import PlanFile
 from amikiln.model.result import BakeResult, RunResult
 from amikiln.model.run import Run
-from amikiln.model.verdict import Outcome, Verdict, VerdictFile
+from amikiln.model.verdict import VerdictFile
 from amikiln.plan.preflight import preflight
 from amikiln.plan.resolve import plan
+from amikiln.plan.reuse import require_planned, use_plan
 from amikiln.publish.publish import Proof, publish
 from amikiln.recipe.digest import hash_proof
 from amikiln.retire.sweep import sweep
 from amikiln.rollout.rollout import roll_out
+from amikiln.runtime.files import write_file
 from amikiln.session import Session
 from amikiln.spec.load import ImageFolder
 from amikiln.spec.spec import Spec
-from amikiln.verify.verify import verify
+from amikiln.verify.verify import require_pass, verify
 
-SECONDS_PER_HOUR = 3600
 STAGES_OF_AN_IMAGE = ("bake", "verify", "publish")
 """What a run may skip."""
 
@@ -59,6 +61,7 @@ def run(
     session: Session,
     verdict_file: Path,
     *,
+    plan_file: PlanFile | None = None,
     keep_on_error: bool = False,
     rebake: bool = False,
 ) -> RunResult:
@@ -69,6 +72,7 @@ def run(
         this_run: Its id is on everything that is made.
         session: Where and how.
         verdict_file: Where the verdict is written as JSON.
+        plan_file: A plan that was made earlier; None: plan now.
         keep_on_error: Leave a machine whose recipe failed running, for somebody to look at.
         rebake: Bake even if there is a recent image of the same inputs.
 
@@ -76,7 +80,7 @@ def run(
         AmikilnError: A stage failed; the kind of error, and its exit code, say which.
     """
     stages, spec = _Stages(this_run, session), folder.spec
-    plan = stages.plan(folder)
+    plan = stages.plan(folder, plan_file)
     with stages.hold_lease(spec) as lease:
         images = stages.sweep(plan)
         usable = [] if rebake else images
@@ -90,14 +94,19 @@ def run(
             published = stages.publish(proof, image, spec, plan.proof_digest, lease)
         groups = stages.roll_out(image, spec)
     skipped = tuple(stage for stage in STAGES_OF_AN_IMAGE if stage not in stages.seconds)
-    because = _explain_skip(proven) if proven else ""
+    because = proven.explain() if proven else ""
     return RunResult(
         this_run, plan, image, verdict, published, groups, stages.seconds, skipped, because
     )
 
 
 def bake_image(
-    folder: ImageFolder, this_run: Run, session: Session, *, keep_on_error: bool = False
+    folder: ImageFolder,
+    this_run: Run,
+    session: Session,
+    *,
+    plan_file: PlanFile | None = None,
+    keep_on_error: bool = False,
 ) -> BakeResult:
     """Plan and bake. The next ``run`` verifies and publishes this image.
 
@@ -105,13 +114,14 @@ def bake_image(
         folder: What is wanted.
         this_run: Its id is on everything that is made.
         session: Where and how.
+        plan_file: A plan that was made earlier; None: plan now.
         keep_on_error: Leave a machine whose recipe failed running, for somebody to look at.
 
     Raises:
         AmikilnError: A stage failed; the kind of error, and its exit code, say which.
     """
     stages = _Stages(this_run, session)
-    plan = stages.plan(folder)
+    plan = stages.plan(folder, plan_file)
     with stages.hold_lease(folder.spec):
         images = stages.sweep(plan)
         image = stages.bake(plan, images, keep_on_error)
@@ -119,7 +129,13 @@ def bake_image(
 
 
 def verify_image(
-    folder: ImageFolder, image_id: str, this_run: Run, session: Session, verdict_file: Path
+    folder: ImageFolder,
+    image_id: str,
+    this_run: Run,
+    session: Session,
+    verdict_file: Path,
+    *,
+    plan_file: PlanFile | None = None,
 ) -> VerdictFile:
     """Verify an image that exists already, whatever was found out about it before.
 
@@ -129,6 +145,7 @@ def verify_image(
         this_run: Its id is on everything that is made.
         session: Where and how.
         verdict_file: Where the verdict is written as JSON.
+        plan_file: The plan that it was baked from; None: plan now.
 
     Returns:
         The verdict, pass or not.
@@ -137,14 +154,22 @@ def verify_image(
         AmikilnError: A stage failed; the kind of error, and its exit code, say which.
     """
     stages = _Stages(this_run, session)
-    plan = stages.plan(folder)
+    plan = stages.plan(folder, plan_file)
     with stages.hold_lease(folder.spec):
         image = stages.find_image(image_id, folder.spec, VerifyError)
+        if plan_file is not None:
+            require_planned(image, plan_file)
         return stages.verify(image, plan, verdict_file)
 
 
 def publish_image(
-    folder: ImageFolder, image_id: str, proof: Proof, this_run: Run, session: Session
+    folder: ImageFolder,
+    image_id: str,
+    proof: Proof,
+    this_run: Run,
+    session: Session,
+    *,
+    plan_file: PlanFile | None = None,
 ) -> PublishResult:
     """Publish an image that exists already.
 
@@ -154,6 +179,7 @@ def publish_image(
         proof: Its passing verdict, or the reason for publishing it without one.
         this_run: Holds the lease meanwhile.
         session: Where.
+        plan_file: The plan that it has to be baked and verified with; None: any.
 
     Raises:
         AmikilnError: A stage failed; the kind of error, and its exit code, say which.
@@ -162,39 +188,15 @@ def publish_image(
     today = hash_proof(spec, folder.checks)
     with stages.hold_lease(spec) as lease:
         image = stages.find_image(image_id, spec, PublishError)
+        if plan_file is not None:
+            require_planned(image, plan_file, proof)
         return stages.publish(proof, image, spec, today, lease)
-
-
-def require_pass(verdict: Verdict, verdict_file: Path) -> None:
-    """Go on only with an image that passed.
-
-    Args:
-        verdict: What was found out.
-        verdict_file: Where it was written; named in the error.
-
-    Raises:
-        VerifyError: A check failed, or could not be carried out.
-    """
-    if verdict.outcome is not Outcome.PASS:
-        open_checks = [check for check in verdict.checks if check.outcome is not Outcome.PASS]
-        raise VerifyError(
-            f"{verdict.image_id} did not prove itself: "
-            + "; ".join(f"{check.name}: {check.evidence}" for check in open_checks),
-            hint=f"the whole verdict is in {verdict_file}; the pointer was not moved",
-        )
 
 
 def write_result(result: RunResult, file: Path) -> None:
     """Write what a run did to a file, for people to read; no decision is ever read from it."""
     plan = {"digest": result.plan.digest, "source": result.plan.source.id}
     write_file(file, json.dumps(asdict(result) | {"plan": plan}, indent=2).encode() + b"\n")
-
-
-def write_file(file: Path, content: bytes) -> None:
-    """Write a file that a user named, and make the directories it is in."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    # Not to a new file that gets the name at the end: this one may be a pipe, or /dev/null.
-    file.write_bytes(content)
 
 
 class _Stages:
@@ -209,9 +211,10 @@ class _Stages:
         self._run = this_run
         self._session = session
 
-    def plan(self, folder: ImageFolder) -> Plan:
+    def plan(self, folder: ImageFolder, file: PlanFile | None) -> Plan:
         with self._run_stage("plan", PreflightError):
-            planned = plan(folder, self._session)
+            session = self._session
+            planned = use_plan(file, folder, session) if file else plan(folder, session)
             self._session.report.line(f"inputs {planned.digest[:12]}, source {planned.source.id}")
             preflight(planned, self._run, self._session)
             return planned
@@ -236,7 +239,7 @@ class _Stages:
         with self._raise_as(PreflightError):
             found = catalog.find_proven(plan, images, self._session)
         if found is not None:
-            self._session.report.line(_explain_skip(found))
+            self._session.report.line(found.explain())
         return found
 
     def find_image(self, image_id: str, spec: Spec, kind: type[AmikilnError]) -> Image:
@@ -289,11 +292,3 @@ class _Stages:
             if error.exit_code != AmikilnError.exit_code:
                 raise
             raise kind(error.what, hint=error.hint) from error
-
-
-def _explain_skip(proven: ProvenImage) -> str:
-    hours = proven.age.total_seconds() / SECONDS_PER_HOUR
-    known = f"inputs unchanged: {proven.image.id} of {hours:.1f} h ago is proven"
-    if proven.published is not None:
-        return f"{known} and published; --rebake bakes anyway"
-    return f"{known}, but the pointer does not name it: verified again; --rebake bakes anyway"

@@ -53,6 +53,11 @@ class Home:
         return self.state / "ledger.json"
 
     @property
+    def identity(self) -> Path:
+        """The id that tells this cloud from others, and from itself before a reset."""
+        return self.state / "identity"
+
+    @property
     def snapshots(self) -> Path:
         """A directory per snapshot: disk.raw, vmlinuz, initrd.img."""
         return self.state / "snapshots"

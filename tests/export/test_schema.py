@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
 import tomllib
@@ -11,7 +12,10 @@ import jsonschema
 import pytest
 
 from amikiln.export import schema
+from amikiln.model.plan import Origin, Plan
+from amikiln.model.plan_file import serialize as serialize_plan
 from amikiln.model.verdict import ADAPTER, conclude, serialize
+from fakes import plan
 from verdicts import check_result, verdict
 
 IMAGES = Path(__file__).parents[2] / "images"
@@ -45,9 +49,10 @@ A_VERDICT = verdict(check_result("warm-again", figures={"cold_seconds": 31}))
     ("file", "text"),
     [
         (IMAGES / "image.schema.json", schema.render_spec_schema()),
+        (DOCS / "plan.schema.json", schema.render_plan_schema()),
         (DOCS / "verdict.schema.json", schema.render_verdict_schema()),
     ],
-    ids=["image", "verdict"],
+    ids=["image", "plan", "verdict"],
 )
 def test_the_schema_that_is_checked_in_is_current(file: Path, text: str) -> None:
     assert file.read_text() == text
@@ -87,3 +92,37 @@ def test_what_reading_a_verdict_refuses_its_schema_refuses(change: dict[str, obj
         jsonschema.validate(written, json.loads(schema.render_verdict_schema()))
     with pytest.raises(ValueError, match=r"\w"):
         ADAPTER.validate_json(json.dumps(written))
+
+
+A_PLAN = json.loads(serialize_plan(plan()))
+
+
+def test_a_written_plan_matches_its_schema() -> None:
+    wanted = json.loads(schema.render_plan_schema())
+    jsonschema.Draft202012Validator.check_schema(wanted)
+    jsonschema.validate(A_PLAN, wanted)
+    assert list(wanted["properties"]) == list(A_PLAN), "as people read it"
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "format_version",
+        *(field.name for field in dataclasses.fields(Plan)),
+        *(f"origin.{field.name}" for field in dataclasses.fields(Origin)),
+        "contents_sha256",
+    ],
+)
+def test_every_field_of_a_plan_is_in_its_file_described_and_needed(key: str) -> None:
+    wanted, written = json.loads(schema.render_plan_schema()), copy.deepcopy(A_PLAN)
+    *above, name = key.split(".")
+    described = wanted["$defs"]["Origin"] if above else wanted
+    assert described["properties"][name]["description"]
+    del (written[above[0]] if above else written)[name]
+    with pytest.raises(jsonschema.ValidationError, match=f"'{name}' is a required property"):
+        jsonschema.validate(written, wanted)
+
+
+def test_no_file_s_bytes_are_in_a_plan_s_file() -> None:
+    """A field of bytes would be written as text: it has to be of the type Contents."""
+    assert '"format": "binary"' not in schema.render_plan_schema()

@@ -18,14 +18,22 @@ from amikiln.aws.parameters import Parameters
 from amikiln.aws.permissions import NO_RESOURCE_LEVEL, needs
 from amikiln.aws.profiles import InstanceProfiles
 
+AWS = "aws"
+OTHER_CLOUD = "x-amikiln-cloud"
+"""The header in which a cloud that is not AWS, and answers as AWS does, says its own id."""
 DEFAULT_ATTEMPTS = 8
 """Enough for a run of an hour to survive some seconds of throttling."""
 
 
 @dataclass(frozen=True)
 class Cloud:
-    """One region of one account, on AWS or on the local cloud."""
+    """One region of one account, on AWS or on the local cloud.
 
+    Attributes:
+        name: ``aws``, or the id of a local cloud.
+    """
+
+    name: str
     region: str
     account: str
     instances: Instances
@@ -70,10 +78,11 @@ def connect(region: str, session: boto3.Session | None = None) -> Cloud:
         user_agent_extra="amikiln",
     )
     ec2 = session.client("ec2", config=config)
-    account = session.client("sts", config=config).get_caller_identity()["Account"]
+    caller = session.client("sts", config=config).get_caller_identity()
     return Cloud(
+        name=caller["ResponseMetadata"]["HTTPHeaders"].get(OTHER_CLOUD, AWS),
         region=region,
-        account=account,
+        account=caller["Account"],
         instances=Instances(ec2),
         network=Network(ec2),
         images=Images(ec2),

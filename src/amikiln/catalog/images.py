@@ -128,6 +128,14 @@ class ProvenImage:
     age: timedelta
     published: PublishResult | None
 
+    def explain(self) -> str:
+        """Return why it is not baked again, and how it is all the same."""
+        hours = self.age / timedelta(hours=1)
+        known = f"inputs unchanged: {self.image.id} of {hours:.1f} h ago is proven"
+        if self.published is not None:
+            return f"{known} and published; --rebake bakes anyway"
+        return f"{known}, but the pointer does not name it: verified again; --rebake bakes anyway"
+
 
 def list_images(spec_name: str, session: Session) -> list[CatalogImage]:
     """Return all images of a spec, newest first, in whatever state they are."""

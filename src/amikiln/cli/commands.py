@@ -16,19 +16,21 @@ import amikiln
 from amikiln.cli.options import (
     NO_CHANGES,
     NO_WAIT,
-    Ami,
+    AmiAfterImage,
     Changes,
     ImageDirectory,
     Json,
     KeepOnError,
     LeaseWait,
     Local,
+    PlannedImage,
+    PlanPath,
     ResultFile,
     SecretsFd,
     VerdictFile,
     parse_time,
 )
-from amikiln.cli.prepare import STARTED, prepare
+from amikiln.cli.prepare import STARTED, choose_ami, open_plan, prepare
 from amikiln.errors import AmikilnError, PreflightError
 
 Found = TypeVar("Found")
@@ -39,25 +41,39 @@ def plan(
     local: Local = False,
     changes: Changes = NO_CHANGES,
     as_json: Json = False,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="Write the plan to this file, for --plan"),
+    ] = None,
 ) -> None:
     """Show what a run would do; changes nothing.
 
-    Every name, tag and version is resolved as a run would resolve it.
+    Every name, tag and version is resolved as a run would resolve it. What --out writes is the
+    plan that `bake`, `verify` and `run` use with --plan.
     """
     from amikiln.cli import output
+    from amikiln.model.plan_file import hash_plan, serialize
     from amikiln.plan.room import find_room_fault
+    from amikiln.runtime.files import write_file
 
     folder, session = prepare(image, local, changes)
     planned = amikiln.make_plan(folder, session)
-    _show(planned, as_json, output.print_plan)
+    if as_json:
+        print(serialize(planned).decode(), end="")
+    else:
+        output.print_plan(planned)
     if fault := find_room_fault(planned):
         raise PreflightError(fault, hint="raise volume.size_gib, or put less into the image")
+    if out is not None:
+        write_file(out, serialize(planned))
+        session.report.line(f"wrote the plan to {out}: its SHA-256 is {hash_plan(planned)}")
 
 
 def run(
-    image: ImageDirectory,
+    image: PlannedImage = None,
     local: Local = False,
     changes: Changes = NO_CHANGES,
+    plan: PlanPath = None,
     as_json: Json = False,
     verdict: VerdictFile = None,
     keep_on_error: KeepOnError = False,
@@ -75,7 +91,8 @@ def run(
     from amikiln.cli import output
     from amikiln.pipeline import write_result
 
-    folder, session = prepare(image, local, changes, secrets_fd, lease_wait)
+    plan_file = open_plan(plan)
+    folder, session = prepare(image, local, changes, secrets_fd, lease_wait, plan_file)
     this_run = amikiln.new_run(folder.spec.name)
     files = _run_folder(this_run)
     result = amikiln.run(
@@ -83,6 +100,7 @@ def run(
         this_run,
         session,
         verdict or files / "verdict.json",
+        plan_file=plan_file,
         keep_on_error=keep_on_error,
         rebake=rebake,
     )
@@ -96,9 +114,10 @@ def run(
 
 
 def bake(
-    image: ImageDirectory,
+    image: PlannedImage = None,
     local: Local = False,
     changes: Changes = NO_CHANGES,
+    plan: PlanPath = None,
     as_json: Json = False,
     result: ResultFile = None,
     keep_on_error: KeepOnError = False,
@@ -111,17 +130,21 @@ def bake(
     """
     from amikiln.cli import output
 
-    folder, session = prepare(image, local, changes, secrets_fd, lease_wait)
+    plan_file = open_plan(plan)
+    folder, session = prepare(image, local, changes, secrets_fd, lease_wait, plan_file)
     this_run = amikiln.new_run(folder.spec.name)
-    baked = amikiln.bake_image(folder, this_run, session, keep_on_error=keep_on_error)
+    baked = amikiln.bake_image(
+        folder, this_run, session, plan_file=plan_file, keep_on_error=keep_on_error
+    )
     _show(baked, as_json, output.print_bake, result)
 
 
 def verify(
-    image: ImageDirectory,
-    ami: Ami,
+    image: PlannedImage = None,
+    ami: AmiAfterImage = None,
     local: Local = False,
     changes: Changes = NO_CHANGES,
+    plan: PlanPath = None,
     as_json: Json = False,
     verdict: VerdictFile = None,
     secrets_fd: SecretsFd = None,
@@ -132,12 +155,14 @@ def verify(
     Builds have to be warm, and no secret may be in it. Exit code 5: it did not pass.
     """
     from amikiln.cli import output
-    from amikiln.pipeline import require_pass
+    from amikiln.verify.verify import require_pass
 
-    folder, session = prepare(image, local, changes, secrets_fd, lease_wait)
+    image, ami = choose_ami(image, ami, plan)
+    plan_file = open_plan(plan)
+    folder, session = prepare(image, local, changes, secrets_fd, lease_wait, plan_file)
     this_run = amikiln.new_run(folder.spec.name)
     file = verdict or _run_folder(this_run) / "verdict.json"
-    proof = amikiln.verify_image(folder, ami, this_run, session, file)
+    proof = amikiln.verify_image(folder, ami, this_run, session, file, plan_file=plan_file)
     if as_json:
         print(proof.content.decode(), end="")
     else:
@@ -146,10 +171,11 @@ def verify(
 
 
 def publish(
-    image: ImageDirectory,
-    ami: Ami,
+    image: PlannedImage = None,
+    ami: AmiAfterImage = None,
     local: Local = False,
     changes: Changes = NO_CHANGES,
+    plan: PlanPath = None,
     as_json: Json = False,
     result: ResultFile = None,
     verdict: Annotated[
@@ -171,10 +197,11 @@ def publish(
     from amikiln.cli import output
     from amikiln.publish.proof import choose_proof
 
-    proof = choose_proof(ami, verdict, force, reason)
-    folder, session = prepare(image, local, changes, lease_wait=lease_wait)
+    image, ami = choose_ami(image, ami, plan)
+    proof, plan_file = choose_proof(ami, verdict, force, reason), open_plan(plan)
+    folder, session = prepare(image, local, changes, None, lease_wait, plan_file)
     this_run = amikiln.new_run(folder.spec.name)
-    published = amikiln.publish_image(folder, ami, proof, this_run, session)
+    published = amikiln.publish_image(folder, ami, proof, this_run, session, plan_file=plan_file)
     _show(published, as_json, output.print_publish, result)
 
 
@@ -226,7 +253,7 @@ def _show(
     file: Path | None = None,
 ) -> None:
     from amikiln.cli import output
-    from amikiln.pipeline import write_file
+    from amikiln.runtime.files import write_file
 
     if file is not None:
         write_file(file, output.to_json(found).encode() + b"\n")

@@ -27,6 +27,14 @@ def export_schema() -> None:
     print(schema.render_spec_schema(), end="")
 
 
+@export.command("plan-schema")
+def export_plan_schema() -> None:
+    """Print the schema of a plan file."""
+    from amikiln.export import schema
+
+    print(schema.render_plan_schema(), end="")
+
+
 @export.command("verdict-schema")
 def export_verdict_schema() -> None:
     """Print the schema of a verdict file."""

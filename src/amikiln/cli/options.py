@@ -17,7 +17,26 @@ UNITS = {"s": 1, "m": 60, "h": 3600}
 ImageDirectory = Annotated[
     Path, typer.Argument(help="The image's directory, such as images/cpu-build")
 ]
-Ami = Annotated[str, typer.Argument(help="The AMI's id, such as ami-0123456789abcdef0")]
+AmiAfterImage = Annotated[
+    str | None,
+    typer.Argument(help="The AMI's id, such as ami-0123456789abcdef0", show_default=False),
+]
+PlannedImage = Annotated[
+    Path | None,
+    typer.Argument(
+        help="The image's directory, such as images/cpu-build; --plan names it, too",
+        show_default=False,
+    ),
+]
+PlanPath = Annotated[
+    Path | None,
+    typer.Option(
+        "--plan",
+        metavar="FILE",
+        envvar="AMIKILN_PLAN",
+        help="Use this plan, which `plan --out` wrote; refuse it if it does not hold any more",
+    ),
+]
 Local = Annotated[
     bool,
     typer.Option(

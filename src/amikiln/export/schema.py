@@ -1,4 +1,4 @@
-"""JSON Schemas: of image.toml, so that editors can complete it, and of a verdict's file."""
+"""JSON Schemas: of image.toml, so that editors can complete it, and of files of ours."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import copy
 import json
 from typing import Any
 
-from amikiln.model.verdict import ADAPTER
+from amikiln.model import plan_file, verdict
 from amikiln.spec.spec import Spec
 
 
@@ -29,9 +29,25 @@ def render_spec_schema() -> str:
 
 def render_verdict_schema() -> str:
     """Return the schema of a verdict's file, in which every field is always present."""
-    schema = ADAPTER.json_schema()
+    schema = verdict.ADAPTER.json_schema()
     schema["title"] = "amikiln verdict"
     schema["properties"]["verified_at"]["format"] = "date-time"
+    return json.dumps(schema, indent=2) + "\n"
+
+
+def render_plan_schema() -> str:
+    """Return the schema of a plan's file, in which every field is always present."""
+    schema = plan_file.ADAPTER.json_schema(mode="serialization")
+    schema["title"] = "amikiln plan"
+    for name, first, kind in (
+        (plan_file.VERSION_KEY, True, {"const": plan_file.FORMAT_VERSION}),
+        (plan_file.SEAL_KEY, False, {"type": "string", "pattern": "^[0-9a-f]{64}$"}),
+    ):
+        place = {name: {"description": plan_file.DESCRIPTIONS[name], **kind}}
+        others = schema["properties"]
+        schema["properties"] = {**place, **others} if first else {**others, **place}
+        schema["required"].append(name)
+    schema["$defs"]["Origin"]["properties"]["planned_at"]["format"] = "date-time"
     return json.dumps(schema, indent=2) + "\n"
 
 

@@ -7,20 +7,52 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from amikiln.model.contents import Contents
 from amikiln.model.run import Run
+from amikiln.model.strict import STRICT
 from amikiln.spec import timing
 from amikiln.spec.machine import Volume
 from amikiln.spec.spec import Spec
 
 
 @dataclass(frozen=True)
+class Origin:
+    """From what a plan was made, when, by what, and for which cloud."""
+
+    __pydantic_config__ = STRICT
+
+    spec_file: str
+    """The image's TOML file, as from the directory where the command ran."""
+    local: bool
+    """Whether the spec's [local] tables were laid over the others."""
+    changes: tuple[str, ...]
+    """Values of the spec that were changed for this plan alone, each as KEY=VALUE."""
+    planned_at: str
+    """When, in UTC, as ISO 8601 writes it."""
+    amikiln_version: str
+    """The version of amikiln that planned."""
+    recipe: str
+    """SHA-256 of the steps and checks that this version brings."""
+    cloud: str
+    """aws, or the id of a local cloud."""
+    account: str
+    """The account's 12 digits."""
+
+
+@dataclass(frozen=True)
 class SourceImage:
     """The AMI that a bake starts from."""
 
+    __pydantic_config__ = STRICT
+
     id: str
+    """The AMI's id."""
     name: str
+    """The AMI's name."""
     root_device: str
+    """Where its volume is attached."""
     volume_gib: int
+    """The volume that it was made of."""
 
 
 Connect = Literal["public", "private", "session-manager"]
@@ -28,23 +60,23 @@ Connect = Literal["public", "private", "session-manager"]
 
 @dataclass(frozen=True)
 class Network:
-    """Where a run's machines are.
+    """Where a run's machines are."""
 
-    Attributes:
-        subnet_ids: In order of preference: the next is tried where there is no capacity.
-        security_group_id: The spec's own group; None: one is made for each machine.
-        ssh_from: The IPv4 network that such a group lets in; None: nobody.
-        vpc_id: The VPC of the subnets; None: there is no such subnet.
-        public_address: Whether machines get a public address; None: as the subnet has it.
-        connect: How ssh reaches them.
-    """
+    __pydantic_config__ = STRICT
 
     subnet_ids: tuple[str, ...]
+    """In order of preference: the next is tried where there is no capacity."""
     security_group_id: str | None
+    """The spec's own group; None: one is made for each machine."""
     ssh_from: str | None
+    """The IPv4 network that such a group lets in; None: nobody. In a plan's file None also where
+    the spec names none: each run lets in the address that it has itself."""
     vpc_id: str | None
+    """The VPC of the subnets; None: there is no such subnet."""
     public_address: bool | None = None
+    """Whether machines get a public address; None: as the subnet has it."""
     connect: Connect = "public"
+    """How ssh reaches them."""
 
 
 @dataclass(frozen=True)
@@ -86,25 +118,28 @@ class MachineRequest:
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer of a container image, as its manifest describes it.
+    """A layer of a container image, as its manifest describes it."""
 
-    Attributes:
-        digest: Equal layers have equal ones, in whatever image.
-        stored_bytes: In the registry, compressed or not.
-        unpacked_bytes: On a disk, as said by the manifest or else estimated.
-    """
+    __pydantic_config__ = STRICT
 
     digest: str
+    """Equal layers have equal ones, in whatever image."""
     stored_bytes: int
+    """In the registry, compressed or not."""
     unpacked_bytes: int
+    """On a disk, as said by the manifest or else estimated."""
 
 
 @dataclass(frozen=True)
 class PinnedImage:
     """A container image: the tag that people wrote, and the digest it had when planned."""
 
+    __pydantic_config__ = STRICT
+
     reference: str
+    """As the spec names it."""
     digest: str
+    """What that tag meant, as sha256:..."""
     layers: tuple[Layer, ...] = ()
     """Those for the spec's architecture; empty where the manifest does not say them."""
 
@@ -116,35 +151,43 @@ class PinnedImage:
 
 @dataclass(frozen=True)
 class Context:
-    """What the warm build is made from, with nothing left that can move.
+    """What the warm build is made from, with nothing left that can move."""
 
-    Attributes:
-        identity: ``commit:`` and a git commit, or ``sha256:`` of the packed folder.
-        folder: The folder on this machine, or within the repository.
-        repository: The repository's URL; None for a folder on this machine.
-    """
+    __pydantic_config__ = STRICT
 
     identity: str
+    """commit: and a git commit, or sha256: of the packed folder."""
     folder: Path
+    """The folder on this machine (in a plan's file: from image.toml), or in the repository."""
     repository: str | None
+    """The repository's URL; None for a folder on this machine."""
 
 
 @dataclass(frozen=True)
 class Plan:
     """What a run will do, with everything resolved that can move under its feet."""
 
+    __pydantic_config__ = STRICT
+
+    origin: Origin
+    """From what it was made, when, by what, and for which cloud."""
     spec: Spec
+    """The spec, with what was changed for this plan alone."""
     source: SourceImage
+    """The AMI that the bake starts from."""
     instance_types: tuple[str, ...]
     """Those of the spec's that the region offers, in the spec's order."""
     fleet_types: tuple[str, ...]
     """The fleet's, likewise."""
     network: Network
+    """Where the machines are, and who can reach them."""
     images: tuple[PinnedImage, ...]
+    """What is pulled into Docker."""
     buildkit: PinnedImage
-    own_steps: Mapping[str, bytes]
+    """The builder's image."""
+    own_steps: Contents
     """The user's steps, by the path that they have in the recipe."""
-    own_checks: Mapping[str, bytes]
+    own_checks: Contents
     """The user's checks, by their names."""
     context: Context | None
     """What the warm build is made from; None where the spec has no [warm]."""

@@ -8,16 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from pydantic import ConfigDict, TypeAdapter
+from pydantic import TypeAdapter
 
-STRICT = ConfigDict(
-    extra="forbid",
-    strict=True,
-    allow_inf_nan=False,
-    use_attribute_docstrings=True,
-    defer_build=True,
-)
-"""How records are read from files, and described in a schema."""
+from amikiln.model.strict import STRICT
 
 
 class Outcome(StrEnum):
@@ -66,6 +59,8 @@ class Verdict:
     """SHA-256 of what entered its disk, as tagged on the AMI."""
     proof_digest: str
     """SHA-256 of what was proven: the checks, their bounds, the machine, amikiln's version."""
+    plan_sha256: str
+    """SHA-256 of the plan's file, whether it was written or not."""
     region: str
     """The AWS region of the AMI."""
     run_id: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import socket
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from ipaddress import IPv4Address, ip_address, ip_network
 from urllib.request import ProxyHandler, build_opener
 
@@ -52,18 +53,34 @@ def resolve_network(spec: Spec, session: Session) -> Network:
     if public_address is None and spec.network.connect in {"auto", "public"}:
         found = _prefer_public_subnets(found, session)
     connect = _choose_way(spec, public_address, found)
-    ssh_from = None
-    if group is None and connect != "session-manager":
-        ssh_from = wanted.ssh_from or _find_own_address(connect, found)
     return Network(
         # One that does not exist is preflight's to report, together with all other faults.
         subnet_ids=tuple(each.id for each in found) or (subnet or "",),
         security_group_id=group,
-        ssh_from=ssh_from,
+        ssh_from=_choose_ssh_source(spec, group, connect, found),
         vpc_id=found[0].vpc_id if found else None,
         public_address=public_address,
         connect=connect,
     )
+
+
+def let_this_machine_in(network: Network, spec: Spec, session: Session) -> Network:
+    """Return a network that was planned by another machine, with the address of this one.
+
+    Raises:
+        PreflightError: This machine's own address is needed, and cannot be found out.
+    """
+    subnets = session.cloud.network.find_subnets(network.subnet_ids)
+    group, connect = network.security_group_id, network.connect
+    return replace(network, ssh_from=_choose_ssh_source(spec, group, connect, subnets))
+
+
+def _choose_ssh_source(
+    spec: Spec, group: str | None, connect: Connect, subnets: Sequence[Subnet]
+) -> str | None:
+    if group is not None or connect == "session-manager":
+        return None
+    return spec.instance.ssh_from or _find_own_address(connect, subnets)
 
 
 def _prefer_public_subnets(subnets: list[Subnet], session: Session) -> list[Subnet]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 
 from amikiln.errors import PreflightError
-from amikiln.model.plan import PinnedImage, Plan, SourceImage
+from amikiln.model.plan import Origin, PinnedImage, Plan, SourceImage
 from amikiln.plan import elastic_stack, registries
 from amikiln.plan.network import resolve_network
 from amikiln.plan.parameters import read_parameter
@@ -14,6 +15,7 @@ from amikiln.recipe import build_context, digest
 from amikiln.session import Session
 from amikiln.spec.load import ImageFolder
 from amikiln.spec.spec import Spec
+from amikiln.version import __version__
 
 Pin = Callable[[Iterable[str], str], tuple[PinnedImage, ...]]
 
@@ -32,7 +34,7 @@ def plan(folder: ImageFolder, session: Session, pin: Pin = registries.pin) -> Pl
     Raises:
         PreflightError: The source image, a container image or a parameter does not exist.
     """
-    spec = folder.spec
+    spec, origin = folder.spec, _describe_origin(folder, session)
     source = _find_source(spec, folder.directory, session)
     network = resolve_network(spec, session)
     offered = session.cloud.instances.list_offered_types(
@@ -45,6 +47,7 @@ def plan(folder: ImageFolder, session: Session, pin: Pin = registries.pin) -> Pl
     by_reference = {image.reference: image for image in pinned}
     return digest.add_digests(
         Plan(
+            origin=origin,
             spec=spec,
             source=source,
             instance_types=instance_types,
@@ -60,6 +63,24 @@ def plan(folder: ImageFolder, session: Session, pin: Pin = registries.pin) -> Pl
             digest="",
             proof_digest="",
         )
+    )
+
+
+def _describe_origin(folder: ImageFolder, session: Session) -> Origin:
+    file = folder.directory / folder.file_name
+    if file.is_absolute() and file.is_relative_to(Path.cwd()):
+        # Where this machine keeps its checkouts says nothing to the next one.
+        file = file.relative_to(Path.cwd())
+    return Origin(
+        spec_file=file.as_posix(),
+        local=folder.local,
+        changes=folder.changes,
+        # The beginning: what is resolved later is younger than it says.
+        planned_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        amikiln_version=__version__,
+        recipe=digest.hash_recipe(),
+        cloud=session.cloud.name,
+        account=session.cloud.account,
     )
 
 

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from amikiln.errors import PublishError, SpecError
 from amikiln.model.image import ForceReason
+from amikiln.model.strict import describe_first
 from amikiln.model.verdict import ADAPTER, VerdictFile
 
 
@@ -33,18 +34,9 @@ def read_verdict(path: Path) -> VerdictFile:
         return VerdictFile(ADAPTER.validate_json(content), content)
     except ValidationError as error:
         raise PublishError(
-            f"{path} is not a verdict: {_describe_first(error)}",
+            f"{path} is not a verdict: {describe_first(error)}",
             hint="give the file as `amikiln verify` or `amikiln run` wrote it, or verify again",
         ) from error
-
-
-def _describe_first(error: ValidationError) -> str:
-    """Return the first fault on one line: names of fields may hold line breaks."""
-    fault = error.errors()[0]
-    key = ".".join(str(part) for part in fault["loc"])
-    message = fault["msg"].removeprefix("Value error, ")
-    text = f"{message[0].lower()}{message[1:]}"
-    return " ".join((f"{key}: {text}" if key else text).split())
 
 
 def choose_proof(

@@ -67,7 +67,7 @@ def hash_proof(spec: Spec, own_checks: Mapping[str, bytes]) -> str:
     shipped = render.read_shipped_files()
     # No check runs a step. What else is shipped may be run by one, or be a part of what it runs.
     scripts = {path: text for path, text in shipped.items() if not path.startswith("steps/")}
-    sources = dict(_read_sources(resources.files("amikiln") / "verify", "verify/"))
+    sources = _read_checks()
     own = {f"own/{name}": content for name, content in own_checks.items()}
     machine = spec.fleet.model_dump(mode="json", exclude={"auto_scaling_groups"})
     machine["elastic_stack"] = spec.is_for_elastic_stack
@@ -79,6 +79,11 @@ def hash_proof(spec: Spec, own_checks: Mapping[str, bytes]) -> str:
         "machine": machine | {"instance_types": spec.fleet.instance_types or spec.instance.types},
     }
     return hashlib.sha256(canonical_json(inputs).encode()).hexdigest()
+
+
+def hash_recipe() -> str:
+    """Return the SHA-256 of all steps and checks that this version of amikiln brings."""
+    return render.hash_files({**render.read_shipped_files(), **_read_checks()})
 
 
 def restore_inputs(plan: Plan, planned: Mapping[str, Any]) -> Plan:
@@ -111,6 +116,10 @@ def restore_inputs(plan: Plan, planned: Mapping[str, Any]) -> Plan:
             context=context,
         )
     )
+
+
+def _read_checks() -> dict[str, bytes]:
+    return dict(_read_sources(resources.files("amikiln") / "verify", "verify/"))
 
 
 def _read_sources(folder: Traversable, prefix: str) -> Iterator[tuple[str, bytes]]:

@@ -37,6 +37,23 @@ def write_atomically(path: Path, content: str | bytes, *, mode: int = 0o644) -> 
         raise
 
 
+def write_file(file: Path, content: bytes) -> None:
+    """Write a file that a user named: as a whole, or not at all.
+
+    Args:
+        file: Replaced if it is there; a link stays one. Its directory is created if needed.
+        content: The new content.
+
+    Raises:
+        OSError: It cannot be written; an old file is untouched.
+    """
+    if file.exists() and not file.is_file():
+        # A pipe, or /dev/null: nothing may take its place.
+        file.write_bytes(content)
+    else:
+        write_atomically(file.resolve(), content)
+
+
 @contextmanager
 def fill_atomically(directory: Path) -> Iterator[Path]:
     """Yield an empty directory to fill; it gets its real name when the block ends without error.

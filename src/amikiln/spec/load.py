@@ -50,12 +50,18 @@ class ImageFolder:
         spec: What image.toml says.
         steps: The user's own steps, by the paths that they have in the recipe.
         checks: The user's own checks, by their names.
+        file_name: The TOML file's.
+        local: Whether its ``[local]`` tables override the others.
+        changes: The values that were changed for this run only.
     """
 
     directory: Path
     spec: Spec
     steps: Mapping[str, bytes]
     checks: Mapping[str, bytes]
+    file_name: str = SPEC_FILE_NAME
+    local: bool = False
+    changes: tuple[str, ...] = ()
 
 
 def load_image(image: Path, *, local: bool = False, changes: Sequence[str] = ()) -> ImageFolder:
@@ -75,7 +81,8 @@ def load_image(image: Path, *, local: bool = False, changes: Sequence[str] = ())
     steps, checks = read_steps(path.parent, of_files), read_checks(path.parent, of_files)
     tables, faults = _read_spec(path, local, changes, (len(steps), len(checks)))
     _refuse([*faults, *of_files])
-    return ImageFolder(path.parent, Spec.model_validate(tables), steps, checks)
+    spec = Spec.model_validate(tables)
+    return ImageFolder(path.parent, spec, steps, checks, path.name, local, tuple(changes))
 
 
 def parse(raw: Mapping[str, Any], *, origin: str) -> Spec:

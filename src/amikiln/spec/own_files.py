@@ -59,6 +59,16 @@ def read_checks(directory: Path, faults: list[str]) -> dict[str, bytes]:
     return checks
 
 
+def name_step(path: str) -> str:
+    """Return the user's file of a step, by the path that it has in the recipe."""
+    return f"steps/{path.partition('-')[2]}"
+
+
+def name_check(name: str) -> str:
+    """Return the user's file of a check, by the check's name."""
+    return f"checks/{name}.sh"
+
+
 def _list_files(folder: Path, pattern: str) -> Iterator[tuple[Path, re.Match[str] | None]]:
     for file in sorted(folder.glob("*")):
         yield file, re.fullmatch(pattern, file.name)

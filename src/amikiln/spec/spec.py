@@ -23,6 +23,13 @@ class Publish(SpecTable):
     """``resolve:ssm:`` in a launch template asks for aws:ec2:image."""
 
 
+class PlanFiles(SpecTable):
+    """How long a plan that was written to a file may be used."""
+
+    max_age_hours: float = Field(default=24, gt=0, le=24 * 365)
+    """Since it was planned; what it names may be gone later."""
+
+
 class Spec(SpecTable):
     """One image: what goes in, where it is published, and which fleet uses it."""
 
@@ -54,6 +61,7 @@ class Spec(SpecTable):
     """Without it nothing shows that builds are warm, and no image is published."""
     secrets: Secrets = Secrets()
     verify: Verify = Verify()
+    plan: PlanFiles = PlanFiles()
     publish: Publish
     fleet: Fleet = Fleet()
     deadlines: Deadlines = Deadlines()

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 from amikiln.catalog.images import record_verdict
+from amikiln.errors import VerifyError
 from amikiln.machine import instance, upload
 from amikiln.machine.virtualization import describe_machine, detect_machine
 from amikiln.model.image import Image
 from amikiln.model.plan import Plan
+from amikiln.model.plan_file import hash_plan
 from amikiln.model.run import Run
 from amikiln.model.verdict import CheckResult, Outcome, Verdict, VerdictFile, conclude, serialize
 from amikiln.recipe import digest, render
@@ -55,6 +58,7 @@ def verify(image: Image, plan: Plan, run: Run, session: Session) -> VerdictFile:
         image_id=image.id,
         digest=subject.image_digest,
         proof_digest=plan.proof_digest,
+        plan_sha256=hash_plan(plan),
         region=session.cloud.region,
         run_id=run.id,
         machine=subject.machine,
@@ -103,3 +107,22 @@ def describe_result(result: CheckResult) -> str:
     """Return a check's result on one line, with its hint if it has one."""
     line = f"{MARKS[result.outcome]} {result.name}: {result.evidence}"
     return line + (f" -- {result.hint}" if result.hint else "")
+
+
+def require_pass(verdict: Verdict, verdict_file: Path) -> None:
+    """Go on only with an image that passed.
+
+    Args:
+        verdict: What was found out.
+        verdict_file: Where it was written; named in the error.
+
+    Raises:
+        VerifyError: A check failed, or could not be carried out.
+    """
+    if verdict.outcome is not Outcome.PASS:
+        open_checks = [check for check in verdict.checks if check.outcome is not Outcome.PASS]
+        raise VerifyError(
+            f"{verdict.image_id} did not prove itself: "
+            + "; ".join(f"{check.name}: {check.evidence}" for check in open_checks),
+            hint=f"the whole verdict is in {verdict_file}; the pointer was not moved",
+        )

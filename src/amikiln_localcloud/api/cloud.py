@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 import queue
+import secrets
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
+from amikiln.runtime.files import write_atomically
 from amikiln_localcloud.api.snapshots import SnapshotStore
 from amikiln_localcloud.api.state_file import StateFile
 from amikiln_localcloud.home import Home
@@ -35,6 +38,13 @@ class Timeouts:
     health_check: float = 15.0
 
 
+def _keep_identity(file: Path) -> str:
+    """Return the cloud's id, which is made once and removed by a reset with all the rest."""
+    if not file.exists():
+        write_atomically(file, f"local-{secrets.token_hex(8)}")
+    return file.read_text()
+
+
 class Cloud:
     """One running local cloud.
 
@@ -46,6 +56,7 @@ class Cloud:
         self, home: Home, hypervisor: Hypervisor, timeouts: Timeouts | None = None
     ) -> None:
         self.home = home
+        self.identity = _keep_identity(home.identity)
         self.hypervisor = hypervisor
         self.timeouts = timeouts or Timeouts()
         self.snapshots = SnapshotStore(home.snapshots)

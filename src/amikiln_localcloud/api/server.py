@@ -24,6 +24,8 @@ log = logging.getLogger("amikiln.requests")
 LARGEST_REQUEST = 16 * 2**20
 STOP_LATENCY_SECONDS = 0.05
 READ_ONLY = ("Describe", "Get", "List")
+IDENTITY = "x-amikiln-cloud"
+"""The header that tells clients that this is not AWS, and which local cloud it is."""
 LOOPBACK_NAMES = (LOOPBACK, "localhost")
 ERROR_CODE = re.compile(rb"<Code>([\w.]+)</Code>|\"__type\": ?\"([\w.#]+)\"")
 
@@ -103,7 +105,7 @@ class Server:
 
         def record_status(status: str, headers: Any, *rest: Any) -> Any:
             response["status"] = status
-            return start_response(status, headers, *rest)
+            return start_response(status, [*headers, (IDENTITY, self._cloud.identity)], *rest)
 
         answer = self._act(environ, action, record_status)
         status = response["status"].split()[0]
