@@ -176,8 +176,10 @@ def _restore(
 ) -> Plan:
     """Return the plan with the contents that its file does not have, and this machine's address."""
     contents = index_by_hash([*folder.steps.values(), *folder.checks.values()])
+    # As it is written: not all pairs of keys may be given at once, whatever their values.
+    spec = folder.spec.model_dump(mode="json", exclude_unset=True)
     try:
-        planned = ADAPTER.validate_json(json.dumps(file.fields), context=contents)
+        planned = ADAPTER.validate_json(json.dumps({**file.fields, "spec": spec}), context=contents)
     except ValidationError as error:
         raise PreflightError(
             f"{file.path} is not a plan: {describe_first(error)}", hint=HINT
