@@ -17,8 +17,8 @@ STAGES = ("plan", "bake", "verify", "publish", "rollout", "retire")
 
 FLOORS = (
     ("amikiln.version", "amikiln.errors"),
-    ("amikiln.runtime", "amikiln.spec", "amikiln.aws"),
-    ("amikiln.model",),
+    ("amikiln.runtime", "amikiln.spec"),
+    ("amikiln.aws", "amikiln.model"),
     ("amikiln.recipe", "amikiln.session"),
     ("amikiln.catalog",),
     ("amikiln.machine",),

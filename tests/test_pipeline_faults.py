@@ -36,7 +36,7 @@ def test_nothing_is_baked_or_published_while_another_run_works(harness: Harness)
     verdict = read_verdict(harness.folder / "verdict.json")
     harness.ssm.delete_parameter(Name=POINTER)
     wanted, session, other = spec(), harness.session, pipeline.new_run("cpu-build")
-    with lease.hold_lease(session.cloud.parameters, wanted.lease_path, other, 60, harness.report):
+    with lease.hold_lease(session.cloud.parameters, wanted.lease_path, other, 60, session.waiter):
         for proof in (verdict, ForceReason(done.image.id, "urgent")):
             with pytest.raises(LeaseError, match=other.id):
                 pipeline.publish_image(

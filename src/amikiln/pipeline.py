@@ -221,12 +221,12 @@ class _Stages:
 
     @contextmanager
     def hold_lease(self, spec: Spec) -> Iterator[Lease]:
-        parameters, report = self._session.cloud.parameters, self._session.report
+        parameters, waiter = self._session.cloud.parameters, self._session.waiter
         term, patience = spec.deadlines.lease_seconds, self._session.lease_wait_seconds
         with self._raise_as(LeaseError):
             if patience:
-                wait_until_free(parameters, spec.lease_path, self._session.waiter, patience)
-            with hold_lease(parameters, spec.lease_path, self._run, term, report) as lease:
+                wait_until_free(parameters, spec.lease_path, waiter, patience)
+            with hold_lease(parameters, spec.lease_path, self._run, term, waiter) as lease:
                 yield lease
 
     def sweep(self, plan: Plan) -> list[CatalogImage]:

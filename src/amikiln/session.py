@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from amikiln.aws.connect import Cloud
+from amikiln.aws.errors import is_passing
 from amikiln.runtime.guest import Guest, Login
 from amikiln.runtime.progress import Reporter
 from amikiln.runtime.wait import Waiter
@@ -30,6 +31,10 @@ class Session:
     connect: Callable[[Login], Guest]
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     lease_wait_seconds: float = 0
+
+    def __post_init__(self) -> None:
+        """Let every wait of the run outlast what says nothing about what is waited for."""
+        self.waiter.outlast(is_passing)
 
     def mask(self, text: str) -> str:
         """Return a text with the secrets' values replaced: a build may print what it was given."""

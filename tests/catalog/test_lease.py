@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 
 import pytest
 from botocore.exceptions import ClientError
@@ -32,8 +32,14 @@ def stack() -> Iterator[ExitStack]:
         yield stack
 
 
+def hold_in_background(parameters: Parameters, seconds: int) -> AbstractContextManager[lease.Lease]:
+    run, waiter = Run("run-one", "cpu-build"), Waiter(Recorder())
+    return lease.hold_lease(parameters, PATH, run, seconds, waiter)
+
+
 def hold(parameters: Parameters, run_id: str, seconds: int = 60) -> lease.Lease:
-    return lease._acquire(parameters, PATH, Run(run_id, "cpu-build"), seconds)
+    waiter = Waiter(Recorder())
+    return lease._acquire(parameters, PATH, Run(run_id, "cpu-build"), seconds, waiter)
 
 
 def test_the_second_run_is_told_who_holds_the_lease(parameters: Parameters) -> None:
@@ -71,7 +77,7 @@ def test_a_lapsed_lease_is_taken_over_and_its_holder_notices(
     parameters: Parameters, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = hold(parameters, "run-one", seconds=60)
-    monkeypatch.setattr(lease, "_is_lapsed", lambda parameter, listing: True)
+    monkeypatch.setattr(lease, "is_lapsed", lambda parameter, listing: True)
     hold(parameters, "run-two")
     monkeypatch.undo()
     with pytest.raises(LeaseError, match=r"run run-two of .* took over"):
@@ -82,7 +88,7 @@ def test_a_holder_that_overslept_cannot_harm_its_successor(
     parameters: Parameters, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = hold(parameters, "run-one")
-    monkeypatch.setattr(lease, "_is_lapsed", lambda parameter, listing: True)
+    monkeypatch.setattr(lease, "is_lapsed", lambda parameter, listing: True)
     second = hold(parameters, "run-two")
     monkeypatch.undo()
     first.renew()
@@ -94,7 +100,7 @@ def test_a_lease_that_was_not_renewed_is_no_lease(
     parameters: Parameters, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = hold(parameters, "run-one")
-    monkeypatch.setattr(lease, "_is_lapsed", lambda parameter, listing: True)
+    monkeypatch.setattr(lease, "is_lapsed", lambda parameter, listing: True)
     with pytest.raises(LeaseError, match="lapsed"):
         first.check()
 
@@ -118,7 +124,7 @@ def test_a_held_lease_is_renewed_in_the_background(
         renewed.set()
 
     monkeypatch.setattr(lease.Lease, "renew", noticed)
-    with lease.hold_lease(parameters, PATH, Run("run-one", "cpu-build"), 3, Recorder()):
+    with hold_in_background(parameters, 3):
         assert renewed.wait(30)
         versions = parameters.list_below(PATH).parameters
     assert versions[0].version >= 2
@@ -127,7 +133,7 @@ def test_a_held_lease_is_renewed_in_the_background(
 def test_after_the_block_the_lease_is_free_even_after_an_error(parameters: Parameters) -> None:
     with (
         pytest.raises(ValueError, match="broken"),
-        lease.hold_lease(parameters, PATH, Run("run-one", "cpu-build"), 60, Recorder()),
+        hold_in_background(parameters, 60),
     ):
         raise ValueError("broken")
     hold(parameters, "run-two").check()

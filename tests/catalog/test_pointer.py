@@ -19,7 +19,9 @@ from harness import POINTER, Harness
 @pytest.fixture
 def lease(harness: Harness) -> Iterator[Lease]:
     run, parameters = Run("cpu-build-1", "cpu-build"), harness.session.cloud.parameters
-    with hold_lease(parameters, "/amikiln/x/lease", run, 60, harness.report) as lease:
+    with hold_lease(
+        parameters, "/amikiln/x/lease", run, 60, harness.report, harness.session.waiter
+    ) as lease:
         yield lease
 
 
@@ -36,7 +38,7 @@ def test_a_launch_template_refers_to_it(pointer: Pointer) -> None:
 def test_before_anything_is_published_there_is_nothing(pointer: Pointer) -> None:
     assert pointer.read() is None
     assert pointer.read_history() == []
-    assert pointer.find_fault() is None
+    assert pointer.find_faults() == []
     assert pointer.read_if_at("ami-1") is None
 
 
@@ -57,7 +59,7 @@ def test_another_data_type_is_a_fault(harness: Harness, pointer: Pointer, lease:
     pointer.move("ami-1", lease)
     checked = Pointer(spec(), harness.session)
     why = f"{POINTER} has the data type text, which AWS cannot change"
-    assert why in str(checked.find_fault())
+    assert why in str(checked.find_faults())
     with pytest.raises(PublishError, match=why):
         checked.move("ami-2", lease)
     assert pointer.read_history() == ["ami-1"]

@@ -41,7 +41,7 @@ def test_what_is_looked_for_is_part_of_what_is_tagged() -> None:
     made = tags.tags_for_run(run, planned.digest, 5).items()
     for wanted in (
         tags.tags_for_spec("cpu-build"),
-        tags.tags_of_run(run),
+        tags.tags_of_run(run.id),
     ):
         assert wanted
         assert wanted.items() <= made

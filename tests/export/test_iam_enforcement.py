@@ -154,6 +154,7 @@ STOPS: dict[str, Callable[[Harness], None]] = {
     "ec2:StopInstances": an_image_is_baked,
     "ssm:GetParameter": a_proven_image_is_there,
     "ssm:GetParameterHistory": a_proven_image_is_there,
+    "ssm:GetParameters": a_proven_image_is_there,
     "ssm:GetParametersByPath": a_proven_image_is_there,
     "ssm:PutParameter": a_proven_image_is_there,
 }

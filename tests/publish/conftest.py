@@ -17,10 +17,16 @@ from harness import POINTER, Harness
 
 @pytest.fixture
 def our_lease(harness: Harness) -> Iterator[lease.Lease]:
-    run, report = pipeline.new_run("cpu-build"), harness.report
+    run = pipeline.new_run("cpu-build")
     with ExitStack() as stack:
         yield stack.enter_context(
-            lease.hold_lease(harness.session.cloud.parameters, "/amikiln/x/lease", run, 60, report)
+            lease.hold_lease(
+                harness.session.cloud.parameters,
+                "/amikiln/x/lease",
+                run,
+                60,
+                harness.session.waiter,
+            )
         )
 
 

@@ -17,6 +17,9 @@ from amikiln.aws.network import Network
 from amikiln.aws.parameters import Parameters
 from amikiln.aws.permissions import NO_RESOURCE_LEVEL, needs
 from amikiln.aws.profiles import InstanceProfiles
+from amikiln.aws.recent import Recent
+from amikiln.runtime.progress import reporter_for_stderr
+from amikiln.runtime.wait import Waiter
 
 AWS = "aws"
 OTHER_CLOUD = "x-amikiln-cloud"
@@ -41,6 +44,7 @@ class Cloud:
     images: Images
     parameters: Parameters
     autoscaling: AutoScaling
+    recent: Recent
     profiles: InstanceProfiles
     credentials: Credentials | None
 
@@ -54,18 +58,22 @@ class Cloud:
 # Needs no permission; it is declared so that the policy lists every call:
 # https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
 @needs("sts:GetCallerIdentity", NO_RESOURCE_LEVEL)
-def connect(region: str, session: boto3.Session | None = None) -> Cloud:
+def connect(
+    region: str, session: boto3.Session | None = None, recent: Recent | None = None
+) -> Cloud:
     """Return the cloud at the environment's endpoint, with the environment's credentials.
 
     Args:
         region: An AWS region, as ``us-east-1``.
         session: Where credentials come from; boto3's usual chain by default.
+        recent: What this process made; nothing yet by default.
 
     Raises:
         botocore.exceptions.BotoCoreError: No credentials, or no endpoint answers.
         botocore.exceptions.ClientError: STS refuses the credentials.
     """
     session = session or boto3.Session()
+    recent = recent or Recent(Waiter(reporter_for_stderr()))
     config = Config(
         region_name=region,
         retries={
@@ -83,11 +91,12 @@ def connect(region: str, session: boto3.Session | None = None) -> Cloud:
         name=caller["ResponseMetadata"]["HTTPHeaders"].get(OTHER_CLOUD, AWS),
         region=region,
         account=caller["Account"],
-        instances=Instances(ec2),
-        network=Network(ec2),
-        images=Images(ec2),
-        parameters=Parameters(session.client("ssm", config=config)),
+        instances=Instances(ec2, recent),
+        network=Network(ec2, recent),
+        images=Images(ec2, recent),
+        parameters=Parameters(session.client("ssm", config=config), recent),
         autoscaling=AutoScaling(session.client("autoscaling", config=config), ec2),
+        recent=recent,
         profiles=InstanceProfiles(lambda: session.client("iam", config=config)),
         credentials=session.get_credentials(),
     )

@@ -7,13 +7,49 @@ import re
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    ConnectionError,
     EndpointConnectionError,
+    HTTPClientError,
+    MetadataRetrievalError,
     NoCredentialsError,
     NoRegionError,
+    ResponseStreamingError,
 )
 
 REFUSALS = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
 """The error codes of a missing permission; services have different ones."""
+
+PASSING = {
+    "BandwidthLimitExceeded",
+    "EC2ThrottledException",
+    "InternalError",
+    "InternalFailure",
+    "InternalServerError",
+    "InternalServerException",
+    "PriorRequestNotComplete",
+    "RequestLimitExceeded",
+    "RequestThrottled",
+    "RequestThrottledException",
+    "RequestTimeout",
+    "RequestTimeoutException",
+    "ServerInternal",
+    "ServiceUnavailable",
+    "ServiceUnavailableException",
+    "SlowDown",
+    "ThrottledException",
+    "Throttling",
+    "ThrottlingException",
+    "TooManyRequestsException",
+    "TooManyUpdates",
+    "Unavailable",
+}
+"""The error codes of a service that is busy or broken: they say nothing about what was asked.
+
+https://docs.aws.amazon.com/ec2/latest/devguide/errors-overview.html
+https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
+https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html
+"""
+FIRST_SERVER_ERROR = 500
 
 AwsFailure = (ClientError, BotoCoreError)
 """Everything that a call through boto3 is documented to raise."""
@@ -22,6 +58,21 @@ AwsFailure = (ClientError, BotoCoreError)
 def error_code(error: ClientError) -> str:
     """Return AWS's error code, as ``InvalidAMIID.NotFound``."""
     return str(error.response.get("Error", {}).get("Code", "Unknown"))
+
+
+def is_passing(error: BaseException) -> bool:
+    """Tell whether a failure is no answer: AWS was busy or broken, or could not be reached.
+
+    The same call may succeed a moment later. An expired token or a refusal is an answer.
+    """
+    if isinstance(error, ClientError):
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return error_code(error) in PASSING or status >= FIRST_SERVER_ERROR
+    if isinstance(error, MetadataRetrievalError | ResponseStreamingError):
+        return True
+    lost = isinstance(error, ConnectionError | HTTPClientError)
+    # A certificate that is wrong now is wrong in a minute, too.
+    return lost and "CERTIFICATE_VERIFY_FAILED" not in str(error)
 
 
 def explain(error: ClientError | BotoCoreError) -> tuple[str, str | None]:

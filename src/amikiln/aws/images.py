@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import ClientError
 
 from amikiln.aws.errors import error_code
 from amikiln.aws.permissions import ENCRYPTION, NO_RESOURCE_LEVEL, needs, new, ours
-from amikiln.aws.requests import block_device, tag_filters, tag_map, tag_specifications
+from amikiln.aws.recent import NotListedYet, Recent
+from amikiln.aws.requests import tag_filters, tag_map, tag_specifications
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
@@ -32,6 +33,8 @@ class ImageRecord:
     architecture: str
     volume_gib: int
     """The root volume's size; an instance's volume may be larger, not smaller."""
+    devices: tuple[str, ...]
+    """The names of the devices that it has volumes for, instance store volumes included."""
     snapshot_ids: tuple[str, ...]
     tags: Mapping[str, str]
     deprecated_from: str | None
@@ -40,8 +43,9 @@ class ImageRecord:
 class Images:
     """Finds, creates and removes images."""
 
-    def __init__(self, client: EC2Client) -> None:
+    def __init__(self, client: EC2Client, recent: Recent) -> None:
         self._client = client
+        self._recent = recent
 
     def find_newest(self, *, name: str, owner: str, architecture: str) -> ImageRecord | None:
         """Return an owner's newest available image whose name matches the pattern."""
@@ -74,6 +78,15 @@ class Images:
         )
         return next((image for image in found if image.name == name), None)
 
+    def find_made(self, name: str) -> list[str]:
+        """Return the ids of this account's images of a name, and of those that we gave it."""
+
+        def look() -> list[str]:
+            found = self.find_by_name(name)
+            return [found.id] if found else []
+
+        return self._recent.find_made("image", name, look)
+
     def find_by_tags(self, tags: Mapping[str, str]) -> list[ImageRecord]:
         """Return this account's images with these tags, newest first, deprecated ones too."""
         filters = tag_filters(tags)
@@ -88,26 +101,56 @@ class Images:
         instance_id: str,
         name: str,
         root_device: str,
-        volume: Mapping[str, Any],
+        other_devices: Iterable[str],
         tags: Mapping[str, str],
     ) -> str:
-        """Start to create an image of a stopped instance, and return its id.
+        """Start to create an image of an instance's root volume, and return its id.
 
-        The image and its snapshots get the tags in the same call.
+        The image and its snapshots get the tags in the same call. There is no token for a call
+        whose answer is lost: its image is known by its name, which is unique.
+
+        Nothing else of an existing volume can be changed than whether it is deleted with its
+        instance: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateImage.html
+
+        Args:
+            instance_id: The instance; stopped, else EC2 shuts it down meanwhile.
+            name: The image's name, and that of its tag.
+            root_device: Where its root volume is attached.
+            other_devices: Its other volumes' devices, which the image does not get.
+            tags: For the image and its snapshots.
         """
-        return self._client.create_image(
-            InstanceId=instance_id,
-            Name=name,
-            BlockDeviceMappings=[block_device(root_device, volume)],
-            TagSpecifications=tag_specifications(("image", "snapshot"), tags),
-        )["ImageId"]
+
+        mappings: list[Any] = [
+            {"DeviceName": root_device, "Ebs": {"DeleteOnTermination": True}},
+            *({"DeviceName": device, "NoDevice": ""} for device in other_devices),
+        ]
+
+        def make() -> str:
+            try:
+                return self._client.create_image(
+                    InstanceId=instance_id,
+                    Name=name,
+                    BlockDeviceMappings=mappings,
+                    TagSpecifications=tag_specifications(("image", "snapshot"), tags),
+                )["ImageId"]
+            except ClientError as error:
+                if error_code(error) != "InvalidAMIName.Duplicate":
+                    raise
+                # An earlier try made it, and its answer was lost.
+                for found in self.find_by_tags(tags):
+                    if found.name == name:
+                        return found.id
+                raise NotListedYet(error) from error
+
+        return self._recent.make("image", name, make, instance_id)
 
     @needs("ec2:CreateTags", *ours("image"))
     def tag(self, image_id: str, tags: Mapping[str, str]) -> None:
         """Add tags to an image."""
-        self._client.create_tags(
-            Resources=[image_id],
-            Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
+        listed = [{"Key": key, "Value": value} for key, value in tags.items()]
+        self._recent.call(
+            lambda: self._client.create_tags(Resources=[image_id], Tags=cast(Any, listed)),
+            image_id,
         )
 
     @needs("ec2:EnableImageDeprecation", *ours("image"))
@@ -116,13 +159,16 @@ class Images:
 
         https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ami-deprecate.html
         """
-        self._client.enable_image_deprecation(ImageId=image_id, DeprecateAt=at)
+        self._recent.call(
+            lambda: self._client.enable_image_deprecation(ImageId=image_id, DeprecateAt=at),
+            image_id,
+        )
 
     @needs("ec2:DeregisterImage", *ours("image"))
     def remove(self, image: ImageRecord) -> None:
         """Deregister an image and delete its snapshots; what is gone already is skipped."""
         try:
-            self._client.deregister_image(ImageId=image.id)
+            self._recent.call(lambda: self._client.deregister_image(ImageId=image.id), image.id)
         except ClientError as error:
             if error_code(error) not in {"InvalidAMIID.NotFound", "InvalidAMIID.Unavailable"}:
                 raise
@@ -145,9 +191,14 @@ class Images:
 
     @needs("ec2:DeleteSnapshot", *ours("snapshot"))
     def delete_snapshot(self, snapshot_id: str) -> None:
-        """Delete a snapshot; nothing happens if it is gone already."""
+        """Delete a snapshot; nothing happens if it is gone already.
+
+        An image that was deregistered may use it for a while: that is waited for.
+        """
         try:
-            self._client.delete_snapshot(SnapshotId=snapshot_id)
+            self._recent.call_until_unused(
+                lambda: self._client.delete_snapshot(SnapshotId=snapshot_id), snapshot_id
+            )
         except ClientError as error:
             if error_code(error) != "InvalidSnapshot.NotFound":
                 raise
@@ -171,6 +222,9 @@ class Images:
                         if mapping.get("DeviceName") == raw.get("RootDeviceName")
                     ),
                     default=0,
+                ),
+                devices=tuple(
+                    mapping["DeviceName"] for mapping in raw.get("BlockDeviceMappings", [])
                 ),
                 snapshot_ids=tuple(
                     mapping["Ebs"]["SnapshotId"]

@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from amikiln.aws.errors import error_code
 from amikiln.aws.permissions import NO_RESOURCE_LEVEL, everything, needs, new, ours
+from amikiln.aws.recent import NotListedYet, Recent
 from amikiln.aws.requests import tag_filters, tag_map, tag_specifications
 
 if TYPE_CHECKING:
@@ -50,8 +51,9 @@ class SecurityGroup:
 class Network:
     """Finds subnets; creates, finds and deletes key pairs and security groups."""
 
-    def __init__(self, client: EC2Client) -> None:
+    def __init__(self, client: EC2Client, recent: Recent) -> None:
         self._client = client
+        self._recent = recent
 
     @needs("ec2:DescribeSubnets", NO_RESOURCE_LEVEL)
     def find_subnets(self, subnet_ids: Sequence[str] = ()) -> list[Subnet]:
@@ -111,12 +113,22 @@ class Network:
 
     @needs("ec2:ImportKeyPair", *new("key-pair"))
     def import_key_pair(self, name: str, public_key: str, tags: Mapping[str, str]) -> None:
-        """Create a key pair from an OpenSSH public key line."""
-        self._client.import_key_pair(
-            KeyName=name,
-            PublicKeyMaterial=public_key.encode(),
-            TagSpecifications=tag_specifications(("key-pair",), tags),
-        )
+        """Create a key pair from an OpenSSH public key line; its name is that of its tag."""
+
+        def make() -> str:
+            try:
+                self._client.import_key_pair(
+                    KeyName=name,
+                    PublicKeyMaterial=public_key.encode(),
+                    TagSpecifications=tag_specifications(("key-pair",), tags),
+                )
+            except ClientError as error:
+                # No other run has this name: an earlier try made it, and its answer was lost.
+                if error_code(error) != "InvalidKeyPair.Duplicate":
+                    raise
+            return name
+
+        self._recent.make("key pair", name, make)
 
     @needs("ec2:DeleteKeyPair", *ours("key-pair"))
     def delete_key_pair(self, name: str) -> None:
@@ -125,7 +137,14 @@ class Network:
         AWS accepts the call if there is none, but a policy that requires a tag refuses it: what
         does not exist has no tag.
         """
-        self._client.delete_key_pair(KeyName=name)
+        self._recent.call(lambda: self._client.delete_key_pair(KeyName=name), name)
+        self._recent.forget(name)
+
+    def find_key_pairs_made(self, name: str) -> list[str]:
+        """Return the names of the key pairs that have a tag ``Name``, or that we gave it."""
+        return self._recent.find_made(
+            "key pair", name, lambda: [found for found, _ in self.find_key_pairs({"Name": name})]
+        )
 
     @needs("ec2:DescribeKeyPairs", NO_RESOURCE_LEVEL)
     def find_key_pairs(self, tags: Mapping[str, str]) -> list[tuple[str, Mapping[str, str]]]:
@@ -142,44 +161,72 @@ class Network:
         """Create a security group that lets in ssh from one network, and return its id.
 
         Args:
-            name: Its name, which is unique in the VPC.
+            name: Its name, which is unique in the VPC, and that of its tag.
             vpc_id: Where to make it.
             source_cidr: The IPv4 network; None: nobody is let in.
             tags: It gets them in the same call.
         """
-        group_id = self._client.create_security_group(
-            GroupName=name,
-            Description="amikiln: ssh to a machine that lives for one run",
-            VpcId=vpc_id,
-            TagSpecifications=tag_specifications(("security-group",), tags),
-        )["GroupId"]
-        if source_cidr is None:
-            return group_id
-        try:
-            self._client.authorize_security_group_ingress(
-                GroupId=group_id,
-                IpPermissions=[
-                    {
-                        "IpProtocol": "tcp",
-                        "FromPort": 22,
-                        "ToPort": 22,
-                        "IpRanges": [{"CidrIp": source_cidr}],
-                    }
-                ],
-            )
-        except BaseException:
-            self.delete_security_group(group_id)
-            raise
+
+        def make() -> str:
+            try:
+                return self._client.create_security_group(
+                    GroupName=name,
+                    Description="amikiln: ssh to a machine that lives for one run",
+                    VpcId=vpc_id,
+                    TagSpecifications=tag_specifications(("security-group",), tags),
+                )["GroupId"]
+            except ClientError as error:
+                if error_code(error) != "InvalidGroup.Duplicate":
+                    raise
+                # An earlier try made it, and its answer was lost.
+                for found, _ in self.find_security_groups(tags):
+                    return found
+                raise NotListedYet(error) from error
+
+        def allow() -> None:
+            try:
+                self._client.authorize_security_group_ingress(
+                    GroupId=group_id,
+                    IpPermissions=[
+                        {
+                            "IpProtocol": "tcp",
+                            "FromPort": 22,
+                            "ToPort": 22,
+                            "IpRanges": [{"CidrIp": source_cidr or ""}],
+                        }
+                    ],
+                )
+            except ClientError as error:
+                if error_code(error) != "InvalidPermission.Duplicate":
+                    raise
+
+        group_id = self._recent.make("security group", name, make)
+        if source_cidr is not None:
+            self._recent.call(allow, group_id)
         return group_id
 
     @needs("ec2:DeleteSecurityGroup", *ours("security-group"))
     def delete_security_group(self, group_id: str) -> None:
-        """Delete a security group; nothing happens if it is gone already."""
+        """Delete a security group; nothing happens if it is gone already.
+
+        The network interface of an instance that ended may use it for minutes: that is waited for.
+        """
         try:
-            self._client.delete_security_group(GroupId=group_id)
+            self._recent.call_until_unused(
+                lambda: self._client.delete_security_group(GroupId=group_id), group_id
+            )
         except ClientError as error:
-            if error_code(error) != "InvalidGroup.NotFound":
+            if error_code(error) not in {"InvalidGroup.NotFound", "InvalidGroupId.NotFound"}:
                 raise
+        self._recent.forget(group_id)
+
+    def find_security_groups_made(self, name: str) -> list[str]:
+        """Return the ids of the security groups that have a tag ``Name``, or that we gave it."""
+        return self._recent.find_made(
+            "security group",
+            name,
+            lambda: [found for found, _ in self.find_security_groups({"Name": name})],
+        )
 
     @needs("ec2:DescribeSecurityGroups", NO_RESOURCE_LEVEL)
     def find_security_groups(self, tags: Mapping[str, str]) -> list[tuple[str, Mapping[str, str]]]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shlex
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
+from amikiln.aws.errors import AwsFailure, explain
 from amikiln.aws.images import ImageRecord
-from amikiln.catalog.images import CatalogImage, remove_images_of
-from amikiln.catalog.tags import tags_for_run, tags_of_content
+from amikiln.catalog.images import BEING_WRITTEN, CatalogImage
+from amikiln.catalog.tags import tags_for_run, tags_of_content, tags_of_run
 from amikiln.errors import AmikilnError, BakeError
 from amikiln.machine import instance, upload
 from amikiln.machine.virtualization import detect_machine, is_container, uses_kernel
@@ -48,10 +50,13 @@ def bake(
 
     Raises:
         BakeError: A step of the recipe failed, or no image came out. Nothing is left of it.
+        DeadlinePassed: The image is still being written; the next run takes it up.
     """
     if reusable is not None:
-        session.report.line(f"image {reusable.id} of an earlier run has the same inputs: no bake")
-        return _finish_image(_wait_until_written(reusable.id, plan, session), plan, session)
+        try:
+            return _take_up(reusable, plan, session)
+        except BakeError as error:
+            session.report.line(f"{error.what}: another is baked")
     with Undo(session.report) as undo:
         machine = instance.start(session, plan.request_bake_machine(), run, undo)
         try:
@@ -68,13 +73,31 @@ def bake(
         # EC2 stops no Spot instance of a one-time request. CreateImage shuts a running one down for
         # its snapshot and starts it again, unless NoReboot is set:
         # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateImage.html
-        # Registered before the call and found by the run's tag: see instance.start.
-        undo.add(f"image of run {run.id}", lambda: remove_images_of(run, session))
-        image_id = _begin_image(machine.instance_id, used_gib, plan, run, session)
+        name = plan.ami_name(run)
+        undo.add(f"image {name}", lambda: _settle_image(name, machine, undo, session))
+        tags = tags_for_run(run, plan.digest, plan.request_bake_machine().machine_minutes)
+        tags = {**plan.spec.tags, **tags, **tags_of_content(used_gib), "Name": name}
+        image_id = _begin_image(machine.instance_id, name, tags, plan, session)
         record = _wait_until_written(image_id, plan, session)
-        # From here on it is worth keeping: if the rest fails, the next run uses it.
-        undo.cancel(f"image of run {run.id}")
+        undo.cancel(f"image {name}")
         return _finish_image(record, plan, session)
+
+
+def _take_up(reusable: CatalogImage, plan: Plan, session: Session) -> Image:
+    session.report.line(f"image {reusable.id} of an earlier run has the same inputs: no bake")
+    try:
+        record = _wait_until_written(reusable.id, plan, session)
+    except BakeError:
+        _end_source(reusable, session)
+        raise
+    _end_source(reusable, session)
+    return _finish_image(record, plan, session)
+
+
+def _end_source(image: CatalogImage, session: Session) -> None:
+    """Remove the machine that an earlier run left for EC2 to write its image."""
+    if image.is_being_written and image.run is not None:
+        instance.end_all(session, tags_of_run(image.run))
 
 
 def _apply(rendered: render.Recipe, guest: Guest, plan: Plan, session: Session) -> None:
@@ -118,30 +141,67 @@ def _measure_used(guest: Guest) -> float:
     return int(used) / KIB_OF_A_GIB
 
 
-def _begin_image(instance_id: str, used_gib: float, plan: Plan, run: Run, session: Session) -> str:
-    name = plan.ami_name(run)
-    tags = tags_for_run(run, plan.digest, plan.request_bake_machine().machine_minutes)
-    return session.cloud.images.create(
+def _begin_image(
+    instance_id: str, name: str, tags: Mapping[str, str], plan: Plan, session: Session
+) -> str:
+    cloud, root_device = session.cloud, plan.source.root_device
+    machine, source = cloud.instances.get(instance_id), cloud.images.get(plan.source.id)
+    # Instance store volumes are in the source's mappings alone, other ones in the machine's, too.
+    devices = {*(machine.devices if machine else ()), *(source.devices if source else ())}
+    return cloud.images.create(
         instance_id=instance_id,
         name=name,
-        root_device=plan.source.root_device,
-        volume=instance.describe_volume(plan.spec.volume),
-        tags={**plan.spec.tags, **tags, **tags_of_content(used_gib), "Name": name},
+        root_device=root_device,
+        other_devices=sorted(devices - {root_device}),
+        tags=tags,
     )
 
 
 def _wait_until_written(image_id: str, plan: Plan, session: Session) -> ImageRecord:
     def find_available() -> ImageRecord | None:
         record = session.cloud.images.get(image_id)
-        if record is not None and record.state in {"failed", "error", "invalid"}:
+        if record is None:
+            if session.cloud.recent.is_new(image_id):
+                return None
+            raise BakeError(f"image {image_id} is gone: somebody else removed it")
+        if record.state in BEING_WRITTEN:
+            return None
+        if record.state != "available":
             raise BakeError(f"image {image_id} is {record.state}: {record.reason or 'no reason'}")
-        return record if record is not None and record.state == "available" else None
+        # One part of EC2 may know that it is written before another does.
+        return record if record.snapshot_ids else None
 
     return session.waiter.until(
         find_available,
         what=f"image {image_id} to be written",
         deadline_seconds=plan.spec.deadlines.image_seconds,
     )
+
+
+def _settle_image(
+    name: str, machine: instance.TemporaryMachine, undo: Undo, session: Session
+) -> None:
+    """Remove an image that EC2 could not write; leave the machine for one that it still writes.
+
+    It is worth keeping from the moment that EC2 began it: the next run takes it up. It may have
+    begun it without our knowledge, where the answer to CreateImage was lost.
+    """
+    images = session.cloud.images
+    try:
+        made = {image_id: images.get(image_id) for image_id in images.find_made(name)}
+    except AwsFailure as error:
+        session.report.line(f"cannot see what became of image {name}: {explain(error)[0]}")
+        instance.leave(machine, undo)
+        return
+    for image_id, record in made.items():
+        if record is None or record.state in BEING_WRITTEN:
+            instance.leave(machine, undo)
+            session.report.line(
+                f"image {image_id} is still being written, and is kept for the next run; so is"
+                f" {machine.instance_id} until then, which EC2 needs for it"
+            )
+        elif record.state != "available":
+            images.remove(record)
 
 
 def _finish_image(record: ImageRecord, plan: Plan, session: Session) -> Image:

@@ -19,15 +19,16 @@ from amikiln.catalog.tags import (
     TAG_VERDICT,
     TAG_VERDICT_HASH,
     tags_for_spec,
-    tags_of_run,
 )
 from amikiln.errors import AmikilnError
 from amikiln.model.image import ForceReason, Image, PublishResult
 from amikiln.model.plan import Plan
-from amikiln.model.run import Run
 from amikiln.model.verdict import Outcome, VerdictFile
 from amikiln.session import Session
 from amikiln.spec.spec import Spec
+
+BEING_WRITTEN = {"pending", "transient"}
+"""https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Image.html"""
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,11 @@ class CatalogImage:
     def run(self) -> str | None:
         """The id of the run that made it; None: no run of ours did."""
         return self.record.tags.get(TAG_RUN)
+
+    @property
+    def is_being_written(self) -> bool:
+        """Whether EC2 still writes its snapshot, for which it needs the machine."""
+        return self.record.state in BEING_WRITTEN
 
     @property
     def digest(self) -> str:
@@ -234,12 +240,6 @@ def record_verdict(image: Image, file: VerdictFile, session: Session) -> None:
 def record_forced(force: ForceReason, session: Session) -> None:
     """Tag an image with the reason why it is published without proof."""
     session.cloud.images.tag(force.image_id, {TAG_FORCED: force.reason})
-
-
-def remove_images_of(run: Run, session: Session) -> None:
-    """Remove all images that a run made, with their snapshots."""
-    for image in _find(tags_of_run(run), session):
-        session.cloud.images.remove(image.record)
 
 
 def _tags_of_verdict(file: VerdictFile) -> dict[str, str]:

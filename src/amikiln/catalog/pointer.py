@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+
+from amikiln.aws.parameter_names import find_name_faults
 from amikiln.aws.parameters import Parameter
 from amikiln.catalog.lease import Lease
 from amikiln.errors import PublishError
@@ -10,6 +13,12 @@ from amikiln.session import Session
 from amikiln.spec.spec import Spec
 
 READ_BACK_SECONDS = 120
+MOST_VERSIONS = 100
+"""SSM keeps so many of a parameter, and drops the oldest for the next, unless that has a label.
+
+https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-versions.html
+"""
+AN_IMAGE = "ami-0123456789abcdef0"
 
 
 class Pointer:
@@ -40,7 +49,7 @@ class Pointer:
 
     def read_history(self) -> list[str]:
         """Return the image ids of all versions that AWS keeps: 100 at most."""
-        return self._parameters.read_history(self.name)
+        return [version.value for version in self._parameters.read_history(self.name)]
 
     def read_if_at(self, image_id: str) -> PublishResult | None:
         """Return what the pointer says if it names this image, else None."""
@@ -49,9 +58,30 @@ class Pointer:
             return None
         return PublishResult(self.name, now.version, image_id, None)
 
-    def find_fault(self) -> str | None:
-        """Return why a run could not move the pointer; None: it can."""
-        return self._find_type_fault(self.read())
+    def find_faults(self) -> list[str]:
+        """Return why a run could not move the pointer; nothing: it can."""
+        cloud = self._session.cloud
+        if faults := list(find_name_faults(self.name, cloud.region, cloud.account)):
+            return faults
+        history = self._parameters.read_history(self.name)
+        if not history:
+            return []
+        oldest, newest = history[0], history[-1]
+        faults = [fault] if (fault := self._find_type_fault(newest)) else []
+        if len(history) >= MOST_VERSIONS and oldest.labels:
+            faults.append(
+                f"{self.name} has {len(history)} versions, and SSM writes no other: it would have"
+                f" to drop version {oldest.version}, which has the label"
+                f" {', '.join(oldest.labels)}: move that to a newer version, with"
+                " `aws ssm label-parameter-version`"
+            )
+        pattern = newest.allowed_pattern
+        if pattern and not re.search(pattern, AN_IMAGE):
+            faults.append(
+                f"{self.name} allows only values that match {pattern}, which no image's id does:"
+                " change its AllowedPattern, or set publish.parameter to another path"
+            )
+        return faults
 
     def move(self, image_id: str, lease: Lease) -> PublishResult:
         """Let the pointer name an image, and read it back until it does.
@@ -102,11 +132,17 @@ class Pointer:
         )
 
     def _find_type_fault(self, found: Parameter | None) -> str | None:
-        """Compare data types, which AWS does not change on a parameter that exists.
+        """Compare types and data types, which AWS changes on no parameter that exists.
 
+        https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html
         https://github.com/hashicorp/terraform-provider-aws/issues/35959
         """
         wanted = self._data_type
+        if found is not None and found.type != "String":
+            return (
+                f"{self.name} is a {found.type}, which AWS cannot change, and has to be a String:"
+                " delete it, or set publish.parameter to another path"
+            )
         if found is None or found.data_type == wanted:
             return None
         return (

@@ -66,9 +66,9 @@ def tags_of_content(used_gib: float) -> dict[str, str]:
     return {TAG_USED: f"{used_gib:.1f}"}
 
 
-def tags_of_run(run: Run) -> dict[str, str]:
+def tags_of_run(run_id: str) -> dict[str, str]:
     """Return the tags by which everything that a run made is found."""
-    return {TAG_RUN: run.id}
+    return {TAG_RUN: run_id}
 
 
 def tags_of_kept_instance() -> dict[str, str]:

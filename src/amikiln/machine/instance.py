@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import tempfile
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from amikiln.aws.errors import AwsFailure, explain
-from amikiln.aws.instances import GONE, InstanceRecord, Launch, NoCapacity
+from amikiln.aws.launch import Launch
 from amikiln.catalog.tags import tags_for_run, tags_of_kept_instance
 from amikiln.errors import AmikilnError
 from amikiln.machine.keys import Keys, make_keys
+from amikiln.machine.launch import MachineEnded, launch_where_there_is_room, require_alive
 from amikiln.machine.user_data import END_UNIT, render_user_data
 from amikiln.model.plan import MachineRequest
 from amikiln.model.run import Run
@@ -25,21 +26,19 @@ from amikiln.spec.machine import Volume
 CONSOLE_LINES = 15
 
 
-class MachineEnded(AmikilnError):
-    """A machine that was needed is not running any more."""
-
-
 @dataclass(frozen=True)
 class TemporaryMachine:
     """A booted machine that we are logged in to.
 
     Attributes:
+        name: The name of everything that was made for it.
         instance_id: Its id in EC2.
         login: How it was logged in to.
         keys: The keys for it, which no other machine has.
         guest: Runs commands in it.
     """
 
+    name: str
     instance_id: str
     login: Login
     keys: Keys
@@ -95,51 +94,28 @@ def start(session: Session, request: MachineRequest, run: Run, undo: Undo) -> Te
         is_spot=request.is_spot,
     )
     undo.add(f"instance {name}", lambda: _end_instances(session, name))
-    instance_id = _launch_where_there_is_room(launch, request, session)
-
-    address = _find_address(instance_id, request, session)
+    instance_id, address = launch_where_there_is_room(launch, request, session)
     has_proxy = where.connect == "session-manager"
     proxy = _render_proxy(session.cloud.region) if has_proxy else None
     login = Login(address, request.user, directory, proxy)
     guest = _log_in(instance_id, login, request, session)
     undo.add(f"ssh connection to {instance_id}", guest.leave)
-    return TemporaryMachine(instance_id, login, keys, guest)
+    return TemporaryMachine(name, instance_id, login, keys, guest)
 
 
 def _end_instances(session: Session, name: str) -> None:
-    for instance in session.cloud.instances.find_by_tags({"Name": name}):
-        end(session, instance.id)
+    for instance_id in session.cloud.instances.find_made(name):
+        end(session, instance_id)
 
 
 def _delete_key_pairs(session: Session, name: str) -> None:
-    for found, _ in session.cloud.network.find_key_pairs({"Name": name}):
+    for found in session.cloud.network.find_key_pairs_made(name):
         session.cloud.network.delete_key_pair(found)
 
 
 def _delete_groups(session: Session, name: str) -> None:
-    for group_id, _ in session.cloud.network.find_security_groups({"Name": name}):
+    for group_id in session.cloud.network.find_security_groups_made(name):
         session.cloud.network.delete_security_group(group_id)
-
-
-def _launch_where_there_is_room(launch: Launch, request: MachineRequest, session: Session) -> str:
-    refusals = []
-    for type_ in request.instance_types:
-        for subnet_id in request.network.subnet_ids:
-            # A token belongs to its call's arguments: each type and zone needs one of its own.
-            token = hashlib.sha256(f"{launch.key_name} {type_} {subnet_id}".encode()).hexdigest()
-            here = replace(launch, type=type_, subnet_id=subnet_id, token=token)
-            try:
-                instance_id = session.cloud.instances.launch(here)
-            except NoCapacity as error:
-                session.report.line(f"no capacity for {type_} in {subnet_id}: trying the next")
-                refusals.append(f"{type_} in {subnet_id}: {error}")
-                continue
-            session.report.line(f"instance {instance_id} ({type_}) launched from {here.image_id}")
-            return instance_id
-    raise MachineEnded(
-        "no capacity for any of the instance types in any zone:\n" + "\n".join(refusals),
-        hint="add more types to instance.types or fleet.instance_types, or try again later",
-    )
 
 
 def keep(machine: TemporaryMachine, session: Session, undo: Undo) -> None:
@@ -167,6 +143,23 @@ def keep(machine: TemporaryMachine, session: Session, undo: Undo) -> None:
     )
 
 
+def leave(machine: TemporaryMachine, undo: Undo) -> None:
+    """Leave a machine where it is, with its security group, for the next run to remove."""
+    undo.cancel(f"instance {machine.name}")
+    undo.cancel(f"security group {machine.name}")
+
+
+def end_all(session: Session, tags: Mapping[str, str]) -> None:
+    """Remove the machines with these tags, and what was made for them."""
+    network = session.cloud.network
+    for found in session.cloud.instances.find_by_tags(tags):
+        end(session, found.id)
+    for group_id, _ in network.find_security_groups(tags):
+        network.delete_security_group(group_id)
+    for name, _ in network.find_key_pairs(tags):
+        network.delete_key_pair(name)
+
+
 def end(session: Session, instance_id: str) -> None:
     """Terminate a machine and wait until it is gone: its security group can only go after it."""
     session.cloud.instances.terminate(instance_id)
@@ -188,11 +181,13 @@ def stop(session: Session, instance_id: str, deadline_seconds: float) -> None:
     session.cloud.instances.stop(instance_id)
 
     def has_stopped() -> bool | None:
-        return True if _require_alive(session, instance_id).state == "stopped" else None
+        return True if require_alive(session, instance_id).state == "stopped" else None
 
     session.waiter.until(
         has_stopped, what=f"instance {instance_id} to stop", deadline_seconds=deadline_seconds
     )
+    # One part of EC2 may know it before another does.
+    session.cloud.recent.note(instance_id)
 
 
 def describe_volume(volume: Volume) -> dict[str, Any]:
@@ -221,23 +216,6 @@ def _describe_encryption(volume: Volume) -> dict[str, Any]:
     return {"Encrypted": True, "KmsKeyId": volume.kms_key} if volume.kms_key else {}
 
 
-def _find_address(instance_id: str, request: MachineRequest, session: Session) -> str:
-    def find() -> str | None:
-        record = _require_alive(session, instance_id, may_be_unknown=True)
-        if record.state != "running":
-            return None
-        # Session Manager finds an instance by its id.
-        return {
-            "public": record.public_address,
-            "private": record.private_address,
-            "session-manager": instance_id,
-        }[request.network.connect]
-
-    return session.waiter.until(
-        find, what=f"instance {instance_id} to run", deadline_seconds=request.boot_seconds
-    )
-
-
 def _log_in(instance_id: str, login: Login, request: MachineRequest, session: Session) -> Guest:
     guest = session.connect(login)
     last_answer = "no try yet"
@@ -248,7 +226,7 @@ def _log_in(instance_id: str, login: Login, request: MachineRequest, session: Se
         if refusal is None:
             return True
         last_answer = refusal
-        _require_alive(session, instance_id)
+        require_alive(session, instance_id)
         return None
 
     try:
@@ -275,16 +253,3 @@ def _read_console_tail(session: Session, instance_id: str) -> str:
     except AwsFailure as error:
         return f"its console could not be read: {explain(error)[0]}"
     return "\n".join(["its console's last lines:", *lines[-CONSOLE_LINES:]])
-
-
-def _require_alive(
-    session: Session, instance_id: str, *, may_be_unknown: bool = False
-) -> InstanceRecord:
-    record = session.cloud.instances.get(instance_id)
-    if record is None and may_be_unknown:
-        # EC2 is eventually consistent: a new instance may be unknown for a moment.
-        return InstanceRecord(instance_id, "pending", "", None, None, "", {})
-    if record is None or record.state in GONE:
-        why = f": {record.reason}" if record and record.reason else ""
-        raise MachineEnded(f"instance {instance_id} ended unexpectedly{why}")
-    return record

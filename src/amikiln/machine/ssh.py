@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from amikiln.aws.connect import connect
+from amikiln.aws.recent import Recent
 from amikiln.errors import AmikilnError
 from amikiln.machine.keys import Keys
 from amikiln.runtime import process
@@ -50,10 +51,11 @@ def open_session(
         botocore.exceptions.ClientError: STS refuses the credentials.
     """
     report = report or reporter_for_stderr()
+    waiter = waiter or Waiter(report)
     return Session(
-        cloud=connect(region),
+        cloud=connect(region, recent=Recent(waiter)),
         report=report,
-        waiter=waiter or Waiter(report),
+        waiter=waiter,
         connect=SshGuest,
         secrets=secrets or {},
         lease_wait_seconds=lease_wait_seconds,

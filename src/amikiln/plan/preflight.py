@@ -134,8 +134,7 @@ def _check_name(name: str, session: Session) -> Iterator[str]:
 
 
 def _check_pointer(plan: Plan, session: Session) -> Iterator[str]:
-    if fault := Pointer(plan.spec, session).find_fault():
-        yield fault
+    yield from Pointer(plan.spec, session).find_faults()
 
 
 def _check_secrets(plan: Plan, session: Session) -> Iterator[str]:

@@ -50,6 +50,8 @@ def sweep(run: Run, plan: Plan, images: Sequence[CatalogImage], session: Session
 
     instances = cloud.instances.find_by_tags(ours)
     spared = {run.id} | {run_of(one.tags) for one in instances if is_kept_instance(one.tags)}
+    # EC2 fails an image whose machine is terminated too soon.
+    spared |= {image.run for image in images if image.is_being_written}
 
     def is_left_over(made_by: str | None) -> bool:
         # What carries no run's tag is not ours.

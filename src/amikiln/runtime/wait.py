@@ -50,6 +50,23 @@ class Waiter:
         self._pause = pause
         self._spans: list[tuple[float, float]] = []
         self._lock = threading.Lock()
+        self._is_passing: Callable[[Exception], bool] = lambda error: False
+
+    def outlast(self, is_passing: Callable[[Exception], bool]) -> None:
+        """Let waits go on after failures that say nothing about what is waited for.
+
+        Args:
+            is_passing: Tells whether what a probe raised is such a failure.
+        """
+        self._is_passing = is_passing
+
+    def now(self) -> float:
+        """Return seconds since any fixed moment."""
+        return self._clock()
+
+    def say(self, text: str) -> None:
+        """Report a line about what is being waited for."""
+        self._report.line(text)
 
     def until(
         self, probe: Callable[[], Found | None], *, what: str, deadline_seconds: float
@@ -62,19 +79,33 @@ class Waiter:
             deadline_seconds: How long to wait in total.
 
         Raises:
-            DeadlinePassed: It was not met in time. What ``probe`` raises passes through.
+            DeadlinePassed: It was not met in time. What ``probe`` raises passes through, unless it
+                is a failure that waits outlast; the first of those is reported.
         """
+        failure: Exception | None = None
+        said = False
         with self.span(what):
             began = self._clock()
-            while (found := probe()) is None:
+            while True:
+                try:
+                    found, failure = probe(), None
+                except Exception as error:
+                    if not self._is_passing(error):
+                        raise
+                    found, failure = None, error
+                if found is not None:
+                    return found
+                if failure is not None and not said:
+                    said = True
+                    self.say(f"cannot see whether this is so yet: {what}: {failure}")
                 waited = self._clock() - began
                 if waited >= deadline_seconds:
+                    why = f"; the last look failed: {failure}" if failure else ""
                     raise DeadlinePassed(
-                        f"gave up after {waited:.0f} s: {what}",
+                        f"gave up after {waited:.0f} s: {what}{why}",
                         hint="raise the deadline in the spec's [deadlines] if it only needs longer",
-                    )
+                    ) from failure
                 self._pause(min(_choose_pause(waited), deadline_seconds - waited))
-        return found
 
     @contextmanager
     def span(self, what: str) -> Iterator[None]:
