@@ -19,9 +19,7 @@ from harness import POINTER, Harness
 @pytest.fixture
 def lease(harness: Harness) -> Iterator[Lease]:
     run, parameters = Run("cpu-build-1", "cpu-build"), harness.session.cloud.parameters
-    with hold_lease(
-        parameters, "/amikiln/x/lease", run, 60, harness.report, harness.session.waiter
-    ) as lease:
+    with hold_lease(parameters, "/amikiln/x/lease", run, 60, harness.session.waiter) as lease:
         yield lease
 
 
