@@ -54,6 +54,10 @@ class Clock:
         self.now += seconds
 
 
+FOLLOWED = {"auto_scaling_groups": ["cpu-build"]}
+"""A fleet of one group, which a test has to make."""
+
+
 def spec_values(**changes: object) -> dict[str, object]:
     """Return a small valid spec, with some top-level values replaced."""
     return {
@@ -67,7 +71,6 @@ def spec_values(**changes: object) -> dict[str, object]:
         "buildkit": {"builder": "baked-vllm-builder"},
         "warm": {"context": "warm", "dockerfile": "Dockerfile"},
         "publish": {"parameter": "/buildkite/cpu-build-ami/{region}"},
-        "fleet": {"auto_scaling_groups": ["cpu-build"]},
         **changes,
     }
 

@@ -26,7 +26,7 @@ from amikiln.session import Session
 from amikiln.spec.load import ImageFolder
 from amikiln.spec.own_files import read_checks, read_steps
 from amikiln.spec.spec import Spec
-from fakes import FAKE_SCANNER, FakeGuest, Recorder, Script, obey, pin, spec
+from fakes import FAKE_SCANNER, FOLLOWED, FakeGuest, Recorder, Script, obey, pin, spec
 from localcloud.fixture import Keys
 
 POINTER = "/buildkite/cpu-build-ami/us-east-1"
@@ -71,6 +71,9 @@ class Harness:
         cloud: The local cloud's fixture.
         folder: Where files go.
         keys: Who makes the session's calls; the administrator by default.
+
+    Attributes:
+        wanted: What ``run`` makes unless it is given another spec.
     """
 
     def __init__(self, cloud: Any, folder: Path, keys: Keys | None = None) -> None:
@@ -88,6 +91,7 @@ class Harness:
             self.guest,
         )
         self.folder = folder
+        self.wanted = spec()
         (folder / "warm").mkdir(exist_ok=True)
         (folder / "warm" / "Dockerfile").write_text("FROM scratch\n")
 
@@ -105,9 +109,22 @@ class Harness:
         return FakeGuest(login, self.script)
 
     def run(self, wanted: Spec | None = None, **options: Any) -> RunResult:
-        wanted = wanted or spec()
+        wanted = wanted or self.wanted
         run, verdict_file = pipeline.new_run(wanted.name), self.folder / "verdict.json"
         return pipeline.run(self.image(wanted), run, self.session, verdict_file, **options)
+
+    def follow(self) -> None:
+        """Make the group that FOLLOWED names, without machines, and let runs want it."""
+        template = {"ImageId": f"resolve:ssm:{POINTER}", "InstanceType": "t3.micro"}
+        self.ec2.create_launch_template(LaunchTemplateName="cpu-build", LaunchTemplateData=template)
+        self.boto.client("autoscaling").create_auto_scaling_group(
+            AutoScalingGroupName="cpu-build",
+            MinSize=0,
+            MaxSize=1,
+            AvailabilityZones=["us-east-1a"],
+            LaunchTemplate={"LaunchTemplateName": "cpu-build", "Version": "$Latest"},
+        )
+        self.wanted = spec(fleet=FOLLOWED)
 
     def holdings(self) -> dict[str, list[str]]:
         """Return everything in the account that a run could have left."""

@@ -17,7 +17,7 @@ from amikiln.catalog.images import list_images
 from amikiln.catalog.tags import TAG_RUN, TAG_VERDICT, tags_for_spec
 from amikiln.report.status import read_status
 from amikiln.retire.sweep import sweep
-from amikiln.rollout.rollout import describe_groups
+from amikiln.rollout.rollout import describe_fleet
 from fakes import plan, spec
 from harness import POINTER, Harness
 
@@ -28,7 +28,6 @@ FIRST_RUN = {
     "CreateTags": 1,
     "DeleteKeyPair": 2,
     "DeleteSecurityGroup": 2,
-    "DescribeAutoScalingGroups": 1,
     "DescribeImages": 7,
     "DescribeInstanceTypeOfferings": 1,
     "DescribeInstanceTypes": 1,
@@ -55,7 +54,6 @@ FIRST_VERSION = 62
 
 UNCHANGED_RUN = {
     "DeleteParameter": 1,
-    "DescribeAutoScalingGroups": 1,
     "DescribeImages": 4,
     "DescribeInstanceTypeOfferings": 1,
     "DescribeInstanceTypes": 1,
@@ -121,7 +119,7 @@ def test_all_groups_and_their_machines_are_one_call_each(harness: Harness) -> No
     wanted = spec(fleet={"auto_scaling_groups": list(GROUPS)})
     make_groups(harness)
     with count_calls(harness) as counts:
-        groups = describe_groups(wanted, done.image.id, harness.session)
+        groups = describe_fleet(wanted, done.image.id, harness.session).groups
     assert dict(counts) == ROLLOUT_POLL
     assert [(group.group, len(group.machines)) for group in groups] == [
         (name, MACHINES) for name in GROUPS

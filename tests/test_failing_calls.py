@@ -27,6 +27,7 @@ READS = (
     "DescribeInstanceTypes",
     "DescribeInstances",
     "DescribeKeyPairs",
+    "DescribeLaunchTemplateVersions",
     "DescribeRouteTables",
     "DescribeSecurityGroups",
     "DescribeSnapshots",
@@ -179,6 +180,7 @@ def new_account(folder: Path) -> Iterator[Harness]:
                 Name=POINTER, Value=cloud.base, Type="String", DataType="aws:ec2:image"
             )
             cloud.until_pointers_are_checked()
+            harness.follow()
             yield harness
     finally:
         cloud.stop()

@@ -92,7 +92,8 @@ def run(
             verdict = proof.verdict
             require_pass(verdict, verdict_file)
             published = stages.publish(proof, image, spec, plan.proof_digest, lease)
-        groups = stages.roll_out(image, spec)
+        first = verdict is not None and published.version == 1  # nothing launches from it yet
+        groups = stages.roll_out(image, spec, first)
     skipped = tuple(stage for stage in STAGES_OF_AN_IMAGE if stage not in stages.seconds)
     because = proven.explain() if proven else ""
     return RunResult(
@@ -269,9 +270,9 @@ class _Stages:
         with self._run_stage("publish", PublishError):
             return publish(proof, image, spec, proof_digest, lease, self._session)
 
-    def roll_out(self, image: Image, spec: Spec) -> tuple[FleetGroup, ...]:
+    def roll_out(self, image: Image, spec: Spec, first: bool) -> tuple[FleetGroup, ...]:
         with self._run_stage("roll out", RolloutError):
-            return roll_out(spec, image.id, self._session)
+            return roll_out(spec, image.id, self._session, may_be_missing=first)
 
     @contextmanager
     def _run_stage(self, title: str, kind: type[AmikilnError]) -> Iterator[None]:

@@ -136,7 +136,7 @@ def test_status_shows_a_reason_whole(capsys: pytest.CaptureFixture[str]) -> None
     plain = dataclasses.replace(
         line, id="ami-2", published=False, forced=None, life=ImageState.FAILED
     )
-    found = Status("cpu-build", "us-east-1", "/pointer", 7, "ami-1", (line, plain), ())
+    found = Status("cpu-build", "us-east-1", "/pointer", 7, "ami-1", (line, plain), (), ())
     output.print_status(found)
     shown = capsys.readouterr().out
     assert f"ami-1 was published WITHOUT PROOF: {reason}\n" in shown

@@ -9,12 +9,29 @@ from amikiln.export import iam_policy
 from amikiln.export.iam_policy import Scope
 from amikiln.model.result import RunResult
 from export.iam_simulator import ACCOUNT
-from fakes import spec
+from fakes import FOLLOWED, spec
 from harness import Harness
 from localcloud.enforcement import Policy
 
-SPEC = spec()
+SPEC = spec(fleet=FOLLOWED)
 POLICY: Policy = iam_policy.build_policy(Scope(SPEC, ACCOUNT))
+BY_CONFIGURATION = "by-configuration"
+
+
+def make_group_by_configuration(harness: Harness) -> None:
+    autoscaling = harness.boto.client("autoscaling")
+    autoscaling.create_launch_configuration(
+        LaunchConfigurationName=BY_CONFIGURATION,
+        ImageId=harness.cloud.base,
+        InstanceType="t3.micro",
+    )
+    autoscaling.create_auto_scaling_group(
+        AutoScalingGroupName=BY_CONFIGURATION,
+        MinSize=0,
+        MaxSize=1,
+        AvailabilityZones=["us-east-1a"],
+        LaunchConfigurationName=BY_CONFIGURATION,
+    )
 
 
 @dataclass(frozen=True)

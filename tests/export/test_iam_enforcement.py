@@ -17,9 +17,15 @@ from amikiln.model.image import ForceReason
 from amikiln.model.run import Run
 from amikiln.report.status import read_status
 from amikiln.rollout.rollout import roll_out
-from export.iam_account import POLICY, SPEC, Account
+from export.iam_account import (
+    BY_CONFIGURATION,
+    POLICY,
+    SPEC,
+    Account,
+    make_group_by_configuration,
+)
 from fakes import fail_on, spec
-from harness import POINTER, Harness, use_fakes
+from harness import Harness, use_fakes
 from localcloud.enforcement import Policy, enforce
 from localcloud.fixture import CloudFixture
 
@@ -35,22 +41,9 @@ def account(
         use_fakes(Harness(shared_cloud, folder, user.keys)) as harness,
     ):
         first = harness.run()
-        make_group(harness)
+        harness.follow()
+        make_group_by_configuration(harness)
         yield Account(harness, user.allow, first)
-
-
-def make_group(harness: Harness) -> None:
-    harness.ec2.create_launch_template(
-        LaunchTemplateName="cpu-build",
-        LaunchTemplateData={"ImageId": f"resolve:ssm:{POINTER}", "InstanceType": "t3.micro"},
-    )
-    harness.boto.client("autoscaling").create_auto_scaling_group(
-        AutoScalingGroupName="cpu-build",
-        MinSize=0,
-        MaxSize=1,
-        AvailabilityZones=["us-east-1a"],
-        LaunchTemplate={"LaunchTemplateName": "cpu-build", "Version": "$Latest"},
-    )
 
 
 def list_actions(policy: Policy) -> set[str]:
@@ -132,8 +125,13 @@ def an_image_is_baked(harness: Harness) -> None:
     harness.run(rebake=True)
 
 
+def a_group_has_a_launch_configuration(harness: Harness) -> None:
+    harness.run(spec(fleet={"auto_scaling_groups": [BY_CONFIGURATION]}))
+
+
 STOPS: dict[str, Callable[[Harness], None]] = {
     "autoscaling:DescribeAutoScalingGroups": a_proven_image_is_there,
+    "autoscaling:DescribeLaunchConfigurations": a_group_has_a_launch_configuration,
     "ec2:AuthorizeSecurityGroupIngress": an_image_is_baked,
     "ec2:CreateImage": an_image_is_baked,
     "ec2:CreateSecurityGroup": an_image_is_baked,

@@ -136,7 +136,7 @@ def test_a_spec_that_changed_is_named_by_its_keys(harness: Harness) -> None:
     changed = spec(
         volume={"size_gib": 99},
         buildkit={"builder": "baked-vllm-builder", "gc": True},
-        fleet={},
+        fleet={"auto_scaling_groups": ["another"]},
         warm=None,
     )
     lines = refuse(harness, file, changed).splitlines()
@@ -145,7 +145,7 @@ def test_a_spec_that_changed_is_named_by_its_keys(harness: Harness) -> None:
         f"{toml}: volume.size_gib is 99, and was 12 when planned",
         f"{toml}: buildkit.gc is true, and was false when planned",
         lines[2],
-        f'{toml}: fleet.auto_scaling_groups is [], and was ["cpu-build"] when planned',
+        f'{toml}: fleet.auto_scaling_groups is ["another"], and was [] when planned',
     ]
     assert lines[2].startswith(f"{toml}: warm is null, and was {{")
 

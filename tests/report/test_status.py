@@ -7,7 +7,7 @@ import pytest
 from amikiln.catalog.tags import TAG_FORCED
 from amikiln.errors import VerifyError
 from amikiln.report.status import read_status
-from fakes import spec
+from fakes import FOLLOWED, spec
 from harness import POINTER, Harness
 
 
@@ -39,3 +39,13 @@ def test_an_image_that_was_forced_is_shown_as_that(harness: Harness) -> None:
     harness.session.cloud.images.tag(done.image.id, {TAG_FORCED: "urgent"})
     (line,) = read_status(spec(), harness.session).images
     assert (line.forced, line.verdict, line.life) == ("urgent", "pass", "forced-proven")
+
+
+def test_a_group_that_is_not_there_is_shown_as_missing(harness: Harness) -> None:
+    found = read_status(spec(fleet=FOLLOWED), harness.session)
+    assert (found.groups, found.missing_groups) == ((), ("Auto Scaling group cpu-build",))
+    harness.run()
+    harness.follow()
+    found = read_status(harness.wanted, harness.session)
+    assert [group.follows for group in found.groups] == [True]
+    assert found.missing_groups == ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -12,7 +13,7 @@ from amikiln.catalog.tags import TAG_IMAGE, TAG_RUN
 from amikiln.errors import BakeError, VerifyError
 from amikiln.model.run import Run
 from amikiln.retire.sweep import sweep
-from fakes import plan
+from fakes import plan, spec
 from harness import POINTER, Harness
 
 
@@ -49,6 +50,42 @@ def test_an_image_that_failed_is_not_taken_up_but_removed(harness: Harness) -> N
     done = harness.run()
     assert done.image.id != failed
     assert harness.holdings()["images"] == [done.image.id]
+
+
+def baked_image(harness: Harness) -> str:
+    """Bake an image of other inputs than those that are swept for, and do not verify it."""
+    folder = harness.image(spec(volume={"size_gib": 13}))
+    return pipeline.bake_image(folder, pipeline.new_run("cpu-build"), harness.session).image.id
+
+
+def test_a_second_bake_between_the_steps_of_a_pipeline_leaves_the_first_image(
+    harness: Harness,
+) -> None:
+    first, other = baked_image(harness), spec(volume={"size_gib": 14})
+    second = pipeline.bake_image(
+        harness.image(other), pipeline.new_run("cpu-build"), harness.session
+    ).image.id
+    assert sorted(harness.holdings()["images"]) == sorted([first, second])
+    wanted, file = harness.image(spec(volume={"size_gib": 13})), harness.folder / "verdict.json"
+    proof = pipeline.verify_image(
+        wanted, first, pipeline.new_run("cpu-build"), harness.session, file
+    )
+    assert proof.verdict.outcome == "pass"
+
+
+@pytest.mark.parametrize(
+    ("age", "stays"),
+    [(timedelta(hours=23), True), (timedelta(hours=25), False), (timedelta(hours=-1), True)],
+)
+def test_an_image_that_nobody_verified_stays_for_a_day(
+    age: timedelta, stays: bool, harness: Harness
+) -> None:
+    baked_image(harness)
+    (image,) = list_images("cpu-build", harness.session)
+    created = (datetime.now(UTC) - age).isoformat()
+    aged = dataclasses.replace(image, record=dataclasses.replace(image.record, created=created))
+    removed = sweep(pipeline.new_run("cpu-build"), plan(), [aged], harness.session)
+    assert (removed == []) is stays
 
 
 def test_a_proven_image_stays(harness: Harness) -> None:

@@ -23,6 +23,10 @@ MACHINE_NAMES = {"kvm": "amazon", "container": "systemd-nspawn", "emulated": "qe
 IMAGE_DIRECTORY = Path(__file__).parent.parent.parent / "images" / "cpu-build"
 
 
+ALONE = ("--set", "fleet.auto_scaling_groups=[]")
+"""A run whose fleet is nobody's business: a group that does not exist is an error."""
+
+
 class LocalCloud:
     """A local cloud of its own, and amikiln's command line in it.
 
@@ -73,7 +77,7 @@ class LocalCloud:
     def start_run(self, *options: str) -> subprocess.Popen[str]:
         argv = [sys.executable, "-m", "amikiln", "run", str(IMAGE_DIRECTORY), "--local"]
         return subprocess.Popen(
-            [*argv, "--rebake", *options],
+            [*argv, "--rebake", *ALONE, *options],
             env=self.environment,
             stderr=subprocess.PIPE,
             stdout=subprocess.PIPE,

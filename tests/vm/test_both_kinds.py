@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from amikiln_localcloud.machines.kinds import Choice
-from vm.local_cloud import IMAGE_DIRECTORY, MACHINE_NAMES, LocalCloud
+from vm.local_cloud import ALONE, IMAGE_DIRECTORY, MACHINE_NAMES, LocalCloud
 
 # A whole cycle under emulation, on a busy host.
 pytestmark = [pytest.mark.vm, pytest.mark.timeout(2400)]
@@ -26,7 +26,7 @@ class TwoKinds:
 
     def run(self) -> tuple[str, dict[str, Any]]:
         """Bake and prove a new image; return its id and the verdict."""
-        done = self.cloud.amikiln("run", IMAGE_DIRECTORY, "--local", "--json", "--rebake")
+        done = self.cloud.amikiln("run", IMAGE_DIRECTORY, "--local", "--json", "--rebake", *ALONE)
         cycle = json.loads(done.stdout)["cycle"]
         return cycle["image"]["id"], cycle["verdict"]
 

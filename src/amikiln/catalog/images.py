@@ -29,6 +29,7 @@ from amikiln.spec.spec import Spec
 
 BEING_WRITTEN = {"pending", "transient"}
 """https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Image.html"""
+AWAITED_FOR = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,20 @@ class CatalogImage:
     def stays(self) -> bool:
         """Whether no sweep may remove it, even if nothing refers to it."""
         return self.state in STAYS
+
+    def may_be_awaited(self, now: datetime) -> bool:
+        """Tell whether somebody may still go on with it: whole, unproven, younger than a day.
+
+        Between the steps of a pipeline another run may sweep, with other inputs of its own. An
+        image that EC2 still writes counts as whole, and one whose age cannot be told as young.
+
+        Args:
+            now: The time that ages are counted to.
+        """
+        if self.state not in REUSABLE:
+            return False
+        age = self.age(now)
+        return age is None or age < AWAITED_FOR
 
     def state_for(self, plan: Plan) -> ImageState:
         """Return its state for a plan: a verdict about something else to prove does not count."""

@@ -31,7 +31,7 @@ from amikiln.cli.options import (
     parse_time,
 )
 from amikiln.cli.prepare import STARTED, choose_ami, open_plan, prepare
-from amikiln.errors import AmikilnError, PreflightError
+from amikiln.errors import PreflightError
 
 Found = TypeVar("Found")
 
@@ -220,16 +220,12 @@ def rollout(
 
     Old machines are replaced when their jobs end; --wait waits for that.
     """
-    from amikiln.catalog.pointer import Pointer
     from amikiln.cli import output
+    from amikiln.rollout.published import roll_out_published
 
     wait_seconds = parse_time(wait, "--wait")
     folder, session = prepare(image, local)
-    spec = folder.spec
-    pointer = Pointer(spec, session).read()
-    if pointer is None:
-        raise AmikilnError(f"{spec.pointer} names no image yet", hint="`amikiln run` publishes one")
-    groups = amikiln.roll_out(spec, pointer.value, session, wait_seconds=wait_seconds)
+    groups = roll_out_published(folder.spec, session, wait_seconds)
     _show(groups, as_json, output.print_groups)
 
 

@@ -21,6 +21,7 @@ from amikiln.model.verdict import Verdict
 from amikiln.plan.room import estimate_room
 from amikiln.recipe.render import render_recipe
 from amikiln.report.status import Status, list_machines
+from amikiln.spec.spec import Spec
 
 # Lines in a file or a pipe are not wrapped at 80: an id in two parts cannot be searched for.
 WIDTH_WITHOUT_TERMINAL = 200
@@ -75,7 +76,7 @@ def print_plan(plan: Plan) -> None:
         table.add_row("check", f"checks/{name}.sh (own)")
     table.add_row("AMI", f"{spec.ami_name_prefix}-..., deprecated {spec.deprecate_days} days later")
     table.add_row("pointer", f"{spec.pointer} ({spec.publish.data_type})")
-    table.add_row("followed by", ", ".join(spec.fleet.auto_scaling_groups) or "no group")
+    table.add_row("followed by", _describe_fleet(spec))
     _make_console().print(table)
 
 
@@ -156,7 +157,8 @@ def print_groups(groups: tuple[FleetGroup, ...]) -> None:
     console.print(table)
     for group in groups:
         if not group.follows:
-            console.print(f"{group.group} does NOT follow the pointer: {group.launch_image}")
+            launched = f"{group.launch_image or 'no image'} from {group.launch_source}"
+            console.print(f"{group.group} does NOT follow the pointer: {launched}")
 
 
 def print_status(found: Status) -> None:
@@ -183,6 +185,10 @@ def print_status(found: Status) -> None:
             console.print(text, soft_wrap=True)
     if found.groups:
         print_groups(found.groups)
+    for what in found.missing_groups:
+        console.print(f"there is NO {what}", soft_wrap=True)
+    if not found.groups and not found.missing_groups:
+        console.print("the spec names no Auto Scaling group")
 
 
 def _describe_warm_build(plan: Plan) -> str:
@@ -212,6 +218,16 @@ def _make_table(*title: str) -> Table:
     table = Table(*title)
     table.columns[1].overflow = "fold"
     return table
+
+
+def _describe_fleet(spec: Spec) -> str:
+    fleet = spec.fleet
+    ways = [
+        *fleet.auto_scaling_groups,
+        *(f"those of the stack {name}" for name in fleet.stacks),
+        *(f"those with the tag {key}={value}" for key, value in fleet.group_tags.items()),
+    ]
+    return ", ".join(ways) or "no group"
 
 
 def _describe_machine(group: FleetGroup, machine: FleetMachine) -> str:

@@ -22,11 +22,14 @@ class FleetGroup:
     group: str
     image_id: str
     launch_image: str
-    """What its launch template names: an AMI id, or ``resolve:ssm:`` and a parameter."""
+    """What it launches: an AMI id, or ``resolve:ssm:`` and a parameter. Of several, as overrides
+    of a mixed instances policy may name them, one that is not the pointer."""
     follows: bool
-    """Whether that is the pointer, so that new machines get what is published."""
+    """Whether all that it launches from names the pointer, so that new machines get it."""
     desired: int
     machines: tuple[FleetMachine, ...]
+    launch_source: str = "launch template"
+    """Where ``launch_image`` is said."""
 
     @property
     def outdated(self) -> tuple[FleetMachine, ...]:
@@ -38,3 +41,16 @@ class FleetGroup:
         """Whether as many machines as wanted are running, all of them the published image."""
         current = [m for m in self.machines if m not in self.outdated and m.state == "running"]
         return not self.outdated and len(current) >= self.desired
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """What a spec's ``[fleet]`` led to.
+
+    Attributes:
+        groups: The groups that exist.
+        missing: What led to none, in words.
+    """
+
+    groups: tuple[FleetGroup, ...]
+    missing: tuple[str, ...]

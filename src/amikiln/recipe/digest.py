@@ -69,7 +69,8 @@ def hash_proof(spec: Spec, own_checks: Mapping[str, bytes]) -> str:
     scripts = {path: text for path, text in shipped.items() if not path.startswith("steps/")}
     sources = _read_checks()
     own = {f"own/{name}": content for name, content in own_checks.items()}
-    machine = spec.fleet.model_dump(mode="json", exclude={"auto_scaling_groups"})
+    groups = {"auto_scaling_groups", "stacks", "group_tags"}
+    machine = spec.fleet.model_dump(mode="json", exclude=groups)
     machine["elastic_stack"] = spec.is_for_elastic_stack
     inputs = {
         "amikiln": __version__,

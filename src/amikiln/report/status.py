@@ -8,7 +8,7 @@ from amikiln.catalog.images import CatalogImage, list_images
 from amikiln.catalog.pointer import Pointer
 from amikiln.catalog.states import ImageState
 from amikiln.model.fleet import FleetGroup, FleetMachine
-from amikiln.rollout.rollout import describe_groups
+from amikiln.rollout.rollout import describe_fleet
 from amikiln.session import Session
 from amikiln.spec.spec import Spec
 
@@ -45,6 +45,8 @@ class Status:
     published_image: str | None
     images: tuple[ImageLine, ...]
     groups: tuple[FleetGroup, ...]
+    missing_groups: tuple[str, ...]
+    """What the spec names and there is not, in words."""
 
 
 def read_status(spec: Spec, session: Session) -> Status:
@@ -57,6 +59,7 @@ def read_status(spec: Spec, session: Session) -> Status:
     pointer = Pointer(spec, session).read()
     published = pointer.value if pointer is not None else None
     images = list_images(spec.name, session)
+    fleet = describe_fleet(spec, published or "", session)
     return Status(
         image=spec.name,
         region=spec.region,
@@ -64,7 +67,8 @@ def read_status(spec: Spec, session: Session) -> Status:
         pointer_version=pointer.version if pointer is not None else None,
         published_image=published,
         images=tuple(_line(image, published) for image in images),
-        groups=describe_groups(spec, published, session) if published is not None else (),
+        groups=fleet.groups,
+        missing_groups=fleet.missing,
     )
 
 

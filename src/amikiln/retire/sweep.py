@@ -7,6 +7,7 @@ lost it. Nothing without our tags is looked at, and an image that may be needed 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from functools import partial
 
 from amikiln.aws.errors import AwsFailure, explain
@@ -28,7 +29,8 @@ def sweep(run: Run, plan: Plan, images: Sequence[CatalogImage], session: Session
     Args:
         run: The run that holds the lease; what it made itself stays.
         plan: What the run will do: an image of the same inputs that nobody has verified stays, to
-            be used; so does every image that a version of the plan's pointer names.
+            be used; so does every image that a version of the plan's pointer names. A finished one
+            of other inputs stays for a day, for whoever baked it to verify.
         images: All that there are of the spec, as ``list_images`` returns them.
         session: Where to sweep.
 
@@ -69,13 +71,15 @@ def sweep(run: Run, plan: Plan, images: Sequence[CatalogImage], session: Session
         if is_left_over(run_of(tags)):
             remove(f"key pair {name}", partial(cloud.network.delete_key_pair, name))
 
+    now = datetime.now(UTC)
     named_by_pointer = Pointer(plan.spec, session).read_history()
     unneeded = [
         image
         for image in images
         if is_left_over(image.run)
         and not image.stays
-        and not image.is_reusable_for(plan)
+        and not image.is_reusable_for(plan, now)
+        and not image.may_be_awaited(now)
         and image.id not in named_by_pointer
     ]
     in_use = cloud.instances.find_images_in_use([image.id for image in unneeded])

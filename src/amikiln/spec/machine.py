@@ -17,6 +17,9 @@ from amikiln.spec.types import (
     InstanceType,
     ParameterPath,
     SpecTable,
+    StackName,
+    TagKey,
+    TagValue,
     UserName,
     VariableName,
     match,
@@ -176,6 +179,11 @@ class Fleet(SpecTable):
     """Whose machines follow the pointer."""
 
     auto_scaling_groups: tuple[GroupName, ...] = Field(default=(), strict=False)
+    """The groups by name."""
+    stacks: tuple[StackName, ...] = Field(default=(), strict=False)
+    """The CloudFormation stacks whose groups they are: an Elastic CI Stack names its group anew."""
+    group_tags: Mapping[TagKey, TagValue] = {}
+    """Groups that have all of these tags."""
     instance_types: tuple[InstanceType, ...] = Field(default=(), strict=False)
     """What verify boots an image on; none: those of ``[instance]``."""
     metadata_hop_limit: int = Field(default=2, ge=1, le=64)

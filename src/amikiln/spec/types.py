@@ -73,6 +73,23 @@ ParameterPath = Annotated[
 GroupName = Annotated[
     str, *match(r"^[A-Za-z0-9 ._/-]{1,255}$", "letters, digits, spaces and . _ / -, 255 at most")
 ]
+StackName = Annotated[
+    # https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateStack.html
+    str,
+    *match(
+        r"^[A-Za-z][A-Za-z0-9-]{0,127}$",
+        "a stack's name: a letter, then letters, digits and -, 128 at most",
+    ),
+]
+TagKey = Annotated[
+    # Any letters: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Tags.html
+    str,
+    *match(r"^[^\x00-\x1f\x7f*]{1,128}$", "a tag's key, 1 to 128 printable characters"),
+]
+TagValue = Annotated[
+    str,
+    *match(r"^[^\x00-\x1f\x7f*]{0,256}$", "a tag's value, 256 printable characters at most"),
+]
 InstanceType = Annotated[
     str, *match(r"^[a-z0-9-]+\.[a-z0-9-]+$", "an EC2 instance type, as m7i.4xlarge", 50)
 ]
