@@ -43,9 +43,7 @@ def plan(
     as_json: Json = False,
     out: Annotated[
         Path | None,
-        typer.Option(
-            "--out", metavar="FILE", help="Write the plan to this file, for --plan", dir_okay=False
-        ),
+        typer.Option("--out", metavar="FILE", help="Write the plan to this file, for --plan"),
     ] = None,
 ) -> None:
     """Show what a run would do; changes nothing.

@@ -161,6 +161,8 @@ class Context:
     """The folder on this machine (in a plan's file: from image.toml), or in the repository."""
     repository: str | None
     """The repository's URL; None for a folder on this machine."""
+    ref: str | None = None
+    """The branch or tag that the commit was found by: some servers give out no other commits."""
 
 
 @dataclass(frozen=True)
