@@ -160,6 +160,16 @@ IMAGES = {"registry.example/team/app:latest": {"id": "sha256:1", "size": 2 * 102
 DOCKER_STORE = {"driver": "overlay2", "data_root": "/var/lib/docker"}
 
 
+JOBS = """\
+named\tbaked-vllm-builder docker-container running
+unnamed\tbaked-vllm-builder docker-container running
+home-folder\tbaked-vllm-builder docker-container running
+beside-it\tbaked-vllm-builder docker-container running
+own\tamikiln-own docker-container inactive
+untouched\tyes
+"""
+
+
 @dataclass
 class Script:
     """What fake guests answer, and what they were asked.
@@ -183,6 +193,8 @@ class Script:
     docker_store: str = "overlay2 /var/lib/docker"
     store: str = json.dumps(STORE) + "\n"
     pruners: str = ""
+    jobs: str = JOBS
+    repo_digests: str = ""
     boot: str = "absent\n"
     programs: str = ""
     units: str = "buildkite-agent.service\tloaded\tbuildkite-agent\n"
@@ -241,7 +253,9 @@ class FakeGuest:
             "output=iavail": f"{self.script.free_inodes}\n",
             "check-warm.sh": self.script.warm,
             "warm.rawjson": self.script.cold,
-            "RepoDigests": json.dumps(self.script.planned.get("images")),
+            "RepoDigests": self.script.repo_digests
+            or f"there: {json.dumps(self.script.planned.get('images'))}\n",
+            "check-jobs.sh": self.script.jobs + "done\n",
         }.items():
             if word in command:
                 return (

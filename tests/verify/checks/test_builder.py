@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from amikiln.model.verdict import Outcome
-from fakes import FakeGuest, Script
+from fakes import Script
 from verify.checks.conftest import RunCheck
 
 
@@ -80,12 +80,6 @@ def test_the_low_disk_clean_up_is_named_and_not_a_fault(script: Script, run: Run
     assert "docker-low-disk-gc.timer" in result.evidence
 
 
-def test_a_builder_that_root_has_is_named_in_the_evidence(script: Script, run: RunCheck) -> None:
-    class RootBuilderGuest(FakeGuest):
-        def run(self, command: str, **options: object) -> str:  # type: ignore[override]
-            if "/root/.docker/buildx/instances/baked-vllm-builder" in command:
-                return "yes\n"
-            return super().run(command, **options)  # type: ignore[arg-type]
-
+def test_jobs_that_use_another_builder_are_told_of_the_hook(script: Script, run: RunCheck) -> None:
     use_default_builder(script)
-    assert "root has one of this name" in run("builder-answers", guest=RootBuilderGuest).evidence
+    assert "environment hook" in run("builder-answers").hint

@@ -20,6 +20,7 @@ NAMES = [
     "builder-up",
     "builder-answers",
     "builder-configured",
+    "jobs-find-builder",
     "nothing-prunes",
     "store-kept",
     "manifest-as-planned",

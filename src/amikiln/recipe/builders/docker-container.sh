@@ -43,4 +43,8 @@ find_builder_state() {
     cat "$RECORDS/builder-state-directory"
 }
 
+find_builder_process() {
+    docker inspect --format '{{.Id}} {{.State.Pid}} {{.State.StartedAt}}' "$(builder_container)"
+}
+
 run_buildctl() { docker exec "$(builder_container)" buildctl "$@"; }

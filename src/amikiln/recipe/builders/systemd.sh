@@ -41,6 +41,10 @@ print_builder_version() { "$PROGRAMS/bin/buildkitd" --version | cut -d' ' -f3; }
 
 find_builder_state() { printf '%s\n' "$STATE"; }
 
+find_builder_process() {
+    systemctl show --property=MainPID --property=ExecMainStartTimestampMonotonic buildkit.service
+}
+
 run_buildctl() { "$PROGRAMS/bin/buildctl" --addr "$SOCKET" "$@"; }
 
 programs_are_intact() {

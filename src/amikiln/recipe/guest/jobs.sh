@@ -66,11 +66,13 @@ in_agent_unit() {
             sed -n 's/.*argv\[\]=\(.*\) ; ignore_errors=.*/\1/p' | head -n 1)
     fi
     systemd-run --quiet --pipe --wait --collect --unit="$JOB_UNITS$(date +%s%N).service" \
-        --setenv=AGENT_COMMAND_LINE="$command_line" "$@"
+        --setenv=AGENT_COMMAND_LINE="$command_line" \
+        --setenv=JOB_KEEPS_DOCKER_CONFIG="${JOB_KEEPS_DOCKER_CONFIG:-}" "$@"
 }
 
 # Runs a command as the agent runs that of a job: in_agent_unit, with a Docker configuration of its
-# own that is empty, and what the environment hook exports. Its output is the command's alone.
+# own that is empty, and what the environment hook exports. Its stdout is the command's alone. With
+# JOB_KEEPS_DOCKER_CONFIG=yes it has the user's own Docker configuration, unless the hook gives another.
 as_job() {
     in_agent_unit /bin/sh "$PWD/job.sh" "$@"
 }

@@ -88,6 +88,7 @@ list_packages() {
 #   print_builder_version    prints BuildKit's version
 #   find_builder_state       prints where its state is on this disk; it may be stopped
 #   run_buildctl             runs buildctl against it with the given arguments
+#   find_builder_process     prints which process it is and since when it runs
 # and may use what follows.
 # shellcheck disable=SC2034
 BUILDER_STOP_SECONDS=300

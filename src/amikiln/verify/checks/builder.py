@@ -1,4 +1,4 @@
-"""The builder: it starts by itself, its owner can use it, and it is configured as planned."""
+"""The builder: it starts by itself, jobs use it, and it is configured as planned."""
 
 from __future__ import annotations
 
@@ -19,10 +19,9 @@ from amikiln.verify.checks.finding import (
     passed,
     wait_until,
 )
+from amikiln.verify.checks.jobs import DRIVERS, HOOK_HINT
 
 GC_WORDS = {True: "gc on", False: "gc off"}
-DRIVERS = {"docker-container": "docker-container", "systemd": "remote"}
-"""buildx's name for the driver, by the spec's."""
 
 
 def builder_up(subject: Subject) -> Finding:
@@ -43,13 +42,9 @@ def builder_up(subject: Subject) -> Finding:
 
 
 def builder_answers(subject: Subject) -> Finding:
-    """The builder is the one in use for the user that runs jobs, and collects garbage or not."""
+    """The builder is the one that jobs use, and collects garbage or not."""
     buildkit = subject.plan.spec.buildkit
-    owner = shlex.quote(buildkit.owner)
-    output = subject.ask(
-        f'runuser -u {owner} -- env HOME="$(getent passwd {owner} | cut -d: -f6)"'
-        " docker buildx inspect"
-    )
+    output = subject.ask_job("docker buildx inspect")
     fields: dict[str, str] = {}
     for key, _, value in (line.partition(":") for line in output.splitlines()):
         # The builder's own lines come first, its nodes' lines of the same names after them.
@@ -58,12 +53,11 @@ def builder_answers(subject: Subject) -> Finding:
     # A worker lists the rules that it collects garbage by; without gc it has none.
     found.append(GC_WORDS["GC Policy rule#0" in fields])
     wanted = [buildkit.builder, DRIVERS[buildkit.driver], "running", GC_WORDS[buildkit.gc]]
-    if found[0] != wanted[0] and owner != "root":
-        # buildx keeps a builder in the home of the user who created it.
-        file = shlex.quote(f"/root/.docker/buildx/instances/{buildkit.builder}")
-        if subject.ask(f"if [ -e {file} ]; then echo yes; fi") == "yes":
-            found.append("(root has one of this name: jobs do not see it)")
-    return compare(found, wanted, f"builder in use by {buildkit.owner}")
+    if found[0] != wanted[0]:
+        return failed(
+            f"builder in use by jobs: {' '.join(found)}; wanted: {' '.join(wanted)}", HOOK_HINT
+        )
+    return compare(found, wanted, "builder in use by jobs")
 
 
 def builder_configured(subject: Subject) -> Finding:

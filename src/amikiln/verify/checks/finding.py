@@ -45,6 +45,23 @@ class Subject:
         seconds = timeout_seconds or self.plan.spec.deadlines.check_seconds
         return self.guest.run(command, timeout_seconds=seconds).strip()
 
+    def ask_job(self, command: str, timeout_seconds: float | None = None) -> str:
+        """Run a shell command as a job of the CI and return what it wrote to stdout, stripped.
+
+        Its user, environment and limits are those that the agent's unit gives. It has a Docker
+        configuration of its own, and what the agent's environment hook exports.
+
+        Args:
+            command: For ``sh -c``.
+            timeout_seconds: Give up after this long; by default as long as a check may take.
+
+        Raises:
+            GuestCommandFailed: It exited with another code than 0, or the hook did.
+        """
+        return self.ask(
+            f"exec sh {RECIPE_DIRECTORY}/as-job.sh sh -c {shlex.quote(command)}", timeout_seconds
+        )
+
     def read_rows(self, command: str) -> list[list[str]]:
         """Run a shell command in the recipe's folder and return its lines, split at tabs.
 

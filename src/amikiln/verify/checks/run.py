@@ -7,7 +7,17 @@ import tarfile
 from amikiln.model.plan import Plan
 from amikiln.model.verdict import CheckResult
 from amikiln.runtime.guest import GuestCommandFailed
-from amikiln.verify.checks import builder, content, fleet, secrets, stack, store, system, warmth
+from amikiln.verify.checks import (
+    builder,
+    content,
+    fleet,
+    jobs,
+    secrets,
+    stack,
+    store,
+    system,
+    warmth,
+)
 from amikiln.verify.checks.finding import Check, Subject, unknown
 from amikiln.verify.checks.own import own_check
 
@@ -21,6 +31,7 @@ BUILT_IN = (
     Check("builder-up", builder.builder_up),
     Check("builder-answers", builder.builder_answers),
     Check("builder-configured", builder.builder_configured),
+    Check("jobs-find-builder", jobs.jobs_find_builder),
     Check("nothing-prunes", builder.nothing_prunes),
     Check("store-kept", store.store_kept),
     Check("manifest-as-planned", content.manifest_as_planned),
