@@ -114,10 +114,37 @@ def test_a_builder_that_does_not_come_back_and_a_full_disk(
     machine.run(f"docker start {CONTAINER}")
     waiting = shorten_wait(local_cloud)
     found = not_passed(local_cloud, image_id, tmp_path / "verdict.json", changes=waiting)
-    assert found.keys() == {"builder-up", "builder-answers", "store-kept", "room-on-disk"}
+    assert found.keys() == {
+        "builder-up",
+        "builder-answers",
+        "jobs-find-builder",
+        "store-kept",
+        "room-on-disk",
+    }
     assert "no host" in found["builder-up"]
     # Nobody can ask a builder that does not run.
     assert found["store-kept"].startswith("unknown: ")
+
+
+def test_jobs_whose_hook_was_replaced_or_fails(
+    local_cloud: LocalCloud, machine: Planter, tmp_path: Path
+) -> None:
+    """The builder is there, warm and its owner's, and no job finds it."""
+    hook = "/etc/buildkite-agent/hooks/environment"
+    machine.run(f"cp -a {hook} /run/hook; printf '#!/bin/sh\ntrue\n' >{hook}")
+    stop_builder(machine)
+    replaced = machine.image("replaced")
+    machine.run(f"cp -a /run/hook {hook}; echo false >>{hook}")
+    failing = machine.image("failing")
+    machine.run(f"cp -a /run/hook {hook}; docker start {CONTAINER}")
+    found = not_passed(local_cloud, replaced, tmp_path / "verdict.json")
+    assert found.keys() == {"builder-answers", "jobs-find-builder", "builds-are-warm"}
+    assert 'a job with --builder: failed: ERROR: no builder "baked-' in found["jobs-find-builder"]
+    assert "a job with no option: default docker running" in found["jobs-find-builder"]
+    assert found["jobs-find-builder"].startswith("fail: ")
+    found = not_passed(local_cloud, failing, tmp_path / "verdict.json")
+    assert f"the agent's hook {hook} failed with exit code 1" in found["jobs-find-builder"]
+    assert found["jobs-find-builder"].startswith("fail: ")
 
 
 def test_a_damaged_database(local_cloud: LocalCloud, machine: Planter, tmp_path: Path) -> None:
@@ -147,6 +174,7 @@ def test_docker_that_looks_elsewhere(
         "builder-up",
         "builder-answers",
         "builder-configured",
+        "jobs-find-builder",
         "store-kept",
         "images-present",
         "builds-are-warm",
@@ -173,16 +201,6 @@ def test_a_builder_that_was_made_anew_has_an_empty_cache(
     found = not_passed(local_cloud, anew, tmp_path / "verdict.json")
     assert found.keys() == {"store-kept", "builds-are-warm"}
     assert "fail: 0 of 17 steps are hits" in found["builds-are-warm"]
-
-    # And one that is root's, which jobs do not see.
-    machine.run(f"{home} docker buildx rm baked-vllm-builder && HOME=/root {create}")
-    machine.run(f"docker update --restart=always {CONTAINER}")
-    stop_builder(machine)
-    roots = machine.image("roots")
-    found = not_passed(local_cloud, roots, tmp_path / "verdict.json")
-    assert found.keys() == {"builder-answers", "store-kept", "builds-are-warm"}
-    assert found["builder-answers"].startswith("fail: builder in use by buildkite-agent: default")
-    assert found["builds-are-warm"].startswith("unknown: ")
 
 
 def test_pulled_images_alone_do_not_make_builds_warm(
