@@ -1,5 +1,5 @@
 #!/bin/sh
-# as-job.sh COMMAND...: runs a command as a job of the CI, from any folder. For checks.
+# Runs a command, the words that it is given, as a job of the CI, from any folder. For checks.
 cd "${0%/*}" || exit
 set -eu
 . ./lib.sh
