@@ -21,13 +21,6 @@ from amikiln.spec.spec import Spec
 from amikiln.version import __version__
 
 ONLY_FOR_CHECKS = ("as-job.sh", "check-jobs.sh", "check-warm.sh", "fleet.sh", "pruners.sh")
-    "as-job.sh",
-    "check-jobs.sh",
-    "check-warm.sh",
-    "fleet.sh",
-    "job.sh",
-    "pruners.sh",
-)
 """The recipe's files that no step runs: they are of the proof."""
 
 
