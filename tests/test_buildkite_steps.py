@@ -21,10 +21,11 @@ PACKERS = {
     "builds": [{"artifact_id": "us-east-1:ami-old"}, {"artifact_id": f"us-east-1:{IMAGE_ID}"}]
 }
 
-AMIKILN = """
+AMIKILN = r"""
 echo "amikiln $*" >>"$CALLS"
 echo "lease wait $AMIKILN_LEASE_WAIT" >>"$CALLS"
 case $1 in
+plan) echo "table of $1"; echo "${PLANNED:-{\}}" >plan.json ;;
 bake) echo "table of $1"; printf '{"image": {"id": "%s"}}' "$IMAGE_ID" >result.json ;;
 verify) echo "table of $1"; [ -n "${NO_VERDICT:-}" ] || echo '{}' >verdict.json ;;
 publish) echo '{}' >published.json ;;
@@ -33,7 +34,8 @@ esac
 exit "${EXIT_CODE:-0}"
 """
 PACKER = """
-echo "packer $* in ${PWD##*/}" >>"$CALLS"
+echo "packer $* in ${PWD##*/}, plan ${AMIKILN_PLAN##*/}" >>"$CALLS"
+test -f "$AMIKILN_PLAN"
 case $1 in build) printf '%s' "$PACKERS" >packer-manifest.json ;; esac
 exit "${EXIT_CODE:-0}"
 """
@@ -92,102 +94,152 @@ def agent(tmp_path: Path) -> Agent:
     return found
 
 
-def test_build_bakes_and_hands_on_the_image_s_id(agent: Agent) -> None:
-    done = agent.run("build.sh", "bake")
+@pytest.fixture
+def planned(agent: Agent) -> Agent:
+    """An agent whose pipeline has been planned, by another agent."""
+    assert agent.run("plan.sh").returncode == 0
+    (agent.place / "repo/plan.json").unlink()
+    (agent.place / "calls").unlink()
+    (agent.place / "server/calls.jsonl").unlink()
+    return agent
+
+
+def test_plan_hands_on_what_it_found(agent: Agent) -> None:
+    done = agent.run("plan.sh")
     assert done.returncode == 0, done.stderr
-    assert agent.calls() == [
+    assert agent.calls()[1] == "amikiln plan images/cpu-build --out plan.json"
+    assert agent.words() == [
+        "artifact upload plan.json",
+        "annotate --style info --context cpu-build-ami-plan.sh",
+    ]
+    assert "```term\ntable of plan\n```" in agent.asked()[-1]["body"]
+
+
+def test_a_plan_that_fails_hands_nothing_on(agent: Agent) -> None:
+    agent.variables["EXIT_CODE"] = "3"
+    assert agent.run("plan.sh").returncode == 3
+    assert agent.words() == []
+
+
+def test_a_step_that_is_retried_uses_the_plan_that_was_made(planned: Agent) -> None:
+    (planned.place / "server/artifacts/plan.json").write_text("the plan")
+    for left in (None, "of another build"):
+        if left is not None:
+            (planned.place / "repo/plan.json").write_text(left)
+        assert planned.run("build.sh", "bake").returncode == 0
+        assert (planned.place / "repo/plan.json").read_text() == "the plan"
+
+
+@pytest.mark.parametrize("step", ["build.sh", "verify.sh", "publish.sh"])
+def test_without_a_plan_nothing_is_done(planned: Agent, step: str) -> None:
+    planned.run("build.sh", "bake")
+    planned.run("verify.sh")
+    (planned.place / "calls").unlink()
+    (planned.place / "server/artifacts/plan.json").unlink()
+    assert planned.run(step, *(["bake"] if step == "build.sh" else [])).returncode != 0
+    assert [call for call in planned.calls() if call.startswith("amikiln")] == []
+
+
+def test_build_bakes_and_hands_on_the_image_s_id(planned: Agent) -> None:
+    done = planned.run("build.sh", "bake")
+    assert done.returncode == 0, done.stderr
+    assert planned.calls() == [
         "setup --pipeline",
-        "amikiln bake images/cpu-build --result result.json",
+        "amikiln bake images/cpu-build --plan plan.json --result result.json",
         "lease wait 20m",
     ]
-    assert agent.words() == [
+    assert planned.words() == [
+        "artifact download plan.json .",
         "artifact upload result.json",
         f"meta-data set cpu-build-ami {IMAGE_ID}",
         "annotate --style info --context cpu-build-ami-build.sh",
     ]
-    assert "```term\ntable of bake\n```" in agent.asked()[-1]["body"]
+    assert "```term\ntable of bake\n```" in planned.asked()[-1]["body"]
 
 
-def test_packer_builds_instead_and_its_newest_image_counts(agent: Agent) -> None:
-    agent.program("bin/packer", PACKER)
-    done = agent.run("build.sh", "packer")
+def test_packer_builds_instead_and_its_newest_image_counts(planned: Agent) -> None:
+    planned.program("bin/packer", PACKER)
+    done = planned.run("build.sh", "packer")
     assert done.returncode == 0, done.stderr
-    assert agent.calls()[1:] == [
-        "packer init . in cpu",
-        "packer build -color=false buildkite-cpu-ami.pkr.hcl in cpu",
+    assert planned.calls()[1:] == [
+        "packer init . in cpu, plan plan.json",
+        "packer build -color=false buildkite-cpu-ami.pkr.hcl in cpu, plan plan.json",
     ]
-    assert f"meta-data set cpu-build-ami {IMAGE_ID}" in agent.words()
+    assert f"meta-data set cpu-build-ami {IMAGE_ID}" in planned.words()
 
 
-def test_a_packer_that_fails_hands_nothing_on(agent: Agent) -> None:
-    agent.program("bin/packer", PACKER)
-    agent.variables["EXIT_CODE"] = "1"
-    assert agent.run("build.sh", "packer").returncode == 1
-    assert agent.words() == []
+def test_a_packer_that_fails_hands_nothing_on(planned: Agent) -> None:
+    planned.program("bin/packer", PACKER)
+    planned.variables["EXIT_CODE"] = "1"
+    assert planned.run("build.sh", "packer").returncode == 1
+    assert planned.words() == ["artifact download plan.json ."]
 
 
-def test_an_agent_without_packer_says_so(agent: Agent) -> None:
+def test_an_agent_without_packer_says_so(planned: Agent) -> None:
     # Some machines have one.
-    agent.variables["PATH"] = f"{agent.place}/bin:{agent.place}/few"
+    planned.variables["PATH"] = f"{planned.place}/bin:{planned.place}/few"
     for name in ("dirname", "sh", "env", "cat", "rm"):
-        (agent.place / "few").mkdir(exist_ok=True)
-        (agent.place / "few" / name).symlink_to(shutil.which(name) or f"/bin/{name}")
-    done = agent.run("build.sh", "packer")
+        (planned.place / "few").mkdir(exist_ok=True)
+        (planned.place / "few" / name).symlink_to(shutil.which(name) or f"/bin/{name}")
+    done = planned.run("build.sh", "packer")
     assert done.returncode == 3
     assert done.stderr == "error: BUILDER=packer, and this agent has no packer on PATH\n"
 
 
 @pytest.mark.parametrize("words", [(), ("",), ("docker",)])
-def test_any_other_builder_is_refused(agent: Agent, words: tuple[str, ...]) -> None:
-    done = agent.run("build.sh", *words)
+def test_any_other_builder_is_refused(planned: Agent, words: tuple[str, ...]) -> None:
+    done = planned.run("build.sh", *words)
     assert done.returncode == 2
     assert "it may be bake or packer" in done.stderr
-    assert agent.words() == []
+    assert planned.words() == []
 
 
 @pytest.mark.parametrize(("code", "style"), [("0", "success"), ("5", "error")])
 def test_verify_keeps_its_exit_code_and_shows_the_table(
-    agent: Agent, code: str, style: str
+    planned: Agent, code: str, style: str
 ) -> None:
-    agent.run("build.sh", "bake")
-    agent.variables["EXIT_CODE"] = code
-    done = agent.run("verify.sh")
+    planned.run("build.sh", "bake")
+    planned.variables["EXIT_CODE"] = code
+    done = planned.run("verify.sh")
     assert done.returncode == int(code)
-    assert f"amikiln verify images/cpu-build {IMAGE_ID} --verdict verdict.json" in agent.calls()
-    assert agent.words()[-2:] == [
+    assert (
+        f"amikiln verify images/cpu-build {IMAGE_ID} --plan plan.json --verdict verdict.json"
+        in planned.calls()
+    )
+    assert planned.words()[-2:] == [
         "artifact upload verdict.json",
         f"annotate --style {style} --context cpu-build-ami-verify.sh",
     ]
     assert "table of verify" in done.stdout
 
 
-def test_a_verify_without_a_verdict_uploads_none_of_an_earlier_one(agent: Agent) -> None:
-    agent.run("build.sh", "bake")
-    agent.run("verify.sh")
-    agent.variables |= {"EXIT_CODE": "8", "NO_VERDICT": "yes"}
-    before = agent.words()
-    assert agent.run("verify.sh").returncode == 8
-    assert "artifact upload verdict.json" not in agent.words()[len(before) :]
+def test_a_verify_without_a_verdict_uploads_none_of_an_earlier_one(planned: Agent) -> None:
+    planned.run("build.sh", "bake")
+    planned.run("verify.sh")
+    planned.variables |= {"EXIT_CODE": "8", "NO_VERDICT": "yes"}
+    before = planned.words()
+    assert planned.run("verify.sh").returncode == 8
+    assert "artifact upload verdict.json" not in planned.words()[len(before) :]
 
 
-def test_publish_takes_the_verdict_that_verify_left(agent: Agent) -> None:
-    agent.run("build.sh", "bake")
-    agent.run("verify.sh")
-    (agent.place / "repo/verdict.json").unlink()
-    done = agent.run("publish.sh")
+def test_publish_takes_the_verdict_that_verify_left(planned: Agent) -> None:
+    planned.run("build.sh", "bake")
+    planned.run("verify.sh")
+    (planned.place / "repo/verdict.json").unlink()
+    done = planned.run("publish.sh")
     assert done.returncode == 0, done.stderr
     assert (
-        f"amikiln publish images/cpu-build {IMAGE_ID} --verdict verdict.json"
-        " --result published.json" in agent.calls()
+        f"amikiln publish images/cpu-build {IMAGE_ID} --plan plan.json --verdict verdict.json"
+        " --result published.json" in planned.calls()
     )
-    assert agent.words()[-3:] == [
+    assert planned.words()[-3:] == [
         "artifact download verdict.json .",
         "artifact upload published.json",
         "annotate --style success --context cpu-build-ami-publish.sh",
     ]
 
 
-def test_publish_without_a_verdict_does_nothing(agent: Agent) -> None:
-    agent.run("build.sh", "bake")
-    assert agent.run("publish.sh").returncode != 0
-    assert not [call for call in agent.calls() if call.startswith("amikiln publish")]
+def test_publish_without_a_verdict_does_nothing(planned: Agent) -> None:
+    planned.run("build.sh", "bake")
+    assert planned.run("publish.sh").returncode != 0
+    assert not [call for call in planned.calls() if call.startswith("amikiln publish")]

@@ -21,6 +21,7 @@ PUBLIC = {
     "ImageFolder",
     "LeaseError",
     "Plan",
+    "PlanFile",
     "PreflightError",
     "PublishError",
     "PublishResult",
@@ -41,9 +42,12 @@ PUBLIC = {
     "new_run",
     "open_session",
     "publish_image",
+    "read_plan",
     "read_status",
     "roll_out",
     "run",
+    "serialize_plan",
+    "use_plan",
     "verify_image",
 }
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Step 1: builds an image, by `amikiln bake` or Packer.
+# Step 2: builds an image, by `amikiln bake` or Packer.
 #   build.sh bake | packer
 set -eu
 cd "$(dirname "$0")/../.."
@@ -7,7 +7,8 @@ cd "$(dirname "$0")/../.."
 
 case ${1:-} in
 bake)
-    amikiln bake "$IMAGE" --result result.json >baked.txt
+    fetch_plan
+    amikiln bake "$IMAGE" --plan "$PLAN" --result result.json >baked.txt
     image_id=$(json_value result.json image id)
     ;;
 packer)
@@ -15,6 +16,9 @@ packer)
         echo "error: BUILDER=packer, and this agent has no packer on PATH" >&2
         exit 3
     }
+    fetch_plan
+    # Packer's template calls amikiln, from its own directory.
+    export AMIKILN_PLAN="$PWD/$PLAN"
     echo "--- Packer"
     rm -f packer/cpu/packer-manifest.json
     (cd packer/cpu && packer init . && packer build -color=false buildkite-cpu-ami.pkr.hcl)

@@ -4,6 +4,7 @@
 # shellcheck disable=SC2034 # the steps use it
 IMAGE=images/cpu-build
 KEY=cpu-build-ami # the meta-data that holds the image's id
+PLAN=plan.json
 
 # The pipeline says how long; by hand, a step waits as long as the default lease lasts.
 export AMIKILN_LEASE_WAIT="${AMIKILN_LEASE_WAIT:-20m}"
@@ -12,6 +13,12 @@ echo "--- Set-up"
 scripts/lib/setup.sh --pipeline
 
 amikiln() { .venv/bin/amikiln "$@"; }
+
+# Gets the plan that the first step made; a retried step gets the same one.
+fetch_plan() {
+    rm -f "$PLAN"
+    buildkite-agent artifact download "$PLAN" .
+}
 
 # Prints one value of a JSON file.
 json_value() { # FILE KEY...

@@ -1,13 +1,14 @@
 #!/bin/sh
-# Step 2: boots an instance from the image, and checks that builds on it are warm.
+# Step 3: boots an instance from the image, and checks that builds on it are warm.
 set -eu
 cd "$(dirname "$0")/../.."
 . .buildkite/steps/lib.sh
 
 image_id=$(buildkite-agent meta-data get "$KEY")
+fetch_plan
 rm -f verdict.json
 code=0
-amikiln verify "$IMAGE" "$image_id" --verdict verdict.json >verified.txt || code=$?
+amikiln verify "$IMAGE" "$image_id" --plan "$PLAN" --verdict verdict.json >verified.txt || code=$?
 
 # A verdict that is not a pass gives the reasons, and publish would refuse it.
 [ ! -e verdict.json ] || buildkite-agent artifact upload verdict.json

@@ -18,6 +18,7 @@ _PLACES = {
     "ImageFolder": "spec.load",
     "LeaseError": "errors",
     "Plan": "model.plan",
+    "PlanFile": "model.plan_file",
     "PreflightError": "errors",
     "PublishError": "errors",
     "PublishResult": "model.image",
@@ -37,9 +38,12 @@ _PLACES = {
     "new_run": "pipeline",
     "open_session": "machine.ssh",
     "publish_image": "pipeline",
+    "read_plan": "plan.file",
     "read_status": "report.status",
     "roll_out": "rollout.rollout",
     "run": "pipeline",
+    "serialize_plan": "model.plan_file:serialize",
+    "use_plan": "plan.reuse",
     "verify_image": "pipeline",
 }
 """Where each public name is defined: its module, and its name there if that is another one."""

@@ -12,6 +12,8 @@ from amikiln.model.image import ForceReason as ForceReason
 from amikiln.model.image import Image as Image
 from amikiln.model.image import PublishResult as PublishResult
 from amikiln.model.plan import Plan as Plan
+from amikiln.model.plan_file import PlanFile as PlanFile
+from amikiln.model.plan_file import serialize as serialize_plan
 from amikiln.model.result import BakeResult as BakeResult
 from amikiln.model.result import RunResult as RunResult
 from amikiln.model.run import Run as Run
@@ -22,7 +24,9 @@ from amikiln.pipeline import new_run as new_run
 from amikiln.pipeline import publish_image as publish_image
 from amikiln.pipeline import run as run
 from amikiln.pipeline import verify_image as verify_image
+from amikiln.plan.file import read_plan as read_plan
 from amikiln.plan.resolve import plan as make_plan
+from amikiln.plan.reuse import use_plan as use_plan
 from amikiln.report.status import Status as Status
 from amikiln.report.status import read_status as read_status
 from amikiln.rollout.rollout import roll_out as roll_out
@@ -42,6 +46,7 @@ __all__ = [
     "ImageFolder",
     "LeaseError",
     "Plan",
+    "PlanFile",
     "PreflightError",
     "PublishError",
     "PublishResult",
@@ -62,8 +67,11 @@ __all__ = [
     "new_run",
     "open_session",
     "publish_image",
+    "read_plan",
     "read_status",
     "roll_out",
     "run",
+    "serialize_plan",
+    "use_plan",
     "verify_image",
 ]

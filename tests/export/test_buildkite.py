@@ -51,7 +51,7 @@ def test_a_longer_build_and_lease_are_written_and_nothing_else_changes() -> None
     ("gone", "named"),
     [
         (r"    key: verify\n", "verify"),
-        (r"    timeout_in_minutes: \d+\n", "build, publish, verify"),
+        (r"    timeout_in_minutes: \d+\n", "build, plan, publish, verify"),
         (r"  AMIKILN_LEASE_WAIT: .*\n", "AMIKILN_LEASE_WAIT"),
     ],
 )

@@ -5,6 +5,7 @@ Only what needs Buildkite's server (annotations, artifacts, meta-data) is a fake
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shutil
@@ -24,7 +25,7 @@ pytestmark = [pytest.mark.vm, pytest.mark.timeout(3600)]
 ROOT = Path(__file__).parent.parent.parent
 PIPELINE = ".buildkite/pipelines/rebuild-cpu-ami.yml"
 POINTER = "/buildkite/pipeline-ami/us-east-1"
-STEPS = ("build", "verify", "publish")
+STEPS = ("plan", "build", "verify", "publish")
 AGENT_LOST = {-1, 255}
 
 
@@ -55,6 +56,9 @@ class Buildkite:
 
     def meta_data(self) -> Path:
         return self.place / "server" / "meta-data" / "cpu-build-ami"
+
+    def artifact(self, name: str) -> bytes:
+        return (self.place / "server" / "artifacts" / name).read_bytes()
 
     def environment(self) -> dict[str, str]:
         return {
@@ -160,15 +164,16 @@ def buildkite(local_cloud: LocalCloud, tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.fixture(scope="module")
 def published(buildkite: Buildkite) -> str:
-    """The id of the image that the three steps built, proved and published, and what they said."""
+    """The id of the image that the steps planned, built, proved and published."""
     steps = buildkite.steps()
-    for key, agent in zip(STEPS, ("first-agent", "second-agent", "first-agent"), strict=True):
-        if agent == "second-agent":
+    agents = ("first-agent", "second-agent", "first-agent", "second-agent")
+    for key, agent in zip(STEPS, agents, strict=True):
+        if key == "build":
             buildkite.set_up_like("first-agent", on=agent)
         done = buildkite.run(steps[key], on=agent)
         assert done.returncode == 0, done.stdout
         # Titles that Buildkite folds, although the agent gives its jobs a terminal.
-        stage = {"build": "bake"}.get(key, key)
+        stage = {"plan": "Set-up", "build": "bake"}.get(key, key)
         assert f"--- {stage}" in done.stdout.replace("\r", "").splitlines()
     return buildkite.meta_data().read_text()
 
@@ -183,7 +188,7 @@ def test_the_steps_follow_each_other_and_only_a_lost_agent_is_retried(
 ) -> None:
     steps = buildkite.steps()
     assert tuple(steps) == STEPS
-    assert [step.get("depends_on") for step in steps.values()] == [None, "build", "verify"]
+    assert [step.get("depends_on") for step in steps.values()] == [None, "plan", "build", "verify"]
     assert {(s["concurrency"], s["concurrency_group"]) for s in steps.values()} == {
         (1, "cpu-build-ami")
     }
@@ -195,7 +200,7 @@ def test_the_steps_follow_each_other_and_only_a_lost_agent_is_retried(
     assert steps["build"]["command"].endswith('"${BUILDER:-bake}"')
 
 
-def test_three_steps_lead_to_the_pointer(
+def test_the_steps_lead_to_the_pointer(
     buildkite: Buildkite, published: str, local_cloud: LocalCloud
 ) -> None:
     assert re.fullmatch("ami-[0-9a-f]{17}", published)
@@ -208,41 +213,54 @@ def test_the_server_was_asked_for_what_the_steps_need_and_no_more(
     calls = buildkite.calls()
     annotations = [call for call in calls if call["words"][0] == "annotate"]
     assert [call["words"] for call in calls if call not in annotations] == [
+        ["artifact", "upload", "plan.json"],
+        ["artifact", "download", "plan.json", "."],
         ["artifact", "upload", "result.json"],
         ["meta-data", "set", "cpu-build-ami", published],
         ["meta-data", "get", "cpu-build-ami"],
+        ["artifact", "download", "plan.json", "."],
         ["artifact", "upload", "verdict.json"],
         ["meta-data", "get", "cpu-build-ami"],
+        ["artifact", "download", "plan.json", "."],
         ["artifact", "download", "verdict.json", "."],
         ["artifact", "upload", "published.json"],
     ]
-    assert [call["words"][2] for call in annotations] == ["info", "success", "success"]
-    for call in annotations:
+    assert [call["words"][2] for call in annotations] == ["info", "info", "success", "success"]
+    for call in annotations[1:]:
         assert published in call["body"]
-    assert "builds-are-warm" in annotations[1]["body"]
-    assert POINTER in annotations[2]["body"]
+    assert "would bake" in annotations[0]["body"]
+    assert "builds-are-warm" in annotations[2]["body"]
+    assert POINTER in annotations[3]["body"]
+    plan, verdict = (buildkite.artifact(name) for name in ("plan.json", "verdict.json"))
+    assert json.loads(verdict)["plan_sha256"] == hashlib.sha256(plan).hexdigest()
+
+
+def copy_with_digest(cloud: LocalCloud, image_id: str, digest: str) -> str:
+    """Return a copy of an image that says it is the pipeline's, of these inputs."""
+    copy = cloud.ec2.copy_image(
+        Name=f"a copy for {digest}", SourceImageId=image_id, SourceRegion="us-east-1"
+    )["ImageId"]
+    cloud.waiter.until(
+        lambda: (
+            cloud.ec2.describe_images(ImageIds=[copy])["Images"][0]["State"] == "available" or None
+        ),
+        what="the copy",
+        deadline_seconds=120,
+    )
+    tags = {"amikiln:image": "pipeline-build", "amikiln:digest": digest}
+    cloud.ec2.create_tags(
+        Resources=[copy], Tags=[{"Key": key, "Value": value} for key, value in tags.items()]
+    )
+    return str(copy)
 
 
 def test_a_verify_that_fails_leaves_the_pointer_where_it_was(
     buildkite: Buildkite, published: str, local_cloud: LocalCloud
 ) -> None:
     before = pointer(local_cloud)
-    copy = local_cloud.ec2.copy_image(
-        Name="of other inputs", SourceImageId=published, SourceRegion="us-east-1"
-    )["ImageId"]
-    local_cloud.waiter.until(
-        lambda: (
-            local_cloud.ec2.describe_images(ImageIds=[copy])["Images"][0]["State"] == "available"
-            or None
-        ),
-        what="the copy",
-        deadline_seconds=120,
-    )
-    tags = [
-        {"Key": "amikiln:image", "Value": "pipeline-build"},
-        {"Key": "amikiln:digest", "Value": "0" * 64},
-    ]
-    local_cloud.ec2.create_tags(Resources=[copy], Tags=tags)
+    plan = json.loads(buildkite.artifact("plan.json"))
+    # What the bake began with, under the name of what came out of it.
+    copy = copy_with_digest(local_cloud, plan["source"]["id"], plan["digest"])
     buildkite.meta_data().write_text(copy)
     steps = buildkite.steps()
 
@@ -257,6 +275,19 @@ def test_a_verify_that_fails_leaves_the_pointer_where_it_was(
     refused = buildkite.run(steps["publish"], on="first-agent")
     assert refused.returncode == 6, refused.stdout
     assert "not proven" in refused.stdout
+    assert pointer(local_cloud) == before
+
+
+def test_an_image_of_other_inputs_than_the_plan_s_is_refused(
+    buildkite: Buildkite, published: str, local_cloud: LocalCloud
+) -> None:
+    before = pointer(local_cloud)
+    copy = copy_with_digest(local_cloud, published, "0" * 64)
+    buildkite.meta_data().write_text(copy)
+    for key in ("verify", "publish"):
+        refused = buildkite.run(buildkite.steps()[key], on="first-agent")
+        assert refused.returncode == 3, refused.stdout
+        assert f"{copy} was not baked from the plan plan.json" in refused.stdout
     assert pointer(local_cloud) == before
 
 

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 import amikiln
-from amikiln.cli.options import NO_CHANGES, Changes, ImageDirectory, Local
-from amikiln.cli.prepare import prepare
+from amikiln.cli.options import NO_CHANGES, Changes, ImageDirectory, Local, PlanPath
+from amikiln.cli.prepare import open_plan, prepare
 from amikiln.errors import AmikilnError
 from amikiln.export import ANY_ACCOUNT, ROOT_DEVICE
 
@@ -141,13 +141,18 @@ def export_packer_inputs(
     root_device: RootDevice,
     local: Local = False,
     changes: Changes = NO_CHANGES,
+    plan: PlanPath = None,
 ) -> None:
     """Write what a Packer build needs.
 
-    Packer's template calls this: digests and a commit are resolved anew for each build.
+    Packer's template calls this: without a plan, digests and a commit are resolved anew.
     """
     from amikiln.export.packer import folder
 
-    loaded, session = prepare(image, local, changes)
-    plan = amikiln.make_plan(loaded, session)
-    folder.write_inputs(to, plan, image, source_ami=source_ami, root_device=root_device)
+    plan_file = open_plan(plan)
+    loaded, session = prepare(image, local, changes, plan_file=plan_file)
+    if plan_file is not None:
+        planned = amikiln.use_plan(plan_file, loaded, session)
+    else:
+        planned = amikiln.make_plan(loaded, session)
+    folder.write_inputs(to, planned, image, source_ami=source_ami, root_device=root_device)

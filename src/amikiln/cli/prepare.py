@@ -47,7 +47,7 @@ def open_plan(path: Path | None) -> PlanFile | None:
     """
     if path is None:
         return None
-    from amikiln.plan.file import read_plan
+    from amikiln import read_plan
 
     return read_plan(path)
 

@@ -23,8 +23,8 @@ def fill_timeouts(pipeline: str, image: ImageFolder, origin: str) -> str:
     """Return a pipeline with the timeouts that the image's deadlines lead to.
 
     Args:
-        pipeline: YAML with steps of the keys ``build``, ``verify`` and ``publish``, each of which
-            has ``timeout_in_minutes`` below its ``key``, and with ``AMIKILN_LEASE_WAIT``.
+        pipeline: YAML with steps of the keys ``plan``, ``build``, ``verify`` and ``publish``,
+            each with ``timeout_in_minutes`` below its ``key``, and with ``AMIKILN_LEASE_WAIT``.
         image: The image.
         origin: The pipeline's file, for the error.
 

@@ -174,7 +174,7 @@ def lease_wait_seconds(spec: Spec) -> int:
 
 
 def pipeline_minutes(spec: Spec, own_steps: int, own_checks: int) -> dict[str, int]:
-    """Return the timeouts of a pipeline's steps, by their keys ``build``, ``verify``, ``publish``.
+    """Return the timeouts of a pipeline's steps, by their keys: ``plan``, ``build`` and so on.
 
     Args:
         spec: Has the deadlines.
@@ -183,6 +183,7 @@ def pipeline_minutes(spec: Spec, own_steps: int, own_checks: int) -> dict[str, i
     """
     before = SET_UP_SECONDS + lease_wait_seconds(spec)
     parts = {
+        "plan": CALLS_SECONDS,
         "build": sum_bake(spec, own_steps).seconds,
         "verify": sum_verify(spec, own_checks).seconds,
         "publish": CALLS_SECONDS,
