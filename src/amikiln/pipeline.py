@@ -215,6 +215,9 @@ class _Stages:
     def plan(self, folder: ImageFolder, file: PlanFile | None) -> Plan:
         with self._run_stage("plan", PreflightError):
             session = self._session
+            if file is not None:
+                told = f"plan {file.path} of {file.origin.planned_at}, SHA-256 {file.sha256}"
+                session.report.line(told)
             planned = use_plan(file, folder, session) if file else plan(folder, session)
             self._session.report.line(f"inputs {planned.digest[:12]}, source {planned.source.id}")
             preflight(planned, self._run, self._session)

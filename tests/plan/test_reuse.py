@@ -4,51 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterable
+import tomllib
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from amikiln.errors import PreflightError
 from amikiln.model.plan import PinnedImage, Plan
-from amikiln.model.plan_file import hash_plan, seal, serialize
-from amikiln.plan import network, registries, resolve, reuse
+from amikiln.model.plan_file import hash_plan
+from amikiln.plan import network, resolve
 from amikiln.plan.file import read_plan
-from amikiln.spec.spec import Spec
 from fakes import pin, spec
-from harness import NOTHING, Harness
+from harness import Harness
+from plan.written import Change, put, refuse, use, write
 
-Change = Callable[[Any], object]
-
-
-def write(harness: Harness, wanted: Spec | None = None, change: Change = lambda p: None) -> Path:
-    """Plan now, and write the plan; ``change`` makes another one of it."""
-    file = harness.folder / "plan.json"
-    fields = json.loads(serialize(resolve.plan(harness.image(wanted), harness.session, pin)))
-    del fields["contents_sha256"]
-    change(fields)
-    file.write_bytes(seal(fields))
-    return file
-
-
-def use(harness: Harness, file: Path, wanted: Spec | None = None, ask: Any = pin) -> Plan:
-    return reuse.use_plan(read_plan(file), harness.image(wanted), harness.session, ask)
-
-
-def refuse(harness: Harness, file: Path, wanted: Spec | None = None, ask: Any = pin) -> str:
-    """Return why a plan is not used."""
-    with pytest.raises(PreflightError) as caught:
-        use(harness, file, wanted, ask)
-    assert caught.value.hint
-    assert harness.holdings() == NOTHING
-    return caught.value.what
-
-
-def put(folder: Path, name: str, text: str = "true\n") -> None:
-    (folder / name).parent.mkdir(exist_ok=True)
-    (folder / name).write_text(text)
+FIELDS = tomllib.loads((Path(__file__).parents[1] / "cases" / "plan_fields.toml").read_text())
 
 
 def test_a_plan_is_used_as_it_was_made(harness: Harness) -> None:
@@ -207,61 +179,33 @@ def test_contents_of_one_file_are_not_anothers(harness: Harness) -> None:
     assert len(refuse(harness, file).splitlines()) == 2
 
 
-@pytest.mark.parametrize(
-    ("found", "fault"),
-    [
-        (None, "({name}) is no longer in us-east-1"),
-        ({"state": "deregistered"}, "({name}) is deregistered, not available"),
-        ({"name": "other"}, "is another now: its name is other, not {name}"),
-        ({"root_device": "/dev/xvda"}, "is another now: its root device is /dev/xvda, not {root}"),
-        ({"volume_gib": 9}, "is another now: its volume is 9 GiB, not {gib} GiB"),
-        ({"architecture": "arm64"}, "is another now: its architecture is arm64, not x86_64"),
-    ],
-)
-def test_a_source_image_that_is_gone_or_another_is_refused(
-    harness: Harness,
-    monkeypatch: pytest.MonkeyPatch,
-    found: dict[str, Any] | None,
-    fault: str,
+def test_every_field_of_a_plan_says_what_becomes_of_it() -> None:
+    assert FIELDS.keys() == {field.name for field in dataclasses.fields(Plan)}
+    assert set(FIELDS.values()) == {"anew", "kept", "origin"}
+
+
+@pytest.mark.parametrize("field", [name for name, how in FIELDS.items() if how == "anew"])
+def test_what_is_read_anew_is_not_believed(harness: Harness, field: str) -> None:
+    for name in ("steps/after-docker-x.sh", "checks/mine.sh"):
+        put(harness.folder, name)
+
+    def change(value: Any) -> Any:
+        """Return a value with its first text changed."""
+        if isinstance(value, dict):
+            first = next(key for key, inner in value.items() if inner)
+            return {**value, first: change(value[first])}
+        return f"{value[:-1]}{'0' if value[-1] != '0' else '1'}"
+
+    file = write(harness, change=lambda p: p.update({field: change(p[field])}))
+    refuse(harness, file)
+
+
+@pytest.mark.parametrize("field", [name for name, how in FIELDS.items() if how == "kept"])
+def test_what_is_kept_is_as_it_was_planned(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, field: str
 ) -> None:
-    file, images = write(harness), harness.session.cloud.images
-    source = use(harness, file).source
-    record = images.get(source.id)
-    assert record is not None
-    now = dataclasses.replace(record, **found) if found is not None else None
-    monkeypatch.setattr(images, "get", lambda image_id: now)
-    expected = fault.format(name=source.name, root=source.root_device, gib=source.volume_gib)
-    assert refuse(harness, file) == f"the source image {source.id} {expected}"
-
-
-def test_what_a_registry_lost_is_refused(harness: Harness) -> None:
+    planned = resolve.plan(harness.image(), harness.session, pin)
     file = write(harness)
-
-    def lost(references: Iterable[str], architecture: str) -> tuple[PinnedImage, ...]:
-        (*_, last) = references
-        raise PreflightError(f"no digest for {last}: manifest unknown")
-
-    why = refuse(harness, file, ask=lost)
-    assert "what was planned is not to be had any more: no digest for registry.example/team/" in why
-
-    def other(references: Iterable[str], architecture: str) -> tuple[PinnedImage, ...]:
-        return tuple(PinnedImage(reference, "sha256:00") for reference in references)
-
-    assert "the registry gives sha256:00 for moby/buildkit@sha256:" in refuse(
-        harness, file, ask=other
-    )
-    assert registries.pin is reuse.registries.pin
-
-
-def test_machines_and_networks_that_are_gone_are_named(
-    harness: Harness, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    file = write(harness)
-    subnet = json.loads(file.read_text())["network"]["subnet_ids"][0]
-    harness.ec2.delete_subnet(SubnetId=subnet)
-    instances = harness.session.cloud.instances
-    monkeypatch.setattr(instances, "list_offered_types", lambda types: {"m7i.large"})
-    assert refuse(harness, file).splitlines() == [
-        "us-east-1 no longer offers the instance type t3.micro",
-        f"the subnet {subnet} is no longer there",
-    ]
+    for name in ("plan", "_find_source", "resolve_network"):
+        monkeypatch.delattr(resolve, name)
+    assert getattr(use(harness, file), field) == getattr(planned, field)

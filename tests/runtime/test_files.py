@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
 
-from amikiln.runtime.files import fill_atomically, remove_partial_directories, write_atomically
+from amikiln.runtime.files import (
+    fill_atomically,
+    remove_partial_directories,
+    write_atomically,
+    write_file,
+)
 
 
 def test_a_file_is_replaced_with_the_mode_asked_for(tmp_path: Path) -> None:
@@ -66,3 +72,30 @@ def test_what_a_killed_process_was_filling_does_not_stay(tmp_path: Path) -> None
     leftover.mkdir()
     remove_partial_directories(tmp_path)
     assert [entry.name for entry in tmp_path.iterdir()] == ["target"]
+
+
+def test_a_file_that_a_user_names_is_replaced_as_a_whole_wherever_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, link = tmp_path / "new" / "result.json", tmp_path / "link.json"
+    link.symlink_to(file)
+    write_file(link, b"first")
+    assert link.is_symlink()
+    assert file.read_bytes() == b"first"
+    monkeypatch.setattr(os, "fsync", lambda descriptor: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        write_file(file, b"second")
+    assert file.read_bytes() == b"first"
+    assert list(file.parent.iterdir()) == [file]
+
+
+def test_a_pipe_that_a_user_names_stays_a_pipe(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    found: list[bytes] = []
+    reader = threading.Thread(target=lambda: found.append(pipe.read_bytes()), daemon=True)
+    reader.start()
+    write_file(pipe, b"content")
+    reader.join(timeout=20)
+    assert found == [b"content"]
+    assert pipe.is_fifo()

@@ -43,7 +43,9 @@ def plan(
     as_json: Json = False,
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="FILE", help="Write the plan to this file, for --plan"),
+        typer.Option(
+            "--out", metavar="FILE", help="Write the plan to this file, for --plan", dir_okay=False
+        ),
     ] = None,
 ) -> None:
     """Show what a run would do; changes nothing.

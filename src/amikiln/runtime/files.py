@@ -51,7 +51,7 @@ def write_file(file: Path, content: bytes) -> None:
         # A pipe, or /dev/null: nothing may take its place.
         file.write_bytes(content)
     else:
-        write_atomically(file.resolve(), content)
+        write_atomically(Path(os.path.realpath(file)), content)
 
 
 @contextmanager

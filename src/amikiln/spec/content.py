@@ -83,7 +83,7 @@ class Warm(SpecTable):
     @field_validator("context")
     @classmethod
     def refuse_login(cls, context: str) -> str:
-        if re.match(r"https?://[^/]*@", context):
+        if re.match(r"https?://[^/]*@|\w+://[^/]*:[^/]*@", context):
             raise ValueError("holds a login, and would stay in the image: use a credential helper")
         repository, _, rest = context.rpartition("#")
         folder = rest.partition(":")[2] if repository else rest
@@ -93,6 +93,18 @@ class Warm(SpecTable):
                 ": name a folder in it"
             )
         return context
+
+    @field_validator("cache_from")
+    @classmethod
+    def refuse_keys(cls, sources: tuple[str, ...]) -> tuple[str, ...]:
+        for source in sources:
+            # https://docs.docker.com/build/cache/backends/ (s3, azblob, gha)
+            if found := re.search(r",(\w*(access_key|secret|token|password)\w*)=", source):
+                raise ValueError(
+                    f"{found[1]} is a login, and would stay in the image and in plan files: let the"
+                    " builder find it in its environment"
+                )
+        return sources
 
     @model_validator(mode="after")
     def check_one_kind_of_build(self) -> Warm:

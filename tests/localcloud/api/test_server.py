@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from amikiln.aws.connect import connect
+from amikiln_localcloud.api import server
 from localcloud.fixture import CloudFixture
 
 
@@ -174,3 +176,29 @@ def test_stopping_destroys_machines_and_records_nothing_of_it(cloud: CloudFixtur
     assert hypervisor.closed
     assert hypervisor.machines[instance_id].destroyed
     assert cloud.client("ec2").describe_instances()["Reservations"] == []
+
+
+def test_every_answer_says_that_this_is_no_aws_and_which_cloud_it_is(cloud: CloudFixture) -> None:
+    def read_identity() -> Any:
+        answer = cloud.client("ec2").describe_images()
+        return answer["ResponseMetadata"]["HTTPHeaders"]["x-amikiln-cloud"]
+
+    first = read_identity()
+    assert first.startswith("local-")
+    with pytest.raises(ClientError) as caught:
+        cloud.client("ssm").get_parameter(Name="/missing")
+    assert caught.value.response["ResponseMetadata"]["HTTPHeaders"]["x-amikiln-cloud"] == first
+    assert connect("us-east-1", cloud.session()).name == first
+    cloud.restart()
+    assert read_identity() == first
+    cloud.stop()
+    cloud.home.identity.unlink()  # as a reset does, with all the rest
+    cloud.start()
+    assert read_identity() != first
+
+
+def test_a_cloud_that_says_nothing_is_aws(
+    cloud: CloudFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "IDENTITY", "server")
+    assert connect("us-east-1", cloud.session()).name == "aws"
