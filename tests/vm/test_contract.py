@@ -14,13 +14,14 @@ import pytest
 
 from amikiln_localcloud.children import Launcher
 from amikiln_localcloud.home import Home
+from amikiln_localcloud.machines.container.machine import ContainerMachine
 from amikiln_localcloud.machines.contract import Machine, MachineFailure, SnapshotFiles
 from amikiln_localcloud.machines.disk_machine import DiskMachine
 from amikiln_localcloud.machines.kinds import Choice, make_hypervisor
 from localcloud.any_kind import AnyKind
 from localcloud.machine_contract import MachineContract
 from vm.guests import GuestRegistry
-from vm.traces import find_process, processes_of
+from vm.traces import await_process, processes_of
 
 pytestmark = pytest.mark.vm
 
@@ -28,8 +29,10 @@ pytestmark = pytest.mark.vm
 def kill(machine: Machine) -> None:
     """Kill what a machine consists of: QEMU, or a container's init and what it runs in."""
     assert isinstance(machine, DiskMachine)
-    victim = find_process("systemd-nspawn", os.getpid())
-    if victim is None:
+    # The kernel may leave out a child while another one ends: one look is not enough.
+    if isinstance(machine, ContainerMachine):
+        victim = await_process("systemd-nspawn", os.getpid())
+    else:
         victim = int((machine._files.directory / "qemu.pid").read_text())
     os.kill(victim, signal.SIGKILL)
 

@@ -5,6 +5,7 @@ What root could still do is in docs/local-cloud.md: the kernel is the host's.
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import socket
@@ -26,6 +27,7 @@ from vm.guests import KeyPair, Shell, metadata
 pytestmark = pytest.mark.vm
 
 INSTANCE_IDS = ("i-0eeeeeeeeeeeeeee1", "i-0eeeeeeeeeeeeeee2")
+PROPAGATED = Path("/run/systemd/nspawn/propagate")
 LINK_LOCAL = "169.254.77.77"
 COUNTERS = {"net.netfilter.nf_conntrack_count", "net.ipv4.tcp_mem", "net.ipv4.udp_mem"}
 """What the kernel counts, or computes, by itself."""
@@ -137,8 +139,7 @@ def refuse(said: str) -> bool:
 
 def attempt_to_read_disks() -> str:
     """Return a command that says which of the host's block devices it could read."""
-    names = Path("/proc/partitions").read_text().splitlines()[2:]
-    numbers = {tuple(line.split()[:2]) for line in names}
+    numbers = {tuple(name.split(":")) for name in os.listdir("/sys/dev/block")}
     tries = "; ".join(
         f"rm -f /disk; mknod /disk b {major} {minor} && "
         f"dd if=/disk of=/dev/null bs=512 count=1 2>/dev/null && echo read {major}:{minor}"
@@ -164,6 +165,21 @@ def test_no_disk_of_the_hosts_can_be_opened(pair: Pair) -> None:
     said = pair.shells[0].run(attempt_to_read_disks())
     assert re.fullmatch(r"tried \d+", said)
     assert said != "tried 0"
+
+
+def test_no_disk_of_the_hosts_is_seen(pair: Pair) -> None:
+    """Or a script that formats what looks unused would take it for the machine's."""
+    shell = pair.shells[0]
+    disks = os.listdir("/sys/class/block")
+    for user in ("root", "nobody"):
+        listed = "cat /proc/partitions /proc/diskstats /proc/swaps; lsblk --all; blkid || true"
+        assert shell.run(f"runuser -u {user} -- sh -c {shlex.quote(listed)}") == ""
+    named = " -o ".join(f"-name {shlex.quote(name)}" for name in disks)
+    assert shell.run(f"find /dev /sys {named}") == ""
+    own = shell.run("findmnt --noheadings --output=SOURCE /")
+    shown = set(shell.run("findmnt --noheadings --list --nofsroot --output=SOURCE").split())
+    assert shown & {f"/dev/{name}" for name in disks} == {own}
+    assert not shell.succeeds(f"test -e {own}")  # a script could format it
 
 
 @pytest.mark.parametrize("what", ATTEMPTS)
@@ -276,6 +292,7 @@ def test_the_machine_still_reaches_the_world(pair: Pair, raw_routes: Shell) -> N
 
 def test_the_host_is_as_it_was_after_them(pair: Pair) -> None:
     pair.hypervisor.close()
+    assert not [each for each in INSTANCE_IDS if (PROPAGATED / each).exists()]
     Waiter(PlainReporter()).until(
         lambda: Host.look().find_changes(pair.before) == [] or None,
         what="the host is as it was",

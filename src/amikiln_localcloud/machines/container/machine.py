@@ -10,7 +10,7 @@ from pathlib import Path
 from amikiln_localcloud.children import Launcher
 from amikiln_localcloud.home import Home
 from amikiln_localcloud.machines.addresses import Address
-from amikiln_localcloud.machines.container import namespaces
+from amikiln_localcloud.machines.container import hidden, namespaces
 from amikiln_localcloud.machines.container.cgroups import Hierarchies, MachineCgroup
 from amikiln_localcloud.machines.container.limits import find_shortage, read_room
 from amikiln_localcloud.machines.container.process import ContainerProcess
@@ -164,4 +164,5 @@ def build_nspawn_command(directory: Path, credentials: Sequence[Path]) -> list[s
     argv += [f"--capability={','.join(CAPABILITIES)}"]
     argv += [f"--drop-capability={','.join(REFUSED_CAPABILITIES)}"]
     argv += [f"--system-call-filter={' '.join(SYSTEM_CALLS)}"]
+    argv += hidden.cover_lists()
     return argv + [f"--load-credential={file.name}:{file}" for file in credentials]

@@ -123,7 +123,7 @@ class Storage:
 
     def unmount(self) -> None:
         """Unmount, so that all is in the overlay."""
-        run("umount", str(self.root))
+        run("umount", "--recursive", str(self.root))
         self.end()
 
     def end(self) -> None:

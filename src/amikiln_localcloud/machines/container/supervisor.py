@@ -20,7 +20,7 @@ import subprocess
 from pathlib import Path
 from typing import Any, NoReturn
 
-from amikiln_localcloud.machines.container import network
+from amikiln_localcloud.machines.container import hidden, network
 from amikiln_localcloud.machines.container.commands import Refused
 from amikiln_localcloud.machines.container.storage import Storage
 
@@ -71,7 +71,9 @@ class Supervisor:
 
     def boot(self) -> None:
         """Start systemd-nspawn; it ends with the system."""
-        network.make_cards(self.directory / "netns", anew=self.booted)
+        namespace = self.directory / "netns"
+        network.make_cards(namespace, anew=self.booted)
+        hidden.mount_sys(self.storage.root, namespace)
         self.booted = True
         with open(self.directory / "console.log", "ab") as console:
             self.machine = subprocess.Popen(
@@ -163,6 +165,7 @@ class Supervisor:
             os.sched_setaffinity(0, self.wanted["processors"])
             self.make_network()
             self.storage.mount()
+            hidden.prepare()
             self.send("mounted")
             if self.receive() != "boot":
                 raise Refused("the machine was not let in")
