@@ -280,7 +280,7 @@ class FakeGuest:
 def obey(script: Script, planned: Plan) -> None:
     """Let guests look as if this plan had been baked."""
     script.planned = render.describe_plan(planned)
-    script.toml = render.render_buildkitd_toml(planned.spec.buildkit).encode()
+    script.toml = render.render_buildkitd_toml(planned.spec).encode()
     script.builder = ["running", "always", "host", planned.buildkit.by_digest]
 
 

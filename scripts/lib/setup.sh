@@ -5,7 +5,7 @@
 set -eu
 cd "$(dirname "$0")/../.."
 
-PACKAGES="ca-certificates debian-archive-keyring docker-registry e2fsprogs iproute2 libnbd-bin \
+PACKAGES="ca-certificates debian-archive-keyring docker-registry e2fsprogs iproute2 jq libnbd-bin \
 mmdebstrap nftables openssh-client qemu-system-x86 qemu-utils shellcheck skopeo slirp4netns \
 systemd-container uidmap"
 QEMU_PACKAGES="qemu-system-x86 qemu-utils"

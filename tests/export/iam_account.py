@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from amikiln.export import iam_policy
-from amikiln.export.iam_policy import Scope
+from amikiln.export.iam_scope import Scope
 from amikiln.model.result import RunResult
 from export.iam_simulator import ACCOUNT
 from fakes import FOLLOWED, spec

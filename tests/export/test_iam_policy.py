@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from amikiln.cli import main
 from amikiln.errors import SpecError
 from amikiln.export import iam_policy
-from amikiln.export.iam_policy import Scope
+from amikiln.export.iam_scope import Scope
 from amikiln.spec.load import load_image
 from amikiln.spec.spec import Spec
 from fakes import spec
@@ -291,3 +291,16 @@ def test_a_key_s_alias_in_the_spec_is_no_policy() -> None:
     alias = f"arn:aws:kms:us-east-1:{ACCOUNT}:alias/builds"
     with pytest.raises(SpecError, match="is not the ARN of a KMS key"):
         iam_policy.render_policy(spec(volume={"size_gib": 12, "kms_key": alias}))
+
+
+def test_logging_in_to_ecr_allows_pulling_there_and_nothing_else() -> None:
+    host = f"{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com"
+    logins = {host: "ecr", "public.ecr.aws": "ecr", "x.example": "docker"}
+    found = statements(spec(docker={"images": [], "logins": logins}), account=ACCOUNT)
+    assert found["PullFromEcr"]["Resource"] == [f"arn:aws:ecr:eu-west-1:{ACCOUNT}:repository/*"]
+    assert found["LogInToEcr"]["Action"] == ["ecr:GetAuthorizationToken"]
+    assert found["LogInToPublicEcr"]["Action"] == [
+        "ecr-public:GetAuthorizationToken",
+        "sts:GetServiceBearerToken",
+    ]
+    assert "ecr" not in iam_policy.render_policy(spec())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import json
 import tarfile
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from amikiln.errors import BakeError, PreflightError
 from amikiln.model.result import RunResult
 from amikiln.runtime.guest import GuestCommandFailed
-from fakes import spec
+from fakes import fail_on, spec
 from harness import NOTHING, Harness
 
 SECRET = "hf_notARealToken0123456789"
@@ -76,6 +77,29 @@ def test_missing_and_needless_secrets_are_named_before_anything_is_made(harness:
         cycle(harness, hf_token=SECRET)
     assert caught.value.what.splitlines() == [
         "the secret token is not given: write it as JSON to the file of --secrets-fd",
-        "the secret hf_token is given, and warm.secrets does not name it",
+        "the secret hf_token is given, and neither warm.secrets nor docker.logins names it",
     ]
     assert harness.holdings() == NOTHING
+
+
+def test_logins_are_sent_to_the_machine_that_pulls_and_to_no_other(harness: Harness) -> None:
+    harness.session = dataclasses.replace(harness.session, secrets={"token": SECRET})
+    login = {"username": "ci", "secret": "token"}
+    done = harness.run(spec(docker={"images": [], "logins": {"host.example": login}}))
+    (sent,) = [c for name, c in harness.script.sent.items() if "/run/amikiln-logins/" in name]
+    assert "host.example" in json.loads(sent)["auths"]
+    asked = [command for command in harness.script.asked if "/run/amikiln-logins" in command]
+    assert len(asked) == 1
+    everywhere = [*harness.script.asked, *harness.report.said, repr(done)]
+    assert not [text for text in everywhere if SECRET in text]
+
+
+def test_a_machine_that_is_kept_keeps_no_login_and_no_secret(harness: Harness) -> None:
+    harness.session = dataclasses.replace(harness.session, secrets={"token": SECRET})
+    harness.script.refuse = fail_on("40-images")
+    with pytest.raises(BakeError):
+        harness.run(spec(warm=WARM), keep_on_error=True)
+    removed = [
+        command for command in harness.script.asked if command.startswith("rm -rf /run/amikiln-")
+    ]
+    assert removed == ["rm -rf /run/amikiln-logins /run/amikiln-secrets"]

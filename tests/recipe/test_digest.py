@@ -53,6 +53,9 @@ def change(table: Any, path: tuple[str, ...], value: Any) -> Any:
     """Return a table with one value changed, however little it then fits the others."""
     if isinstance(table, tuple):
         return (change(table[0], path, value), *table[1:])
+    if isinstance(table, Mapping):
+        first = next(iter(table))
+        return {**table, first: change(table[first], path, value)}
     key, *rest = path
     if rest:
         value = change(getattr(table, key), tuple(rest), value)
@@ -90,7 +93,8 @@ def test_every_key_of_the_spec_says_which_digest_it_is_in() -> None:
 @pytest.mark.parametrize("path", KEYS, ids=".".join)
 def test_a_key_changes_the_digests_that_it_is_in(path: tuple[str, ...]) -> None:
     allow = {"path": "/etc/a", "kind": "a key", "reason": "not a secret at all"}
-    wanted, case = spec(secrets={"allow": [allow]}), find_case(path)
+    docker = {"images": [], "logins": {"a.example": {"username": "ci", "secret": "token"}}}
+    wanted, case = spec(secrets={"allow": [allow]}, docker=docker), find_case(path)
     other = change(wanted, path, case["to"])
     assert other != wanted
     assert compare(plan_of(wanted), plan_of(other)) == CHANGES[case["digest"]]

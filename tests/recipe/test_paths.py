@@ -25,9 +25,19 @@ def test_no_shared_file_spells_a_path_out(path: str) -> None:
 
 def test_the_shell_steps_see_the_same_paths(tmp_path: Path) -> None:
     (tmp_path / "values.env").write_bytes(render.render_recipe(plan()).files["values.env"])
-    names = ("CONTEXT", "SECRETS", "RECORDS", "MANIFEST", "WARM_LOG", "BUILDKITD_TOML", "PROGRAMS")
+    names = [
+        "CONTEXT",
+        "SECRETS",
+        "LOGINS",
+        "RECORDS",
+        "MANIFEST",
+        "WARM_LOG",
+        "BUILDKITD_TOML",
+        "PROGRAMS",
+    ]
     script = ". ./values.env; " + "; ".join(f'echo "${name}"' for name in names)
     seen = subprocess.run(
         ["sh", "-eu", "-c", script], cwd=tmp_path, stdout=subprocess.PIPE, text=True, check=True
     )
-    assert set(seen.stdout.split()) == set(PATHS.values()) - {paths.RECIPE_DIRECTORY}
+    absolute = {path for path in PATHS.values() if path.startswith("/")}
+    assert set(seen.stdout.split()) == absolute - {paths.RECIPE_DIRECTORY}

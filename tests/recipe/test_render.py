@@ -45,7 +45,7 @@ def test_hostile_values_arrive_unchanged_in_a_shell(value: str) -> None:
 
 
 def test_the_configuration_is_the_documents() -> None:
-    assert tomllib.loads(render.render_buildkitd_toml(plan().spec.buildkit)) == {
+    assert tomllib.loads(render.render_buildkitd_toml(plan().spec)) == {
         "worker": {"oci": {"max-parallelism": 16, "gc": False}}
     }
 
@@ -54,8 +54,23 @@ def test_plain_http_registries_are_configured() -> None:
     planned = plan(
         buildkit={"builder": "b", "plain_http_registries": ["registry.amikiln.internal:5000"]}
     )
-    configured = tomllib.loads(render.render_buildkitd_toml(planned.spec.buildkit))
+    configured = tomllib.loads(render.render_buildkitd_toml(planned.spec))
     assert configured["registry"] == {"registry.amikiln.internal:5000": {"http": True}}
+
+
+def test_mirrors_are_the_builders_and_those_of_docker_hub_docker_s() -> None:
+    planned = plan(
+        mirrors={"docker.io": ["m.example", "p.example"], "quay.io": ["q.example"]},
+        buildkit={"builder": "b", "plain_http_registries": ["p.example", "quay.io"]},
+    )
+    configured = tomllib.loads(render.render_buildkitd_toml(planned.spec))["registry"]
+    assert configured == {
+        "docker.io": {"mirrors": ["m.example", "p.example"]},
+        "quay.io": {"http": True, "mirrors": ["q.example"]},
+        "p.example": {"http": True},
+    }
+    values = render.render_recipe(planned).files["values.env"].decode()
+    assert "DOCKER_MIRRORS='https://m.example http://p.example'\n" in values
 
 
 def test_images_are_listed_by_digest_and_by_tag() -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, cast
 
 import boto3
 from botocore.config import Config
 from botocore.credentials import Credentials
 
 from amikiln.aws.autoscaling import AutoScaling
+from amikiln.aws.ecr import Ecr
 from amikiln.aws.images import Images
 from amikiln.aws.instances import Instances
 from amikiln.aws.network import Network
@@ -46,6 +48,7 @@ class Cloud:
     autoscaling: AutoScaling
     recent: Recent
     profiles: InstanceProfiles
+    ecr: Ecr
     credentials: Credentials | None
 
     def credentials_expire(self) -> datetime | None:
@@ -97,6 +100,7 @@ def connect(
         parameters=Parameters(session.client("ssm", config=config), recent),
         autoscaling=AutoScaling(session.client("autoscaling", config=config), ec2),
         recent=recent,
+        ecr=Ecr(cast("Any", session.client)),
         profiles=InstanceProfiles(lambda: session.client("iam", config=config)),
         credentials=session.get_credentials(),
     )

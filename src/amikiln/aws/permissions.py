@@ -42,6 +42,10 @@ class SpecResource(Enum):
     LEASE = "lease"
     LEASE_TERMS = "lease terms"
     ENCRYPTION_KEY = "encryption key"
+    ECR_TOKEN = "ECR token"  # noqa: S105  (a resource's kind)
+    PUBLIC_ECR_TOKEN = "public ECR token"  # noqa: S105
+    REPOSITORIES = "repositories"
+    """Those of the registries that the spec logs in to."""
     PROFILE = "instance profile"
     ROLE = "role"
     """The role of the instance profile."""

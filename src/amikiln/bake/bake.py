@@ -64,6 +64,7 @@ def bake(
             _apply(rendered, machine.guest, plan, session)
         except AmikilnError:
             if keep_on_error:
+                upload.remove_secrets(machine.guest)
                 instance.keep(machine, session, undo)
             raise
         used_gib = _measure_used(machine.guest)
@@ -103,6 +104,7 @@ def _end_source(image: CatalogImage, session: Session) -> None:
 def _apply(rendered: render.Recipe, guest: Guest, plan: Plan, session: Session) -> None:
     upload.send_recipe(rendered, guest, session, plan.spec.deadlines.step_seconds)
     upload.send_build(plan, guest, session)
+    upload.send_logins(plan.spec, guest, session)
     _warn_of_kernel_steps(plan, guest, session)
     for step in rendered.steps:
         began = time.monotonic()

@@ -21,6 +21,7 @@ from amikiln.model.verdict import Verdict
 from amikiln.plan.room import estimate_room
 from amikiln.recipe.render import render_recipe
 from amikiln.report.status import Status, list_machines
+from amikiln.spec.registries import Login, PasswordLogin
 from amikiln.spec.spec import Spec
 
 # Lines in a file or a pipe are not wrapped at 80: an id in two parts cannot be searched for.
@@ -67,6 +68,10 @@ def print_plan(plan: Plan) -> None:
         f" {plan.buildkit.by_digest},"
         f" max-parallelism {spec.buildkit.max_parallelism}, gc {str(spec.buildkit.gc).lower()}",
     )
+    for host, login in spec.docker.logins.items():
+        table.add_row("login", f"{host}: {_describe_login(login)}")
+    for host, mirrors in spec.mirrors.items():
+        table.add_row("mirror", f"{', '.join(mirrors)} for {host}")
     for image in plan.images:
         table.add_row("image", f"{image.reference} = {image.digest}")
     for step in render_recipe(plan).steps:
@@ -78,6 +83,12 @@ def print_plan(plan: Plan) -> None:
     table.add_row("pointer", f"{spec.pointer} ({spec.publish.data_type})")
     table.add_row("followed by", _describe_fleet(spec))
     _make_console().print(table)
+
+
+def _describe_login(login: Login) -> str:
+    if isinstance(login, PasswordLogin):
+        return f"{login.username}, whose password is the secret {login.secret}"
+    return {"ecr": "by the run's AWS credentials", "docker": "as Docker here logs in"}[login]
 
 
 def _describe_way(plan: Plan) -> str:

@@ -12,11 +12,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import cache
 from typing import Any
-
-import boto3
 
 import amikiln.aws.connect  # noqa: F401  (imports every module that declares permissions)
 from amikiln.aws.permissions import (
@@ -30,70 +26,22 @@ from amikiln.aws.permissions import (
 from amikiln.catalog.tags import tags_for_spec
 from amikiln.errors import SpecError
 from amikiln.export import ANY_ACCOUNT
+from amikiln.export.iam_scope import Condition, Scope
 from amikiln.spec.machine import STACK_OWNER, STACK_TEMPLATE
+from amikiln.spec.registries import ECR_HOST, PUBLIC_ECR
 from amikiln.spec.spec import Spec
 from amikiln.spec.types import ACCOUNT
-
-PUBLIC_PARAMETERS = "/aws/service/"
-WITHOUT_ACCOUNT = {"image", "snapshot"}
-"""EC2 resources whose ARN names no account."""
 
 # https://docs.aws.amazon.com/kms/latest/developerguide/concepts.html
 KEY_ARN = re.compile(rf"arn:[a-z-]+:kms:[a-z0-9-]+:{ACCOUNT}:key/[A-Za-z0-9-]+")
 
+ECR_RESOURCES = {
+    SpecResource.ECR_TOKEN,
+    SpecResource.PUBLIC_ECR_TOKEN,
+    SpecResource.REPOSITORIES,
+}
+
 Statement = dict[str, Any]
-Condition = dict[str, dict[str, Any]]
-
-
-@dataclass(frozen=True)
-class Scope:
-    """What a policy applies to.
-
-    Attributes:
-        spec: The image that the pipeline makes.
-        account: The account's 12 digits, or ``*``.
-        kms_key: The ARN of a customer managed key that encrypts volumes and snapshots, if any.
-    """
-
-    spec: Spec
-    account: str = ANY_ACCOUNT
-    kms_key: str | None = None
-
-    def ec2_arn(self, kind: str, name: str = "*") -> str:
-        return self._arn("ec2", f"{kind}/{name}", in_account=kind not in WITHOUT_ACCOUNT)
-
-    def parameter_arn(self, path: str) -> str:
-        # AWS's public parameters belong to no account:
-        # .../systems-manager/latest/userguide/parameter-store-public-parameters.html
-        public = path.startswith(PUBLIC_PARAMETERS)
-        return self._arn("ssm", f"parameter{path}", in_account=not public)
-
-    def iam_arn(self, kind: str, name: str) -> str:
-        # IAM has no regions.
-        return f"arn:{_find_partition(self.spec.region)}:iam::{self.account}:{kind}/{name}"
-
-    def document_arn(self, name: str) -> str:
-        return self._arn("ssm", f"document/{name}", in_account=False)
-
-    def own_session_arn(self) -> str:
-        # IAM fills in the caller's id, which session ids begin with.
-        return self._arn("ssm", "session/${aws:userid}-*", in_account=True)
-
-    def require_tag(self, which: str) -> Condition:
-        """Return the condition that a ``Request`` or a ``Resource`` has the image's tag."""
-        tags = tags_for_spec(self.spec.name)
-        return {"StringEquals": {f"aws:{which}Tag/{key}": tags[key] for key in tags}}
-
-    def _arn(self, service: str, resource: str, *, in_account: bool) -> str:
-        region = self.spec.region
-        account = self.account if in_account else ""
-        return f"arn:{_find_partition(region)}:{service}:{region}:{account}:{resource}"
-
-
-@cache
-def _find_partition(region: str) -> str:
-    # Cached: boto3 reads its whole list of endpoints each time.
-    return boto3.Session().get_partition_for_region(region)
 
 
 def render_policy(spec: Spec, account: str = ANY_ACCOUNT, kms_key: str | None = None) -> str:
@@ -204,6 +152,8 @@ def _allow_spec_resource(
             yield _allow("ReadParametersOfTheSpec", allowed, arns)
     elif thing is SpecResource.ENCRYPTION_KEY and scope.kms_key:
         yield from _allow_encryption(allowed, scope, scope.kms_key)
+    elif thing in ECR_RESOURCES:
+        yield from _allow_ecr(thing, allowed, scope)
     elif thing is SpecResource.PROFILE and spec.instance.profile:
         profile = scope.iam_arn("instance-profile", spec.instance.profile)
         yield _allow("LookAtInstanceProfile", allowed, [profile])
@@ -213,6 +163,21 @@ def _allow_spec_resource(
         yield _allow("PassRole", allowed, [scope.iam_arn("role", spec.instance.profile)], to_ec2)
     elif spec.network.connect == "session-manager":
         yield from _allow_session(thing, allowed, scope)
+
+
+def _allow_ecr(thing: SpecResource, allowed: Sequence[str], scope: Scope) -> Iterator[Statement]:
+    """Yield the statements for logins to ECR; a build's own FROM may name any repository there."""
+    hosts = [host for host, login in scope.spec.docker.logins.items() if login == "ecr"]
+    private = [found for host in hosts if (found := ECR_HOST.fullmatch(host))]
+    if thing is SpecResource.REPOSITORIES and private:
+        repositories = [
+            scope.repository_arn(found["region"], found["account"]) for found in private
+        ]
+        yield _allow("PullFromEcr", allowed, sorted(repositories))
+    elif thing is SpecResource.ECR_TOKEN and private:
+        yield _allow("LogInToEcr", allowed, ["*"])
+    elif thing is SpecResource.PUBLIC_ECR_TOKEN and PUBLIC_ECR in hosts:
+        yield _allow("LogInToPublicEcr", allowed, ["*"])
 
 
 def _allow_session(

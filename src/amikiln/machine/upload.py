@@ -5,11 +5,20 @@ from __future__ import annotations
 import shlex
 from typing import IO
 
+from amikiln.machine.logins import find_logins, render_docker_config
 from amikiln.model.plan import Plan
 from amikiln.recipe import build_context, render
-from amikiln.recipe.paths import CONTEXT_DIRECTORY, RECIPE_DIRECTORY, SECRETS_DIRECTORY
+from amikiln.recipe.paths import (
+    CONTEXT_DIRECTORY,
+    LOGINS_DIRECTORY,
+    RECIPE_DIRECTORY,
+    SECRETS_DIRECTORY,
+)
 from amikiln.runtime.guest import Guest
 from amikiln.session import Session
+from amikiln.spec.spec import Spec
+
+SECRET_SECONDS = 120
 
 
 def send_recipe(
@@ -36,14 +45,35 @@ def send_build(plan: Plan, guest: Guest, session: Session) -> None:
     seconds = plan.spec.deadlines.step_seconds
     with build_context.pack_context(plan.context) as archive:
         _unpack(archive, CONTEXT_DIRECTORY, guest, session, "the build's context", seconds)
-    for name, value in session.secrets.items():
-        # Over stdin, into a tmpfs: not in argv, and never on a disk.
-        guest.run(
-            f"umask 077 && mkdir -p {SECRETS_DIRECTORY} &&"
-            f" cat >{SECRETS_DIRECTORY}/{shlex.quote(name)}",
-            input=value.encode(),
-            timeout_seconds=seconds,
-        )
+    needed = plan.spec.warm.secrets if plan.spec.warm is not None else ()
+    for name in needed:
+        _write_secret(f"{SECRETS_DIRECTORY}/{name}", session.secrets[name].encode(), guest)
+
+
+def send_logins(spec: Spec, guest: Guest, session: Session) -> None:
+    """Send the logins of a spec's registries, as Docker's configuration; none if it has none.
+
+    Raises:
+        PreflightError: One of them cannot be had any more.
+    """
+    if spec.docker.logins:
+        config = render_docker_config(find_logins(spec, session))
+        _write_secret(f"{LOGINS_DIRECTORY}/config.json", config, guest)
+
+
+def remove_secrets(guest: Guest) -> None:
+    """Remove logins and secrets, as the recipe does after the warm build."""
+    guest.run(f"rm -rf {LOGINS_DIRECTORY} {SECRETS_DIRECTORY}", timeout_seconds=SECRET_SECONDS)
+
+
+def _write_secret(file: str, content: bytes, guest: Guest) -> None:
+    # Over stdin, into a tmpfs: not in argv, and never on a disk.
+    quoted = shlex.quote(file)
+    guest.run(
+        f"umask 077 && mkdir -p $(dirname {quoted}) && cat >{quoted}",
+        input=content,
+        timeout_seconds=SECRET_SECONDS,
+    )
 
 
 def _unpack(

@@ -141,8 +141,8 @@ def _check_secrets(plan: Plan, session: Session) -> Iterator[str]:
     warm, given = plan.spec.warm, session.secrets.keys()
     if warm is None:
         session.report.line("the spec has no [warm]: the image will not pass as a warm one")
-    wanted = set(warm.secrets if warm is not None else ())
+    wanted = set(warm.secrets if warm is not None else ()) | plan.spec.login_secrets
     for name in sorted(wanted - given):
         yield f"the secret {name} is not given: write it as JSON to the file of --secrets-fd"
     for name in sorted(given - wanted):
-        yield f"the secret {name} is given, and warm.secrets does not name it"
+        yield f"the secret {name} is given, and neither warm.secrets nor docker.logins names it"

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
+import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from amikiln.errors import PreflightError
+from amikiln.machine.logins import find_logins
 from amikiln.model.plan import Layer, PinnedImage
+from amikiln.plan.registry_access import RegistryAccess, open_registry_access
 from amikiln.runtime import process
+from amikiln.session import Session
+from amikiln.spec.spec import Spec
 
 LOOKUP_SECONDS = 120
 PLATFORMS = {"x86_64": "amd64", "arm64": "arm64"}
@@ -23,20 +27,51 @@ UNPACKED_SIZE = "io.containers.estargz.uncompressed-size"
 """https://github.com/containerd/stargz-snapshotter/blob/main/docs/estargz.md"""
 
 
+NOTHING_THERE = re.compile(r"manifest unknown|name unknown|not found|\b404\b", re.IGNORECASE)
+"""How skopeo and buildx say that a registry has no such tag, which a new cache has not."""
+
+
 class _Fault(Exception):
     """A registry's answer that no machine could use."""
 
 
-def pin(references: Iterable[str], architecture: str = "x86_64") -> tuple[PinnedImage, ...]:
+Pin = Callable[[Iterable[str], str], tuple[PinnedImage, ...]]
+"""Resolves references for an architecture."""
+
+
+def ask_registries(spec: Spec, session: Session) -> Pin:
+    """Return what asks registries with a spec's logins and mirrors.
+
+    It raises PreflightError if a login cannot be had, if a cache of the warm build cannot be read,
+    and as ``pin`` does.
+    """
+
+    def ask(references: Iterable[str], architecture: str) -> tuple[PinnedImage, ...]:
+        caches = spec.warm.cache_from if spec.warm is not None else ()
+        with open_registry_access(spec, find_logins(spec, session)) as access:
+            if faults := list(find_cache_faults(caches, access)):
+                lines = (f"warm.cache_from: {cache} cannot be read: {why}" for cache, why in faults)
+                raise PreflightError(
+                    "\n".join(lines),
+                    hint="correct it; where a login is needed, name it in [docker.logins]",
+                )
+            return pin(references, access, architecture)
+
+    return ask
+
+
+def pin(
+    references: Iterable[str], access: RegistryAccess, architecture: str = "x86_64"
+) -> tuple[PinnedImage, ...]:
     """Return each reference with the digest that its tag has now, and its layers.
 
-    skopeo asks the registry, so no Docker is needed here, and logins, mirrors and insecure
-    registries are configured as for any container tool (containers-registries.conf(5)). Where it
-    is not installed buildx asks, with Docker's logins: Amazon Linux 2023 itself has no skopeo
+    skopeo asks the registry, so no Docker is needed here. Where it is not installed buildx asks:
+    Amazon Linux 2023 itself has no skopeo
     (https://github.com/amazonlinux/amazon-linux-2023/issues/826), and CI agents have Docker.
 
     Args:
         references: Container images with their tags.
+        access: How registries are asked.
         architecture: Which of an image's platforms the machine pulls, as in the spec.
 
     Raises:
@@ -48,7 +83,7 @@ def pin(references: Iterable[str], architecture: str = "x86_64") -> tuple[Pinned
     pinned: list[PinnedImage] = []
     with ThreadPoolExecutor(max_workers=8) as pool:
         for reference, future in [
-            (ref, pool.submit(_pin_one, ref, architecture)) for ref in wanted
+            (ref, pool.submit(_pin_one, ref, access, architecture)) for ref in wanted
         ]:
             try:
                 pinned.append(future.result())
@@ -59,13 +94,35 @@ def pin(references: Iterable[str], architecture: str = "x86_64") -> tuple[Pinned
     if faults:
         raise PreflightError(
             "\n".join(faults),
-            hint="check the name and the tag; `skopeo login` or `docker login` where one is needed",
+            hint="check the name and the tag; where a login is needed, name it in [docker.logins]:"
+            " the machine has no other",
         )
     return tuple(pinned)
 
 
-def _pin_one(reference: str, architecture: str) -> PinnedImage:
-    raw = _read_manifest(reference)
+def find_cache_faults(sources: Iterable[str], access: RegistryAccess) -> Iterator[tuple[str, str]]:
+    """Yield each cache in a registry that cannot be read, and why; an empty one is none.
+
+    BuildKit only warns of it and builds everything anew, for hours.
+
+    Args:
+        sources: As in ``warm.cache_from``.
+        access: How registries are asked.
+    """
+    for source in sources:
+        words = dict(word.partition("=")[::2] for word in source.split(","))
+        if words.get("type") != "registry" or "ref" not in words:
+            continue
+        try:
+            _read_manifest(words["ref"], access)
+        except process.CommandFailed as error:
+            why = error.tail.strip() or error.what
+            if not NOTHING_THERE.search(why):
+                yield source, why.rsplit("\n", 1)[-1]
+
+
+def _pin_one(reference: str, access: RegistryAccess, architecture: str) -> PinnedImage:
+    raw = _read_manifest(reference, access)
     # The digest of a manifest (or of a list of them, one a platform) is the hash of its bytes:
     # https://github.com/opencontainers/image-spec/blob/main/descriptor.md#digests
     found = PinnedImage(reference, f"sha256:{hashlib.sha256(raw).hexdigest()}")
@@ -73,12 +130,12 @@ def _pin_one(reference: str, architecture: str) -> PinnedImage:
     if "manifests" in manifest:
         child = _choose_platform(manifest["manifests"], PLATFORMS[architecture])
         by_digest = PinnedImage(reference, child).by_digest
-        manifest = _parse(_read_manifest(by_digest))
+        manifest = _parse(_read_manifest(by_digest, access))
     return PinnedImage(found.reference, found.digest, _list_layers(manifest))
 
 
-def _read_manifest(reference: str) -> bytes:
-    return process.run(_build_command(reference), timeout_seconds=LOOKUP_SECONDS).stdout
+def _read_manifest(reference: str, access: RegistryAccess) -> bytes:
+    return process.run(_build_command(reference, access), timeout_seconds=LOOKUP_SECONDS).stdout
 
 
 def _parse(raw: bytes) -> dict[str, Any]:
@@ -122,12 +179,9 @@ def _unpack(layer: dict[str, Any]) -> int:
     return int(layer["size"]) * (1 if plain else UNPACKED)
 
 
-def _build_command(reference: str) -> list[str]:
+def _build_command(reference: str, access: RegistryAccess) -> list[str]:
     """Return what prints the bytes of an image's manifest."""
     if shutil.which("skopeo") is None and shutil.which("docker") is not None:
         # https://docs.docker.com/reference/cli/docker/buildx/imagetools/inspect/
-        return ["docker", "buildx", "imagetools", "inspect", "--raw", reference]
-    # Older skopeo (1.9 on Debian 12) does not read this variable of all container tools by itself.
-    chosen = os.environ.get("CONTAINERS_REGISTRIES_CONF")
-    options = ["--registries-conf", chosen] if chosen else []
-    return ["skopeo", *options, "inspect", "--raw", f"docker://{reference}"]
+        return access.build_buildx_command("imagetools", "inspect", "--raw", reference)
+    return access.build_skopeo_command("inspect", "--raw", f"docker://{reference}")

@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
 from amikiln.errors import PreflightError
-from amikiln.model.plan import Origin, PinnedImage, Plan, SourceImage
-from amikiln.plan import elastic_stack, registries
+from amikiln.model.plan import Origin, Plan, SourceImage
+from amikiln.plan import elastic_stack
 from amikiln.plan.network import resolve_network
 from amikiln.plan.parameters import read_parameter
+from amikiln.plan.registries import Pin, ask_registries
 from amikiln.recipe import build_context, digest
 from amikiln.session import Session
 from amikiln.spec.load import ImageFolder
 from amikiln.spec.spec import Spec
 from amikiln.version import __version__
 
-Pin = Callable[[Iterable[str], str], tuple[PinnedImage, ...]]
 
-
-def plan(folder: ImageFolder, session: Session, pin: Pin = registries.pin) -> Plan:
+def plan(folder: ImageFolder, session: Session, pin: Pin | None = None) -> Plan:
     """Resolve a spec against the cloud and the registries. Writes nothing.
 
     Args:
         folder: What is wanted.
         session: The cloud to look in.
-        pin: Resolves container images to digests.
+        pin: Resolves container images to digests; by default their registries do.
 
     Returns:
         The plan that all later stages work from; they never resolve again.
@@ -43,7 +41,8 @@ def plan(folder: ImageFolder, session: Session, pin: Pin = registries.pin) -> Pl
     instance_types = tuple(name for name in spec.instance.types if name in offered)
     fleet_types = tuple(name for name in spec.fleet.instance_types if name in offered)
     with session.waiter.span("asking the registries for digests"):
-        pinned = pin([spec.buildkit.image, *spec.docker.images], spec.source.architecture)
+        ask = pin or ask_registries(spec, session)
+        pinned = ask([spec.buildkit.image, *spec.docker.images], spec.source.architecture)
     by_reference = {image.reference: image for image in pinned}
     return digest.add_digests(
         Plan(

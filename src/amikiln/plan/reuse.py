@@ -21,10 +21,10 @@ from amikiln.model.plan import Context, Plan
 from amikiln.model.plan_file import ADAPTER, PlanFile, serialize
 from amikiln.model.strict import describe_first
 from amikiln.model.verdict import VerdictFile
-from amikiln.plan import differences, registries, still_there
+from amikiln.plan import differences, still_there
 from amikiln.plan.file import HINT
 from amikiln.plan.network import let_this_machine_in
-from amikiln.plan.resolve import Pin
+from amikiln.plan.registries import Pin, ask_registries
 from amikiln.recipe import build_context, digest
 from amikiln.session import Session
 from amikiln.spec import own_files
@@ -36,16 +36,14 @@ CLOCKS_DIFFER = timedelta(minutes=1)
 AGAIN = "plan again: `amikiln plan IMAGE --out FILE`"
 
 
-def use_plan(
-    file: PlanFile, folder: ImageFolder, session: Session, pin: Pin = registries.pin
-) -> Plan:
+def use_plan(file: PlanFile, folder: ImageFolder, session: Session, pin: Pin | None = None) -> Plan:
     """Return the plan of a file, if it still holds. Writes nothing.
 
     Args:
         file: The plan as it was read.
         folder: The image's folder as it is now.
         session: The cloud that the plan has to be for.
-        pin: Asks the registries for the images.
+        pin: Asks for the images; by default their registries are asked.
 
     Raises:
         PreflightError: It is for another image, cloud, account or region, too old, or made by
@@ -60,8 +58,9 @@ def use_plan(
     if changed := list(_compare_inputs(file, folder, context)):
         raise PreflightError("\n".join(changed), hint=f"take the changes back, or {AGAIN}")
     planned = _restore(file, folder, context, session)
+    ask = pin or ask_registries(planned.spec, session)
     with session.waiter.span("looking for what was planned"):
-        gone = list(still_there.find_missing(planned, session, pin))
+        gone = list(still_there.find_missing(planned, session, ask))
     if gone:
         raise PreflightError("\n".join(gone), hint=AGAIN)
     return planned

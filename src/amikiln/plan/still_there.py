@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from amikiln.errors import PreflightError
 from amikiln.model.plan import Plan
-from amikiln.plan.resolve import Pin
+from amikiln.plan.registries import Pin
 from amikiln.session import Session
 
 

@@ -8,6 +8,9 @@ RECIPE_DIRECTORY = "/run/amikiln"
 SECRETS_DIRECTORY = "/run/amikiln-secrets"
 """The warm build's secrets: on a tmpfs, one file each, for the builder's owner alone."""
 
+LOGINS_DIRECTORY = "/run/amikiln-logins"
+"""Docker's configuration with the registries' logins: on a tmpfs, gone after the warm build."""
+
 CONTEXT_DIRECTORY = "/var/tmp/amikiln-context"  # noqa: S108  (created anew by root)
 """The warm build's context: on disk, for it may be large. 95-seal removes it."""
 

@@ -18,7 +18,7 @@ from importlib import resources
 from amikiln.model.canonical import canonical_json
 from amikiln.model.plan import Plan
 from amikiln.recipe import paths, scanner, warm_build
-from amikiln.spec.content import Buildkit
+from amikiln.spec.registries import DOCKER_HUB
 from amikiln.spec.spec import Spec
 
 
@@ -79,7 +79,7 @@ def render_own_files(spec: Spec, own_steps: Mapping[str, bytes]) -> dict[str, by
     files = {
         **own_steps,
         "values.env": _render_variables(_list_values(spec)),
-        "buildkitd.toml": render_buildkitd_toml(spec.buildkit).encode(),
+        "buildkitd.toml": render_buildkitd_toml(spec).encode(),
         "secrets.allow": scanner.render_allow_list(spec.secrets).encode(),
     }
     if spec.warm is not None:
@@ -125,12 +125,25 @@ def describe_plan(plan: Plan) -> dict[str, object]:
     }
 
 
-def render_buildkitd_toml(buildkit: Buildkit) -> str:
+def list_docker_mirrors(spec: Spec) -> list[str]:
+    """Return the URLs that Docker asks first for images of Docker Hub; it knows no other mirrors.
+
+    https://docs.docker.com/docker-hub/image-library/mirror/
+    """
+    insecure = spec.buildkit.plain_http_registries
+    return [
+        f"{'http' if host in insecure else 'https'}://{host}"
+        for host in spec.mirrors.get(DOCKER_HUB, ())
+    ]
+
+
+def render_buildkitd_toml(spec: Spec) -> str:
     """Return the builder's configuration.
 
     With gc on, BuildKit removes cache mounts that were not used for 48 h, and with them what the
     image was baked for (https://docs.docker.com/build/cache/garbage-collection/).
     """
+    buildkit = spec.buildkit
     lines = [
         "[worker.oci]",
         f"  max-parallelism = {buildkit.max_parallelism}",
@@ -144,8 +157,12 @@ def render_buildkitd_toml(buildkit: Buildkit) -> str:
             '  defaultCgroupParent = "system.slice/buildkit.service"',
         ]
         lines += ["", "[worker.containerd]", "  enabled = false"]
-    for host in buildkit.plain_http_registries:
-        lines += ["", f"[registry.{json.dumps(host)}]", "  http = true"]
+    for host in dict.fromkeys([*spec.mirrors, *buildkit.plain_http_registries]):
+        lines += ["", f"[registry.{json.dumps(host)}]"]
+        if host in buildkit.plain_http_registries:
+            lines.append("  http = true")
+        if host in spec.mirrors:
+            lines.append(f"  mirrors = {json.dumps(list(spec.mirrors[host]))}")
     return "\n".join(lines) + "\n"
 
 
@@ -162,6 +179,8 @@ def _list_values(spec: Spec) -> dict[str, str]:
         "MANIFEST": paths.MANIFEST,
         "WARM_LOG": paths.WARM_LOG,
         "BUILDKITD_TOML": paths.BUILDKITD_TOML,
+        "LOGINS": paths.LOGINS_DIRECTORY,
+        "DOCKER_MIRRORS": " ".join(list_docker_mirrors(spec)),
         "PROGRAMS": paths.BUILDKIT_PROGRAMS,
         "WARM_ATTEMPTS": str(spec.warm.attempts if spec.warm is not None else 0),
         "WARM_SECONDS": str(spec.deadlines.build_seconds),

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from amikiln.spec.registries import Logins
 from amikiln.spec.types import (
     CacheSource,
     HostName,
@@ -27,6 +28,9 @@ class Docker(SpecTable):
     """Docker, and the container images that are pulled into it."""
 
     images: tuple[ImageReference, ...] = Field(strict=False)
+    logins: Logins = Field(default={})
+    """Who pulls from a registry; from one that is not named, anybody. For images, builder and warm
+    build, by plan and by the machine alike."""
     minimum_version: Version = "24.0"
     minimum_buildx_version: Version = "0.12"
 

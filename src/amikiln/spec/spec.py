@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 from amikiln.spec.content import Buildkit, Docker, Secrets, Verify, Warm
 from amikiln.spec.machine import Deadlines, Fleet, Instance, Source, Volume
 from amikiln.spec.network import NetworkSettings, Tags
+from amikiln.spec.registries import Mirrors, PasswordLogin
 from amikiln.spec.types import REGION, Name, ParameterPath, SpecTable, match
 
 
@@ -56,6 +57,8 @@ class Spec(SpecTable):
     tags: Tags = Field(default={})
     """Your own tags on everything that a run makes; many accounts refuse what has none."""
     docker: Docker
+    mirrors: Mirrors = Field(default={})
+    """Who is asked first for a registry's images: by BuildKit, and by Docker for docker.io."""
     buildkit: Buildkit
     warm: Warm | None = None
     """Without it nothing shows that builds are warm, and no image is published."""
@@ -91,6 +94,12 @@ class Spec(SpecTable):
         """Whether an Elastic CI Stack boots the image."""
         said = self.fleet.elastic_stack
         return self.source.stack_version is not None if said is None else said
+
+    @property
+    def login_secrets(self) -> frozenset[str]:
+        """The names of the secrets that registries' logins need."""
+        logins = self.docker.logins.values()
+        return frozenset(login.secret for login in logins if isinstance(login, PasswordLogin))
 
     @property
     def pointer(self) -> str:

@@ -72,3 +72,11 @@ rmdir "/state/$slot"
     assert ran.exit_code == 0
     slots = (images.place / "results" / "slots").read_text().split()
     assert (len(slots), max(slots)) == (9, "4")
+
+
+def test_pulls_use_the_logins_that_were_sent(images: RootFolder) -> None:
+    images.plan_changes["docker"] = {"images": ["host/app:1"]}
+    logins = "/run/amikiln-logins"
+    (ran,) = images.run("40-images", before=f"mkdir -p {logins}; echo {{}} >{logins}/config.json")
+    (image,) = pin(["host/app:1"])
+    assert f"docker --config /run/amikiln-logins pull --quiet {image.by_digest}" in ran.calls

@@ -82,7 +82,7 @@ START = "/opt/buildkit/bin/buildkitd --config /etc/buildkit/buildkitd.toml --gro
 def test_the_services_configuration_is_the_one_it_started_with(
     facts: str, changes: dict[str, object], outcome: Outcome, run: RunCheck
 ) -> None:
-    file = render.render_buildkitd_toml(plan(buildkit=BUILDKIT).spec.buildkit)
+    file = render.render_buildkitd_toml(plan(buildkit=BUILDKIT).spec)
 
     class ServiceGuest(FakeGuest):
         def run(self, command: str, **options: object) -> str:  # type: ignore[override]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from amikiln.errors import VerifyError
 from amikiln.model.verdict import Outcome
-from fakes import IMAGES, FakeGuest, Script
+from fakes import IMAGES, FakeGuest, Script, spec
+from harness import Harness
 from verify.checks.conftest import RunCheck
 
 
@@ -94,3 +96,12 @@ def test_a_container_does_not_prove_that_a_changed_boot_boots(
     result = run("boot-finished")
     assert result.outcome is outcome
     assert ("cloud up --machines emulated" in result.hint) == (outcome is Outcome.UNKNOWN)
+
+
+def test_docker_has_to_ask_the_specs_mirrors_first(harness: Harness) -> None:
+    wanted = spec(mirrors={"docker.io": ["m.example"]})
+    harness.script.docker_store = "overlay2 /var/lib/docker https://m.example/ https://own/"
+    assert harness.run(wanted).verdict is not None
+    harness.script.docker_store = "overlay2 /var/lib/docker https://own/"
+    with pytest.raises(VerifyError, match=r"docker-as-baked.*https://own; wanted"):
+        harness.run(wanted, rebake=True)

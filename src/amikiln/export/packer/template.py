@@ -58,9 +58,11 @@ def render_folder(
         SpecError: Packer cannot build this image.
     """
     spec = image.spec
-    if spec.warm is not None and spec.warm.secrets:
+    has_secrets = spec.warm is not None and spec.warm.secrets
+    if has_secrets or spec.docker.logins:
         raise SpecError(
-            "warm.secrets: Packer cannot pass secrets to a machine without exposing them",
+            f"{'warm.secrets' if has_secrets else 'docker.logins'}: Packer cannot pass secrets to a"
+            " machine without exposing them",
             hint="bake this image with `amikiln bake --secrets-fd`",
         )
     shared = _locate_shared(image.directory, here)

@@ -11,7 +11,7 @@ make_builder() {
         say "builder $BUILDER is there already"
     else
         as_owner docker buildx rm --force "$BUILDER" >/dev/null 2>&1 || true
-        as_owner docker buildx create --name "$BUILDER" --driver docker-container \
+        as_owner_with_logins docker buildx create --name "$BUILDER" --driver docker-container \
             --driver-opt "image=$BUILDKIT_IMAGE" --driver-opt network=host \
             --config "$BUILDKITD_TOML" --use --bootstrap
         record_builder

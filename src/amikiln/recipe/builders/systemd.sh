@@ -57,7 +57,7 @@ extract_programs() {
     mkdir -p "$scratch" "$PROGRAMS/bin"
     docker image inspect "$BUILDKIT_IMAGE" >/dev/null 2>&1 && had_image=yes || had_image=no
     docker rm --force amikiln-programs >/dev/null 2>&1 || true
-    docker create --name amikiln-programs "$BUILDKIT_IMAGE" >/dev/null
+    docker_with_logins create --name amikiln-programs "$BUILDKIT_IMAGE" >/dev/null
     docker cp --quiet amikiln-programs:/usr/bin "$scratch/"
     docker rm --force amikiln-programs >/dev/null
     [ "$had_image" = yes ] || docker image rm "$BUILDKIT_IMAGE" >/dev/null

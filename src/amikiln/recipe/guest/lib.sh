@@ -45,6 +45,23 @@ as_owner() {
     runuser -u "$BUILDER_OWNER" -- env -C "$(owner_home)" HOME="$(owner_home)" "$@"
 }
 
+# The same, with the logins of the spec's registries: the client asks for them, not the builder.
+as_owner_with_logins() {
+    if [ ! -e "$LOGINS/config.json" ]; then
+        as_owner "$@"
+        return
+    fi
+    chown -R "$BUILDER_OWNER" "$LOGINS"
+    plugins=$(owner_home)/.docker/cli-plugins
+    [ ! -d "$plugins" ] || ln -sfn "$plugins" "$LOGINS/cli-plugins"
+    as_owner env DOCKER_CONFIG="$LOGINS" BUILDX_CONFIG="$(owner_home)/.docker/buildx" "$@"
+}
+
+# Pulls as root, with these logins.
+docker_with_logins() {
+    if [ -e "$LOGINS/config.json" ]; then docker --config "$LOGINS" "$@"; else docker "$@"; fi
+}
+
 # Whether a version (1.2.3, with whatever a packager appended) is at least another one.
 new_enough() {
     lowest=$(printf '%s\n%s\n' "$(printf '%s' "$1" | sed 's/[^0-9.].*//')" "$2" | sort -V | head -n 1)

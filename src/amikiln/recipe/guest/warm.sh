@@ -6,7 +6,7 @@ SHOWN_LINES=60
 LOG_CHUNKS=400 # BuildKit sends a step's output in pieces of a few lines
 
 # Builds once, as_owner or as_job. BuildKit's log goes to FILE as it is, and its steps are printed.
-run_warm_build() ( # FILE as_owner|as_job
+run_warm_build() ( # FILE as_owner_with_logins|as_job
     file=$1
     way=$2
     # shellcheck source=/dev/null

@@ -66,7 +66,7 @@ def builder_configured(subject: Subject) -> Finding:
         in_effect = tomllib.loads(_read_configuration(subject))
     except service.ConfigurationChanged as error:
         return failed(str(error), "restart it, or see what changed the file")
-    wanted = tomllib.loads(render.render_buildkitd_toml(subject.plan.spec.buildkit))
+    wanted = tomllib.loads(render.render_buildkitd_toml(subject.plan.spec))
     return compare(
         [canonical_json(in_effect)],
         [canonical_json(wanted)],

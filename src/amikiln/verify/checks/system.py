@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 
 from amikiln.machine.virtualization import describe_machine, is_container
+from amikiln.recipe.render import list_docker_mirrors
 from amikiln.verify.checks.finding import (
     Finding,
     Subject,
@@ -17,7 +18,10 @@ from amikiln.verify.checks.finding import (
 
 GIB_IN_KIB = 1024**2
 BYTES_IN_GIB = 1024**3
-DOCKER_FACTS = "docker info --format '{{.Driver}} {{.DockerRootDir}}'"
+DOCKER_FACTS = (
+    "docker info --format '{{.Driver}} {{.DockerRootDir}}"
+    "{{range .RegistryConfig.Mirrors}} {{.}}{{end}}'"
+)
 
 
 def boot_finished(subject: Subject) -> Finding:
@@ -41,13 +45,18 @@ def boot_finished(subject: Subject) -> Finding:
 
 
 def docker_as_baked(subject: Subject) -> Finding:
-    """Docker is up, and stores its data where the bake did: any other place would be empty."""
+    """Docker is up, asks the mirrors, and has its data where the bake put it: elsewhere is none."""
     bound = subject.plan.spec.verify.builder_up_seconds
     subject.ask(f"{wait_until('docker info', bound)} || true", timeout_seconds=bound + 60)
     found = subject.ask_job(DOCKER_FACTS).split()
     baked = subject.read_manifest()["docker_store"]
+    store, mirrors = found[:2], [url.rstrip("/") for url in found[2:]]
+    wanted = list_docker_mirrors(subject.plan.spec)
     return compare(
-        found, [baked["driver"], baked["data_root"]], "Docker's storage driver and data root"
+        # Mirrors that the source image has may come after those of the spec.
+        [*store, *mirrors[: len(wanted)]],
+        [baked["driver"], baked["data_root"], *wanted],
+        "Docker's storage driver, data root and mirrors",
     )
 
 

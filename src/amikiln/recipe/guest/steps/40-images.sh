@@ -5,8 +5,10 @@
 PULLS_AT_ONCE=4
 
 cat >pull-one.sh <<'PULL'
+. ./lib.sh
+trap - EXIT
 for attempt in 1 2 3; do
-    if docker pull --quiet "$1" >/dev/null; then
+    if docker_with_logins pull --quiet "$1" >/dev/null; then
         docker tag "$1" "$2"
         printf 'pulled %s\n' "$2"
         exit 0

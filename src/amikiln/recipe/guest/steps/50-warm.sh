@@ -4,7 +4,7 @@
 . ./warm.sh
 
 # shellcheck disable=SC2154 # WARM_ATTEMPTS comes from values.env
-trap 'rm -rf "$SECRETS"; note_time' EXIT
+trap 'rm -rf "$SECRETS" "$LOGINS"; note_time' EXIT
 
 mkdir -p "$RECORDS"
 rm -f "$WARM_LOG"
@@ -17,7 +17,7 @@ fi
 # the time of every step.
 : >warm-steps.rawjson
 attempt=1
-until run_warm_build warm.rawjson as_owner; do
+until run_warm_build warm.rawjson as_owner_with_logins; do
     select_steps <warm.rawjson >>warm-steps.rawjson || true
     [ "$attempt" -lt "$WARM_ATTEMPTS" ] ||
         die "the warm build failed $attempt times; what its failing step wrote is above"
