@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from amikiln.machine import ssh
-from amikiln.plan import registries, resolve, reuse
+from amikiln.plan import resolve, reuse
 from cli.terminal import Terminal
 from fakes import pin
 from harness import Harness
@@ -46,9 +46,8 @@ def image(account: Terminal, harness: Harness, monkeypatch: pytest.MonkeyPatch) 
     """Return an image's folder, as seen from the directory where commands run."""
     (harness.folder / "image.toml").write_text(TOML)
     monkeypatch.chdir(harness.folder.parent)
-    for module in (resolve.plan, reuse.use_plan):
-        defaults = tuple(pin if value is registries.pin else value for value in module.__defaults__)
-        monkeypatch.setattr(module, "__defaults__", defaults)
+    for module in (resolve, reuse):
+        monkeypatch.setattr(module, "ask_registries", lambda spec, session: pin)
     monkeypatch.setattr(ssh, "SshGuest", harness.guest)
     return Path(harness.folder.name)
 
