@@ -84,8 +84,9 @@ class PolicySimulator:
     def _list_requests(self, service: str, call: str, params: dict[str, Any]) -> Iterator[Request]:
         action = f"{service}:{call}"
         if service == "ssm":
-            path = params.get("Name") or params["Path"]
-            yield Request(action, f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter{path}")
+            paths = params.get("Names") or [params.get("Name") or params["Path"]]
+            for path in paths:
+                yield Request(action, f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter{path}")
         elif call.startswith("Describe"):
             yield Request(action, "*")
         elif call == "CreateTags":

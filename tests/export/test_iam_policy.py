@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -15,28 +14,17 @@ from amikiln.errors import SpecError
 from amikiln.export import iam_policy
 from amikiln.export.iam_scope import Scope
 from amikiln.spec.load import load_image
-from amikiln.spec.spec import Spec
+from export.policies import ACCOUNT, allowing, condition_keys, statements
 from fakes import spec
 
 ROOT = Path(__file__).parents[2]
 IMAGE = ROOT / "images" / "cpu-build"
-ACCOUNT = "123456789012"
 KEY = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 LARGEST_MANAGED_POLICY = 6144
 """Without white space:
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
 
 CHANGING = ("Create", "Delete", "Deregister", "Enable", "Import", "Run", "Stop", "Terminate")
-
-
-def statements(wanted: Spec, **given: str) -> dict[str, Any]:
-    """Return a policy's statements by their names."""
-    found = json.loads(iam_policy.render_policy(wanted, **given))["Statement"]
-    return {statement["Sid"]: statement for statement in found}
-
-
-def allowing(found: dict[str, Any], action: str) -> list[dict[str, Any]]:
-    return [statement for statement in found.values() if action in statement["Action"]]
 
 
 def test_the_checked_in_copy_is_what_the_command_prints() -> None:
@@ -117,10 +105,6 @@ def test_all_actions_that_create_change_or_delete_require_the_images_tag() -> No
         if key.endswith("/amikiln:image")
     }
     assert tags == {"cpu-build"}
-
-
-def condition_keys(statement: dict[str, Any]) -> list[str]:
-    return [key for test in statement.get("Condition", {}).values() for key in test]
 
 
 def test_tagging_is_allowed_on_own_resources_and_in_calls_that_create_one() -> None:
@@ -256,51 +240,3 @@ def test_the_partition_is_the_regions(region: str, partition: str) -> None:
     arns = [r for statement in found for r in statement["Resource"] if r != "*"]
     assert {arn.split(":")[1] for arn in arns} == {partition}
     assert {arn.split(":")[3] for arn in arns} == {region}
-
-
-def test_what_a_spec_asks_for_besides_is_allowed_and_nothing_for_one_that_does_not() -> None:
-    plain = iam_policy.render_policy(spec())
-    for word in ("iam:", "ssm:StartSession", "spot-instances-request", "kms:"):
-        assert word not in plain
-    key = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/1a2b-3c4d"
-    wanted = spec(
-        instance={"types": ["t3.micro"], "profile": "builder", "market": "spot"},
-        network={"connect": "session-manager"},
-        volume={"size_gib": 12, "kms_key": key},
-    )
-    found = statements(wanted, account=ACCOUNT)
-    assert found["PassRole"]["Resource"] == [f"arn:aws:iam::{ACCOUNT}:role/builder"]
-    assert found["PassRole"]["Condition"]["StringEquals"] == {
-        "iam:PassedToService": "ec2.amazonaws.com"
-    }
-    assert found["ConnectToOwnInstance"]["Condition"]["StringEquals"] == {
-        "ssm:resourceTag/amikiln:image": "cpu-build"
-    }
-    assert found["UseSshDocument"]["Resource"] == [
-        "arn:aws:ssm:us-east-1::document/AWS-StartSSHSession"
-    ]
-    (ended,) = found["EndOwnSession"]["Resource"]
-    assert ended.endswith(":session/${aws:userid}-*")
-    assert found["UseEncryptionKey"]["Resource"] == [key]
-    made = [s["Sid"] for s in allowing(found, "ec2:RunInstances") if "Spot" in s["Sid"]]
-    assert len(made) == 1
-    assert "aws:RequestTag/amikiln:image" in condition_keys(found[made[0]])
-
-
-def test_a_key_s_alias_in_the_spec_is_no_policy() -> None:
-    alias = f"arn:aws:kms:us-east-1:{ACCOUNT}:alias/builds"
-    with pytest.raises(SpecError, match="is not the ARN of a KMS key"):
-        iam_policy.render_policy(spec(volume={"size_gib": 12, "kms_key": alias}))
-
-
-def test_logging_in_to_ecr_allows_pulling_there_and_nothing_else() -> None:
-    host = f"{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com"
-    logins = {host: "ecr", "public.ecr.aws": "ecr", "x.example": "docker"}
-    found = statements(spec(docker={"images": [], "logins": logins}), account=ACCOUNT)
-    assert found["PullFromEcr"]["Resource"] == [f"arn:aws:ecr:eu-west-1:{ACCOUNT}:repository/*"]
-    assert found["LogInToEcr"]["Action"] == ["ecr:GetAuthorizationToken"]
-    assert found["LogInToPublicEcr"]["Action"] == [
-        "ecr-public:GetAuthorizationToken",
-        "sts:GetServiceBearerToken",
-    ]
-    assert "ecr" not in iam_policy.render_policy(spec())
