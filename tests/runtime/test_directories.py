@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
+import socket
+import tempfile
 from pathlib import Path
 
 import pytest
 
-from amikiln.runtime.directories import cache_directory, state_directory
+from amikiln.runtime.directories import (
+    cache_directory,
+    make_scratch_directory,
+    state_directory,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -43,3 +50,18 @@ def test_empty_variables_are_ignored(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     monkeypatch.setenv("AMIKILN_STATE", "")
     monkeypatch.setenv("XDG_STATE_HOME", "")
     assert state_directory() == tmp_path / ".local/state/amikiln"
+
+
+@pytest.mark.parametrize("folder", ["short", "so-long-a-name-that-no-socket-fits" * 3])
+def test_a_scratch_directory_can_hold_a_socket_of_sshs(
+    folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / folder).mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / folder))
+    scratch = make_scratch_directory()
+    try:
+        assert scratch.stat().st_mode & 0o777 == 0o700
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(f"{scratch}/connection.{'x' * 16}")
+    finally:
+        shutil.rmtree(scratch)

@@ -27,7 +27,7 @@ def test_random_blocks_are_in_the_flattened_disk(tmp_path: Path) -> None:
     snapshot.directory.mkdir()
     before = os.urandom(1024**2) * (SNAPSHOT_BYTES // 1024**2)
     snapshot.disk.write_bytes(before)
-    machine = tmp_path / "machine"
+    machine = tmp_path / ("machine" * 15)  # longer than the path of a unix socket may be
     machine.mkdir()
     disks.create_overlay(snapshot, machine / "disk.qcow2", 1)
 

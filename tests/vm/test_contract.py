@@ -62,7 +62,8 @@ def kind(
     if request.param not in choices:
         pytest.skip(f"no machines in {request.param} here, or another kind was asked for")
     directory = tmp_path_factory.mktemp("contract")
-    home = Home(state=directory / "state", cache=directory / "cache")
+    # Longer than the path of a unix socket may be, with a blank in it.
+    home = Home(state=directory / ("deep " * 22), cache=directory / "cache")
     hypervisor = make_hypervisor(home, launcher, choices[request.param], guest_registry.place)
     yield AnyKind(hypervisor, base, directory, kill, runs, is_busy)
     hypervisor.close()

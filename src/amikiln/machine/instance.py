@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from amikiln.aws.errors import AwsFailure, explain
@@ -19,6 +17,7 @@ from amikiln.machine.user_data import END_UNIT, render_user_data
 from amikiln.model.plan import MachineRequest
 from amikiln.model.run import Run
 from amikiln.runtime.cleanup import Undo
+from amikiln.runtime.directories import make_scratch_directory
 from amikiln.runtime.guest import Guest, GuestUnreachable, Login
 from amikiln.session import Session
 from amikiln.spec.machine import Volume
@@ -63,7 +62,7 @@ def start(session: Session, request: MachineRequest, run: Run, undo: Undo) -> Te
     ours = tags_for_run(run, request.digest, request.machine_minutes)
     tags = {**request.own_tags, **ours, "Name": name}
 
-    directory = Path(tempfile.mkdtemp(prefix="amikiln-"))
+    directory = make_scratch_directory()
     undo.add(f"the run's ssh keys in {directory}", lambda: shutil.rmtree(directory))
     keys = make_keys(directory)
 

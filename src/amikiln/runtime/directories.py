@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 from platformdirs import user_cache_path, user_state_path
+
+LONGEST_SCRATCH = 55
+"""In bytes. A unix socket's path has 103 at most on some systems, and ssh adds 17 to its own's."""
 
 
 def state_directory() -> Path:
@@ -22,3 +26,12 @@ def cache_directory() -> Path:
     ``AMIKILN_CACHE`` overrides ``$XDG_CACHE_HOME/amikiln``.
     """
     return Path(os.environ.get("AMIKILN_CACHE") or user_cache_path("amikiln")).absolute()
+
+
+def make_scratch_directory() -> Path:
+    """Make a new directory for a while, for this user alone, that can hold an ssh's socket.
+
+    It is in ``$TMPDIR``, or in /tmp if that path is too long.
+    """
+    fits = len(os.fsencode(tempfile.gettempdir())) <= LONGEST_SCRATCH
+    return Path(tempfile.mkdtemp(prefix="amikiln-", dir=None if fits else "/tmp"))

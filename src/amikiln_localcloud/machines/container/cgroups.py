@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-MOUNTS = Path("/proc/self/mounts")
+from amikiln_localcloud.machines.container.mounts import read_mounts
+
 MIB = 1024**2
 MOST_PROCESSES = 32768
 END_SECONDS = 10.0
@@ -53,12 +54,11 @@ class Hierarchies:
         """Return them; None where there is no cgroup 2."""
         unified: Path | None = None
         controllers: dict[str, Path] = {}
-        for line in MOUNTS.read_text().splitlines():
-            _, place, kind, options, *_ = line.split()
-            if kind == "cgroup2":
-                unified = unified or Path(place)
-            elif kind == "cgroup":
-                controllers |= {name: Path(place) for name in options.split(",")}
+        for mount in read_mounts():
+            if mount.kind == "cgroup2":
+                unified = unified or mount.place
+            elif mount.kind == "cgroup":
+                controllers |= dict.fromkeys(mount.options, mount.place)
         known = ("devices", "memory", "pids")
         found = {name: controllers[name] for name in known if name in controllers}
         return cls(unified, found) if unified is not None else None

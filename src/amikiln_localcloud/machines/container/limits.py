@@ -9,6 +9,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from amikiln_localcloud.machines.container.mounts import read_mounts
+
 INOTIFY_EACH = 10
 """Instances that one machine's systemd, Docker and containerd use."""
 THREADS_EACH = 500
@@ -125,8 +127,5 @@ def _count_loop_devices(devices: Path, blocks: Path) -> int | None:
 
 
 def _is_devtmpfs(devices: Path) -> bool:
-    for line in Path("/proc/self/mounts").read_text().splitlines():
-        _, place, kind, *_ = line.split()
-        if place == str(devices):
-            return kind == "devtmpfs"
-    return False
+    kinds = [mount.kind for mount in read_mounts() if mount.place == devices]
+    return kinds[-1:] == ["devtmpfs"]

@@ -90,14 +90,16 @@ class Storage:
             "--pidfile",
             str(ready),
             str(file),
-            f"nbd+unix:///disk?socket={self.directory}/nbd",
+            "nbd+unix:///disk?socket=nbd",  # from its own folder: see unix_sockets.py
         )
         self._await_ready(ready)
         return attach(Path(f"/proc/{self.processes[-1].pid}/root{file}"))
 
     def _start(self, *argv: str, pass_fds: tuple[int, ...] = ()) -> None:
         self.processes.append(
-            subprocess.Popen([*APART, *argv], stdin=subprocess.DEVNULL, pass_fds=pass_fds)
+            subprocess.Popen(
+                [*APART, *argv], stdin=subprocess.DEVNULL, pass_fds=pass_fds, cwd=self.directory
+            )
         )
 
     def _await_ready(self, fifo: Path) -> None:
