@@ -8,6 +8,7 @@ from pathlib import Path
 
 from platformdirs import user_cache_path, user_state_path
 
+SHORT = "/tmp"  # noqa: S108  (mkdtemp gives its directory to this user alone)
 LONGEST_SCRATCH = 55
 """In bytes. A unix socket's path has 103 at most on some systems, and ssh adds 17 to its own's."""
 
@@ -34,4 +35,4 @@ def make_scratch_directory() -> Path:
     It is in ``$TMPDIR``, or in /tmp if that path is too long.
     """
     fits = len(os.fsencode(tempfile.gettempdir())) <= LONGEST_SCRATCH
-    return Path(tempfile.mkdtemp(prefix="amikiln-", dir=None if fits else "/tmp"))
+    return Path(tempfile.mkdtemp(prefix="amikiln-", dir=None if fits else SHORT))
