@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import threading
@@ -43,6 +44,12 @@ def test_a_file_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert found.fields["digest"] == plan().digest
 
 
+def test_a_path_that_is_no_text_is_written_as_an_escape() -> None:
+    origin = dataclasses.replace(ORIGIN, spec_file=os.fsdecode(b"n\xffw/image.toml"))
+    content = serialize(dataclasses.replace(plan(), origin=origin))
+    assert json.loads(content)["origin"]["spec_file"] == origin.spec_file
+
+
 def test_it_can_be_reviewed() -> None:
     lines = WRITTEN.decode().splitlines()
     assert lines[:3] == ["{", f'  "format_version": {FORMAT_VERSION},', '  "origin": {']
@@ -75,7 +82,6 @@ def test_it_can_be_reviewed() -> None:
         (b'{"format_version": ' + b"1" * 10_000 + b"}", "integer string conversion"),
         (b'{"format_version": 1, "format_version": 1}', "format_version: is there twice"),
         (b'{"format_version": 1, "x": {"two\\nlines": 1, "two\\nlines": 2}}', "two lines: is th"),
-        (b'{"format_version": 1, "contents_sha256": "0", "x": "\\ud800"}', "surrogate"),
         (b'{"format_version": true}', "format_version: is missing, or no number"),
         (b'{"format_version": "1"}', "format_version: is missing, or no number"),
         (b'{"format_version": 1}', "contents_sha256: is missing"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import tomllib
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,7 @@ from amikiln.model.plan import PinnedImage, Plan
 from amikiln.model.plan_file import hash_plan
 from amikiln.plan import network, resolve
 from amikiln.plan.file import read_plan
+from amikiln.recipe import build_context
 from fakes import pin, spec
 from harness import Harness
 from plan.written import Change, put, refuse, use, write
@@ -160,14 +162,45 @@ def test_files_that_changed_are_named(harness: Harness) -> None:
     put(harness.folder, "checks/mine.sh", "true \n")
     put(harness.folder, "warm/Dockerfile", "FROM other\n")
     at = harness.folder
-    *lines, context = refuse(harness, file).splitlines()
-    assert lines == [
+    assert refuse(harness, file).splitlines() == [
         f"{at}/steps/after-docker-a.sh differs from the plan's",
         f"{at}/steps/before-seal.sh is missing: the plan has it",
         f"{at}/checks/mine.sh differs from the plan's",
         f"{at}/checks/more.sh was added: the plan does not have it",
+        f"{at}/warm/Dockerfile differs from the plan's",
     ]
-    assert context.startswith(f"{at}/warm differs from the plan's: it was sha256:")
+
+
+def test_what_changed_in_the_build_s_folder_is_named(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warm = harness.folder / "warm"
+    for name in ("same", "more", "mode", "becomes-a-folder"):
+        put(warm, f"src/{name}", name)
+    (warm / "src/link").symlink_to("same")
+    file = write(harness)
+    (warm / "src/more").unlink()
+    (warm / "src/mode").chmod(0o755)
+    (warm / "src/link").unlink()
+    (warm / "src/link").symlink_to("mode")
+    (warm / "src/becomes-a-folder").unlink()
+    (warm / "src/becomes-a-folder").mkdir()
+    put(warm, os.fsdecode(b"src/n\xffw"))
+    assert refuse(harness, file).splitlines() == [
+        f"{warm}/src/becomes-a-folder differs from the plan's",
+        f"{warm}/src/link differs from the plan's",
+        f"{warm}/src/mode differs from the plan's",
+        f"{warm}/src/more is missing: the plan has it",
+        f"{warm}/src/n\\xffw was added: the plan does not have it",
+    ]
+    for number in range(30):
+        put(warm, f"src/{number}")
+    assert refuse(harness, file).splitlines()[-1] == f"{warm}: 15 more differ from the plan's"
+    # A folder with very many files is named alone.
+    monkeypatch.setattr(build_context, "MOST_FILES", 3)
+    file = write(harness, change=lambda p: p["context"].update(identity="0"))
+    line = refuse(harness, file)
+    assert line.startswith(f"{warm} differs from the plan's: it was 0, and is sha256:")
 
 
 def test_contents_of_one_file_are_not_anothers(harness: Harness) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -163,6 +163,9 @@ class Context:
     """The repository's URL; None for a folder on this machine."""
     ref: str | None = None
     """The branch or tag that the commit was found by: some servers give out no other commits."""
+    files: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """What is in a folder on this machine, by name: mode and SHA-256, or where a link leads; empty
+    where it is too much to review."""
 
 
 @dataclass(frozen=True)

@@ -72,4 +72,6 @@ def seal(fields: Mapping[str, Any]) -> bytes:
 
 
 def _render(fields: Mapping[str, Any]) -> bytes:
-    return (json.dumps(fields, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    text = json.dumps(fields, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    # A path need not be text: what is not becomes an escape, as JSON has them.
+    return text.encode(errors="backslashreplace")

@@ -10,6 +10,7 @@ import dataclasses
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -33,6 +34,8 @@ from amikiln.version import __version__
 
 CLOCKS_DIFFER = timedelta(minutes=1)
 """Plans are used on other machines than they were made on."""
+MOST_NAMED = 20
+"""Of a folder's files that differ."""
 AGAIN = "plan again: `amikiln plan IMAGE --out FILE`"
 
 
@@ -109,6 +112,8 @@ def _check_place(file: PlanFile, folder: ImageFolder, session: Session) -> None:
             if what == "cloud":
                 planned, now = _describe_cloud(str(planned)), _describe_cloud(now)
                 hint = f"give or leave out --local as for `amikiln plan`, or {AGAIN}"
+                if AWS not in (origin.cloud, cloud.name):
+                    hint = f"was it reset, or is AMIKILN_STATE another? If so, {AGAIN}"
             raise PreflightError(
                 f"the plan {file.path} is for another {what}: {planned}, not {now}", hint=hint
             )
@@ -164,10 +169,23 @@ def _compare_inputs(file: PlanFile, folder: ImageFolder, context: Context | None
         planned = file.fields.get(field)
         for name, line in differences.of_files(planned, hash_contents(found)):
             yield f"{folder.directory / name_file(name)} {line}"
-    planned = file.fields.get("context")
-    was = planned.get("identity") if isinstance(planned, dict) else None
-    if context is not None and was != context.identity:
-        yield f"{context.folder} differs from the plan's: it was {was}, and is {context.identity}"
+    if context is not None:
+        yield from _compare_context(file.fields.get("context"), context)
+
+
+def _compare_context(planned: Any, now: Context) -> Iterator[str]:
+    planned = planned if isinstance(planned, dict) else {}
+    was = planned.get("identity")
+    if was == now.identity:
+        return
+    files = planned.get("files")
+    found = list(differences.of_files(files, now.files)) if files and now.files else []
+    for name, line in found[:MOST_NAMED]:
+        yield f"{now.folder / name} {line}"
+    if len(found) > MOST_NAMED:
+        yield f"{now.folder}: {len(found) - MOST_NAMED} more differ from the plan's"
+    if not found:
+        yield f"{now.folder} differs from the plan's: it was {was}, and is {now.identity}"
 
 
 def _restore(

@@ -20,6 +20,8 @@ from amikiln.recipe.context.faults import find_faults, resolve_inside
 from amikiln.recipe.context.packing import pack_folder, write_tar
 from amikiln.spec.content import Warm
 
+MOST_FILES = 5000
+"""Of a folder with more of them a plan has the hash alone: nobody would review them."""
 HINT = "correct [warm] in image.toml, or the folder that it names"
 
 
@@ -58,8 +60,10 @@ def resolve_context(warm: Warm, image_directory: Path) -> Context:
             hint="correct warm.context in image.toml: another machine does not have what is there",
         )
     _refuse(find_faults(directory, str(directory), warm))
+    files: dict[str, str] = {}
     with tempfile.TemporaryFile() as archive:
-        return Context(pack_folder(directory, archive), directory, None)
+        identity = pack_folder(directory, archive, files.__setitem__)
+    return Context(identity, directory, None, None, files if len(files) <= MOST_FILES else {})
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import os
 import stat
 import tarfile
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -37,12 +37,15 @@ class Entry:
     mode: int
 
 
-def pack_folder(folder: Path, archive: IO[bytes]) -> str:
+def pack_folder(
+    folder: Path, archive: IO[bytes], describe: Callable[[str, str], None] | None = None
+) -> str:
     """Write a folder of this machine as a tar file, without ``.git``.
 
     Args:
         folder: What to pack.
         archive: Where to write; it is at its beginning afterwards.
+        describe: Is given each name, and what tells it from another: mode, and content's hash.
 
     Returns:
         The tar file's hash, as ``sha256:...``.
@@ -50,11 +53,20 @@ def pack_folder(folder: Path, archive: IO[bytes]) -> str:
     Raises:
         PreflightError: Something in it cannot be read or named, or changes meanwhile.
     """
-    return write_tar(_list_folder(folder, folder), archive)
+    return write_tar(_list_folder(folder, folder), archive, describe)
 
 
-def write_tar(entries: Iterable[Entry], archive: IO[bytes]) -> str:
+def write_tar(
+    entries: Iterable[Entry],
+    archive: IO[bytes],
+    describe: Callable[[str, str], None] | None = None,
+) -> str:
     """Write entries as a tar file, in an order of their own, and return its hash.
+
+    Args:
+        entries: What to pack.
+        archive: Where to write.
+        describe: Is given each name, and mode and hash, or a link's target.
 
     Raises:
         PreflightError: One cannot be read, two have one name, or one changes meanwhile.
@@ -70,20 +82,37 @@ def write_tar(entries: Iterable[Entry], archive: IO[bytes]) -> str:
             )
         by_name[encoded] = entry
     with tarfile.open(fileobj=archive, mode="w", format=tarfile.PAX_FORMAT) as tar:
-        for _, entry in sorted(by_name.items()):
+        for encoded, entry in sorted(by_name.items()):
             try:
-                _add(entry, tar)
+                about = _add(entry, tar)
             except OSError as error:
                 raise PreflightError(
                     f"cannot read {entry.path}: {error.strerror or error}", hint=READABLE
                 ) from error
+            if describe is not None:
+                # Names need not be text, but what describes them is.
+                describe(encoded.decode(errors="backslashreplace"), about)
     archive.seek(0)
     digest = hashlib.file_digest(archive, "sha256").hexdigest()  # type: ignore[arg-type]
     archive.seek(0)
     return f"sha256:{digest}"
 
 
-def _add(entry: Entry, tar: tarfile.TarFile) -> None:
+class _HashedFile:
+    """A file whose content is hashed while it is packed."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.hash = hashlib.sha256()
+
+    def read(self, size: int = -1) -> bytes:
+        content = self._file.read(size)
+        self.hash.update(content)
+        return content
+
+
+def _add(entry: Entry, tar: tarfile.TarFile) -> str:
+    """Add an entry, and return its mode and its content's hash, or where its link leads."""
     # Not tar.gettarinfo(): the second of two hard links would be a reference to the first.
     member = tarfile.TarInfo(entry.name)
     # As git stores it: a checkout of the same commit has the same modes everywhere.
@@ -91,22 +120,27 @@ def _add(entry: Entry, tar: tarfile.TarFile) -> None:
     if stat.S_ISDIR(entry.mode):
         member.type = tarfile.DIRTYPE
         tar.addfile(member)
+        about = "a folder"
     elif stat.S_ISLNK(entry.mode):
         member.type = tarfile.SYMTYPE
         member.linkname = os.readlink(entry.path)
         member.mode = 0o777
         tar.addfile(member)
+        about = os.fsencode(f"a link to {member.linkname}").decode(errors="backslashreplace")
     else:
         with entry.path.open("rb") as content:
             before = os.fstat(content.fileno())
             member.size = before.st_size
-            tar.addfile(member, content)
+            hashed = _HashedFile(content)
+            tar.addfile(member, hashed)
             after = os.fstat(content.fileno())
         if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
             raise PreflightError(
                 f"{entry.path} was changed while it was packed",
                 hint="run again, and do not change the folder meanwhile",
             )
+        about = f"{member.mode:o} sha256:{hashed.hash.hexdigest()}"
+    return about
 
 
 def _list_folder(folder: Path, top: Path) -> Iterator[Entry]:
