@@ -31,7 +31,7 @@ class Planter:
         )
         launched = cloud.ec2.run_instances(
             ImageId=image_id,
-            InstanceType="m7i.large",
+            InstanceType="t3.medium",
             KeyName="planter",
             MinCount=1,
             MaxCount=1,

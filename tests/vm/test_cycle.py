@@ -57,7 +57,7 @@ def guest(
         LaunchTemplateName="cpu-build",
         LaunchTemplateData={
             "ImageId": f"resolve:ssm:{POINTER}",
-            "InstanceType": "m7i.large",
+            "InstanceType": "t3.medium",
             "KeyName": "group",
             "UserData": launch_script,
             "InstanceInitiatedShutdownBehavior": "terminate",

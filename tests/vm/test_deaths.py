@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import queue
+import signal
 import subprocess
 import sys
 import threading
@@ -70,6 +71,21 @@ def test_a_machine_that_loses_a_process_ends_and_says_why(
     machine.start(lambda *ending: endings.put(ending))
     kill_when_there(victim, os.getpid())
     assert endings.get(timeout=NOTICED_SECONDS) == (Ending.PROCESS_DIED, REASONS[victim])
+    await_no_traces_of(machine)
+
+
+@IS_A_CONTAINER
+@pytest.mark.parametrize(
+    "victim", [name for name in REASONS if REASONS[name].endswith(("disk", "network"))]
+)
+def test_a_machine_whose_disk_or_network_is_stopped_ends_and_says_why(
+    machine: DiskMachine, victim: str
+) -> None:
+    endings: queue.SimpleQueue[tuple[Ending, str]] = queue.SimpleQueue()
+    machine.start(lambda *ending: endings.put(ending))
+    os.kill(await_process(victim, os.getpid()), signal.SIGSTOP)
+    reason = REASONS[victim].replace("ended", "was stopped")
+    assert endings.get(timeout=NOTICED_SECONDS) == (Ending.PROCESS_DIED, reason)
     await_no_traces_of(machine)
 
 

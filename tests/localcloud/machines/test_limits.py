@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from amikiln_localcloud.machines.container import limits
+from amikiln_localcloud.machines.container.cgroups import Hierarchies, MachineGroup
 from amikiln_localcloud.machines.container.limits import HostRoom, find_shortage
 
 PLENTY = HostRoom(
@@ -23,7 +24,7 @@ PLENTY = HostRoom(
 
 @pytest.mark.parametrize(("machines", "new"), [(1, 1), (12, 1), (12, 12)])
 def test_what_this_host_has_by_default_is_enough_for_twelve(machines: int, new: int) -> None:
-    assert find_shortage(PLENTY, machines, new) is None
+    assert find_shortage(PLENTY, machines, new, machines * 2000, 2000) is None
 
 
 @pytest.mark.parametrize(
@@ -53,11 +54,11 @@ def test_what_this_host_has_by_default_is_enough_for_twelve(machines: int, new: 
             "(sysctl kernel.pid_max=",
         ),
         (
-            replace(PLENTY, memory_mib=900),
-            8,
+            replace(PLENTY, memory_mib=7999),
+            4,
             3,
-            "3 of 8 machines are only starting, and 900 MiB are free",
-            "(end other machines)",
+            "7999 MiB are free, and the 3 other machines may take 6000 MiB more, this one 2000 MiB",
+            """as --set 'instance.types=["t3.small"]', or end other machines)""",
         ),
         (
             replace(PLENTY, disk_mib=1000),
@@ -71,14 +72,14 @@ def test_what_this_host_has_by_default_is_enough_for_twelve(machines: int, new: 
 def test_what_is_short_is_named_with_what_mends_it(
     room: HostRoom, machines: int, new: int, said: str, remedy: str
 ) -> None:
-    found = find_shortage(room, machines, new)
+    found = find_shortage(room, machines, new, machines * 2000, 2000)
     assert found is not None
     assert said in found
     assert remedy in found
 
 
 def test_a_few_loop_devices_are_enough_for_as_many_new_machines() -> None:
-    assert find_shortage(replace(PLENTY, loop_devices=3), 12, 3) is None
+    assert find_shortage(replace(PLENTY, loop_devices=3), 12, 3, 0, 0) is None
 
 
 def test_this_host_is_read(tmp_path: Path) -> None:
@@ -101,3 +102,22 @@ def test_loop_devices_of_a_plain_directory_are_counted(tmp_path: Path) -> None:
     (blocks / "loop1" / "loop" / "backing_file").write_text("/disk")
     assert limits._count_loop_devices(devices, blocks) == 2
     assert limits._count_loop_devices(tmp_path, blocks) == 0
+
+
+@pytest.mark.parametrize(
+    ("controllers", "stat"),
+    [
+        (("memory",), "cache 9999999\nrss 1\ntotal_rss 524288000\n"),
+        ((), "anon 524288000\nfile 99999999\n"),
+    ],
+)
+def test_what_a_machine_uses_is_what_the_kernel_cannot_take_back(
+    controllers: tuple[str, ...], stat: str, tmp_path: Path
+) -> None:
+    hierarchies = Hierarchies(tmp_path / "2", {name: tmp_path / name for name in controllers})
+    group = MachineGroup(hierarchies, "i-1")
+    assert group.read_memory_mib() == 0
+    for folder in group.all:
+        folder.mkdir(parents=True)
+    (group.all[-1] / "memory.stat").write_text(stat)
+    assert group.read_memory_mib() == 500

@@ -92,6 +92,9 @@ class MachineCgroup(Protocol):
     def restrict_devices(self) -> None:
         """From now on nothing in it opens a device of the host's; what is open stays so."""
 
+    def read_memory_mib(self) -> int:
+        """Return what its processes use, without what the kernel can take back; 0: unknown."""
+
     def end(self) -> None:
         """Kill what is still in it, and remove it."""
 
@@ -139,6 +142,12 @@ class MachineGroup:
             for device in DEVICES:
                 (devices / self.name / "devices.allow").write_text(device)
 
+    def read_memory_mib(self) -> int:
+        """Return what its processes use; 0 where no controller counts it."""
+        if memory := self._hierarchies.controllers.get("memory"):
+            return read_memory_mib(memory / self.name, "total_rss")
+        return read_memory_mib(self._unified, "anon")
+
     def end(self) -> None:
         """Kill what is still in the groups, and remove them with all that is below them."""
         kill_all(self._unified)
@@ -150,6 +159,16 @@ class MachineGroup:
                 # One that a dying process is still in goes with the next sweep.
                 with contextlib.suppress(OSError):
                     below.rmdir()
+
+
+def read_memory_mib(folder: Path, name: str) -> int:
+    """Return one figure of a group's memory.stat in MiB; 0: there is none."""
+    with contextlib.suppress(OSError):
+        for line in (folder / "memory.stat").read_text().splitlines():
+            key, _, size = line.partition(" ")
+            if key == name:
+                return int(size) // MIB
+    return 0
 
 
 def kill_all(folder: Path) -> None:

@@ -1,8 +1,14 @@
-"""Inside a machine's namespaces: programs that are run to their end."""
+"""Programs of a machine's that are run to their end, and whether others go on."""
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
+from pathlib import Path
+
+BETWEEN_LOOKS_SECONDS = 1.0
+STOPPED_LOOKS = 3
+"""How many in a row have to find a process stopped: it may be for a moment."""
 
 
 class Refused(Exception):
@@ -25,3 +31,11 @@ def run(*argv: str, ok: tuple[int, ...] = (0,), input: str = "") -> str:
         said = " ".join((done.stderr or done.stdout).split())
         raise Refused(f"{argv[0]} exited with {done.returncode}: {said}")
     return done.stdout
+
+
+def is_stopped(pid: int) -> bool:
+    """Tell whether a signal or a debugger has stopped a process: proc_pid_stat(5)."""
+    with contextlib.suppress(OSError):
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        return state in {"T", "t"}
+    return False

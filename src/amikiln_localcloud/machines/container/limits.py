@@ -14,8 +14,6 @@ from amikiln_localcloud.machines.container.mounts import read_mounts
 INOTIFY_EACH = 10
 """Instances that one machine's systemd, Docker and containerd use."""
 THREADS_EACH = 500
-MEMORY_MIB_EACH = 400
-"""What a machine with its builder uses at rest; what its type may use is a limit, not a need."""
 DISK_MIB_EACH = 1024
 MIB = 1024**2
 
@@ -43,13 +41,18 @@ class HostRoom:
     disk_place: Path
 
 
-def find_shortage(room: HostRoom, machines: int, new: int = 1) -> str | None:
+def find_shortage(
+    room: HostRoom, machines: int, new: int, promised_mib: int, of_its_own_mib: int
+) -> str | None:
     """Return what is too short for one more machine, with the line that mends it; None: nothing.
 
     Args:
         room: What the host has.
         machines: How many machines run, with those that are about to.
         new: How many of them have taken nothing yet.
+        promised_mib: The memory that all of them may still take: what their types have, without
+            what they use already.
+        of_its_own_mib: What the new machine's type has of it.
     """
     inotify = machines * INOTIFY_EACH
     if inotify > room.inotify_most or room.inotify_free < INOTIFY_EACH:
@@ -65,10 +68,12 @@ def find_shortage(room: HostRoom, machines: int, new: int = 1) -> str | None:
             f"too few processes: a machine may need {THREADS_EACH}, and {room.threads_free} more"
             " may run (sysctl kernel.pid_max=4194304 kernel.threads-max=1000000)"
         )
-    if room.memory_mib < new * MEMORY_MIB_EACH:
+    if room.memory_mib < promised_mib:
         return (
-            f"too little memory: a machine needs {MEMORY_MIB_EACH} MiB, {new} of {machines}"
-            f" machines are only starting, and {room.memory_mib} MiB are free (end other machines)"
+            f"too little memory: {room.memory_mib} MiB are free, and the {machines - 1} other"
+            f" machines may take {promised_mib - of_its_own_mib} MiB more, this one"
+            f" {of_its_own_mib} MiB (a smaller instance type, as"
+            """ --set 'instance.types=["t3.small"]', or end other machines)"""
         )
     if room.disk_mib < new * DISK_MIB_EACH:
         return (

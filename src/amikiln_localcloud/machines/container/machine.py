@@ -66,23 +66,33 @@ class ContainerHypervisor(DiskHypervisor):
         self._launcher = launcher
         self._hierarchies = hierarchies
         self._registry = registry
+        self._containers: list[ContainerMachine] = []
 
     def _machine(self, plan: MachinePlan, files: MachineFiles, address: Address) -> DiskMachine:
         group = enclose(self._hierarchies, plan.instance_id)
-        return ContainerMachine(
+        machine = ContainerMachine(
             plan, files, address, group, self._launcher, self._registry, self._check_room
         )
+        self._containers.append(machine)
+        return machine
 
-    def _check_room(self, machine: DiskMachine) -> None:
+    def _check_room(self, machine: ContainerMachine) -> None:
         """See that what machines share is enough for one more.
 
         Raises:
             MachineFailure: It is not; what is short, and what mends it.
         """
-        others = [other for other in self._machines if other is not machine]
+        others = [other for other in self._containers if other is not machine]
         starting = 1 + sum(other.is_starting for other in others)
         running = sum(other.is_running for other in others)
-        shortage = find_shortage(read_room(self._home.instances), running + starting, starting)
+        own = machine.memory_mib
+        promised = own + sum(
+            other.memory_mib if other.is_starting else other.read_free_memory_mib()
+            for other in others
+            if other.is_starting or other.is_running
+        )
+        room = read_room(self._home.instances)
+        shortage = find_shortage(room, running + starting, starting, promised, own)
         if shortage:
             raise MachineFailure(f"no room for another machine: {shortage}")
 
@@ -101,13 +111,22 @@ class ContainerMachine(DiskMachine):
         group: MachineCgroup,
         launcher: Launcher,
         registry: RegistryAddress | None,
-        check_room: Callable[[DiskMachine], None],
+        check_room: Callable[[ContainerMachine], None],
     ) -> None:
         super().__init__(plan, files, address)
         self._check_room = check_room
         self._group = group
         self._launcher = launcher
         self._registry = registry
+
+    @property
+    def memory_mib(self) -> int:
+        """What its type has."""
+        return self._plan.memory_mib
+
+    def read_free_memory_mib(self) -> int:
+        """Return how much more memory it may take."""
+        return max(0, self.memory_mib - self._group.read_memory_mib())
 
     def _boot(self) -> ContainerProcess:
         plan, files = self._plan, self._files

@@ -17,6 +17,11 @@ from pathlib import Path
 
 from amikiln_localcloud.machines.container import freezer
 from amikiln_localcloud.machines.container.cgroups import MachineCgroup
+from amikiln_localcloud.machines.container.commands import (
+    BETWEEN_LOOKS_SECONDS,
+    STOPPED_LOOKS,
+    is_stopped,
+)
 from amikiln_localcloud.machines.container.namespaces import Started, read_message
 from amikiln_localcloud.machines.contract import Ending, Health, MachineFailure, OnEnd
 from amikiln_localcloud.machines.disk_copy import DiskCopy
@@ -171,10 +176,20 @@ class ContainerProcess:
 
     def _watch_network(self) -> None:
         """End the machine if its network has: without it, it would be running and unreachable."""
-        # It exits with 0 at the machine's end.
-        if self._started.network.wait() and not self.ended.is_set():
-            self._why = "slirp4netns ended, and with it the network"
-            self._started.process.kill()
+        network, stopped = self._started.network, 0
+        while stopped < STOPPED_LOOKS:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                # It exits with 0 at the machine's end.
+                if network.wait(BETWEEN_LOOKS_SECONDS) and not self.ended.is_set():
+                    self._end_for("slirp4netns ended, and with it the network")
+                return
+            stopped = stopped + 1 if is_stopped(network.pid) else 0
+        self._end_for("slirp4netns was stopped, and with it the network")
+        network.kill()  # it would not see the machine's end
+
+    def _end_for(self, why: str) -> None:
+        self._why = why
+        self._started.process.kill()
 
     def _hear(self) -> bool:
         """Take one message of the supervisor's; False: it was the last."""

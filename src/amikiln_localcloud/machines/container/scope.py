@@ -15,6 +15,7 @@ from amikiln_localcloud.machines.container.cgroups import (
     MachineCgroup,
     MachineGroup,
     kill_all,
+    read_memory_mib,
 )
 
 RUNS = Path("/run/systemd/system")
@@ -58,6 +59,10 @@ class MachineScope:
         process.run(
             ["systemctl", "set-property", "--runtime", self.unit, "DevicePolicy=closed", *allowed]
         )
+
+    def read_memory_mib(self) -> int:
+        """Return what its processes use; 0 where no controller counts it."""
+        return read_memory_mib(self._folder, "anon")
 
     def end(self) -> None:
         """Kill what is still in the scope, which then vanishes."""

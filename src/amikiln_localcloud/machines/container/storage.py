@@ -16,7 +16,7 @@ import struct
 import subprocess
 from pathlib import Path
 
-from amikiln_localcloud.machines.container.commands import Refused, run
+from amikiln_localcloud.machines.container.commands import Refused, is_stopped, run
 from amikiln_localcloud.machines.unix_sockets import listen_on
 
 START_SECONDS = 30.0
@@ -121,6 +121,13 @@ class Storage:
         for child in self.processes:
             if child.poll() is not None:
                 return f"{program(child)} ended, and with it the disk"
+        return None
+
+    def find_stopped(self) -> str | None:
+        """Return which process of the disk's was stopped by a signal; None: none of them."""
+        for child in self.processes:
+            if is_stopped(child.pid):
+                return f"{program(child)} was stopped, and with it the disk"
         return None
 
     def unmount(self) -> None:

@@ -17,11 +17,16 @@ import select
 import signal
 import socket
 import subprocess
+import time
 from pathlib import Path
 from typing import Any, NoReturn
 
 from amikiln_localcloud.machines.container import hidden, network
-from amikiln_localcloud.machines.container.commands import Refused
+from amikiln_localcloud.machines.container.commands import (
+    BETWEEN_LOOKS_SECONDS,
+    STOPPED_LOOKS,
+    Refused,
+)
 from amikiln_localcloud.machines.container.storage import Storage
 
 REBOOT_EXIT_CODE = 133
@@ -90,9 +95,18 @@ class Supervisor:
             os.pidfd_open(child.pid): child for child in (*self.storage.processes, self.machine)
         }
         channel = self.channel.fileno()
+        stopped = 0
+        next_look = time.monotonic() + BETWEEN_LOOKS_SECONDS
         try:
             while True:
-                readable, _, _ = select.select([*handles, channel], [], [])
+                left = max(0.0, next_look - time.monotonic())
+                readable, _, _ = select.select([*handles, channel], [], [], left)
+                if time.monotonic() >= next_look:
+                    next_look = time.monotonic() + BETWEEN_LOOKS_SECONDS
+                    loss = self.storage.find_stopped()
+                    stopped = stopped + 1 if loss else 0
+                    if loss and stopped == STOPPED_LOOKS:
+                        return loss
                 for handle in readable:
                     if handle == channel:
                         self.obey(self.receive())
