@@ -25,7 +25,7 @@ AMIKILN = r"""
 echo "amikiln $*" >>"$CALLS"
 echo "lease wait $AMIKILN_LEASE_WAIT" >>"$CALLS"
 case $1 in
-plan) echo "table of $1"; echo "${PLANNED:-{\}}" >plan.json ;;
+plan) echo "table of $1"; printf '%s' "$PLANNED" >plan.json ;;
 bake) echo "table of $1"; printf '{"image": {"id": "%s"}}' "$IMAGE_ID" >result.json ;;
 verify) echo "table of $1"; [ -n "${NO_VERDICT:-}" ] || echo '{}' >verdict.json ;;
 publish) echo '{}' >published.json ;;
@@ -62,6 +62,7 @@ class Agent:
                 "CALLS": str(self.place / "calls"),
                 "IMAGE_ID": IMAGE_ID,
                 "PACKERS": json.dumps(PACKERS),
+                "PLANNED": json.dumps({"source": {"name": "base 1", "root_device": "/dev/xvda"}}),
                 "FAKE_BUILDKITE": str(self.place / "server"),
                 **self.variables,
             },
@@ -163,7 +164,8 @@ def test_packer_builds_instead_and_its_newest_image_counts(planned: Agent) -> No
     assert done.returncode == 0, done.stderr
     assert planned.calls()[1:] == [
         "packer init . in cpu, plan plan.json",
-        "packer build -color=false buildkite-cpu-ami.pkr.hcl in cpu, plan plan.json",
+        "packer build -color=false -var source_ami_name=base 1 -var root_device=/dev/xvda"
+        " buildkite-cpu-ami.pkr.hcl in cpu, plan plan.json",
     ]
     assert f"meta-data set cpu-build-ami {IMAGE_ID}" in planned.words()
 

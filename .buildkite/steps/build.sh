@@ -19,9 +19,12 @@ packer)
     fetch_plan
     # Packer's template calls amikiln, from its own directory.
     export AMIKILN_PLAN="$PWD/$PLAN"
+    # Packer would look for the newest source image itself: by then there may be a newer one.
+    set -- -var "source_ami_name=$(json_value "$PLAN" source name)" \
+        -var "root_device=$(json_value "$PLAN" source root_device)"
     echo "--- Packer"
     rm -f packer/cpu/packer-manifest.json
-    (cd packer/cpu && packer init . && packer build -color=false buildkite-cpu-ami.pkr.hcl)
+    (cd packer/cpu && packer init . && packer build -color=false "$@" buildkite-cpu-ami.pkr.hcl)
     cp packer/cpu/packer-manifest.json result.json
     image_id=$(json_value result.json builds -1 artifact_id)
     image_id=${image_id#*:} # after the region

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
+import subprocess
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from amikiln.errors import PreflightError
 from amikiln.model.plan import PinnedImage
+from fakes import spec
 from harness import Harness
 from plan.written import refuse, use, write
 
@@ -72,3 +76,39 @@ def test_machines_and_networks_that_are_gone_are_named(
         "us-east-1 no longer offers the instance type t3.micro",
         f"the subnet {subnet} is no longer there",
     ]
+
+
+def test_a_commit_is_kept_when_its_branch_moves_and_missed_when_it_is_gone(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("AMIKILN_CACHE", str(tmp_path / "cache"))
+    origin = tmp_path / "origin"
+    (origin / "x").mkdir(parents=True)
+
+    def git(*words: str) -> str:
+        who = ("-c", "user.name=t", "-c", "user.email=t@localhost")
+        done = subprocess.run(
+            ["git", "-C", origin, *who, *words], check=True, capture_output=True, text=True
+        )
+        return done.stdout.strip()
+
+    def commit(text: str) -> str:
+        (origin / "Dockerfile").write_text(text)
+        git("add", "--all")
+        git("commit", "--quiet", "--message", text)
+        return git("rev-parse", "HEAD")
+
+    git("init", "--quiet", "--initial-branch=main")
+    first = commit("FROM scratch\n")
+    wanted = spec(warm={"context": f"file://{origin}#main", "dockerfile": "Dockerfile"})
+    file = write(harness, wanted)
+    commit("FROM scratch\n# more\n")
+    # Another machine, which has not fetched it yet.
+    monkeypatch.setenv("AMIKILN_CACHE", str(tmp_path / "other-cache"))
+    context = use(harness, file, wanted).context
+    assert context is not None
+    assert context.identity == f"commit:{first}"
+    monkeypatch.setenv("AMIKILN_CACHE", str(tmp_path / "third-cache"))
+    shutil.rmtree(origin)
+    why = refuse(harness, file, wanted)
+    assert why.startswith("what was planned to be built is not to be had any more: ")

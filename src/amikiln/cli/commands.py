@@ -92,6 +92,7 @@ def run(
     """
     from amikiln.cli import output
     from amikiln.pipeline import write_result
+    from amikiln.runtime.files import write_file
 
     plan_file = open_plan(plan)
     folder, session = prepare(image, local, changes, secrets_fd, lease_wait, plan_file)
@@ -108,6 +109,8 @@ def run(
     )
     controller_seconds = time.monotonic() - STARTED - session.waiter.waited_seconds()
     write_result(result, files / "result.json")
+    # The one that the verdict names.
+    write_file(files / "plan.json", amikiln.serialize_plan(result.plan))
     if as_json:
         # "cycle" is what a result was called at first: people parse it.
         output.print_json({"cycle": result, "controller_seconds": round(controller_seconds, 2)})

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from amikiln.errors import PreflightError
 from amikiln.model.plan import Plan
 from amikiln.plan.registries import Pin
+from amikiln.recipe import build_context
 from amikiln.session import Session
 
 
@@ -20,6 +21,7 @@ def find_missing(plan: Plan, session: Session, pin: Pin) -> Iterator[str]:
     """
     yield from _look_for_source(plan, session)
     yield from _look_for_images(plan, pin)
+    yield from _look_for_commit(plan)
     types = list(dict.fromkeys([*plan.instance_types, *plan.fleet_types]))
     offered = session.cloud.instances.list_offered_types(types) if types else set()
     for name in types:
@@ -47,6 +49,15 @@ def _look_for_source(plan: Plan, session: Session) -> Iterator[str]:
     ):
         if planned != now:
             yield f"the source image {wanted.id} is another now: its {what} is {now}, not {planned}"
+
+
+def _look_for_commit(plan: Plan) -> Iterator[str]:
+    if plan.context is None:
+        return
+    try:
+        build_context.require_commit(plan.context)
+    except PreflightError as error:
+        yield f"what was planned to be built is not to be had any more: {error.what}"
 
 
 def _look_for_images(plan: Plan, pin: Pin) -> Iterator[str]:

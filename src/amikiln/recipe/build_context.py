@@ -66,6 +66,16 @@ def resolve_context(warm: Warm, image_directory: Path) -> Context:
     return Context(identity, directory, None, None, files if len(files) <= MOST_FILES else {})
 
 
+def require_commit(context: Context) -> None:
+    """Fetch a commit that was planned earlier, unless it is kept here still.
+
+    Raises:
+        PreflightError: The repository cannot be read, or does not have it any more.
+    """
+    if context.repository is not None:
+        _find_root(context)
+
+
 @contextmanager
 def pack_context(context: Context) -> Iterator[IO[bytes]]:
     """Yield the context as a temporary tar file.
