@@ -230,7 +230,9 @@ class _Stages:
         with self._raise_as(LeaseError):
             if patience:
                 wait_until_free(parameters, spec.lease_path, waiter, patience)
-            with hold_lease(parameters, spec.lease_path, self._run, term, waiter) as lease:
+            with hold_lease(
+                parameters, spec.lease_path, self._run, term, waiter, spec.tags
+            ) as lease:
                 yield lease
 
     def sweep(self, plan: Plan) -> list[CatalogImage]:

@@ -39,6 +39,16 @@ def test_what_a_spec_asks_for_besides_is_allowed_and_nothing_for_one_that_does_n
     assert "aws:RequestTag/amikiln:image" in condition_keys(found[made[0]])
 
 
+def test_tags_of_ones_own_need_a_permission_for_parameters() -> None:
+    found = statements(spec(tags={"team": "ci"}), account=ACCOUNT)
+    tagged = {
+        arn.partition(":parameter")[2]
+        for one in allowing(found, "ssm:AddTagsToResource")
+        for arn in one["Resource"]
+    }
+    assert tagged == {"/buildkite/cpu-build-ami/us-east-1", "/amikiln/cpu-build/us-east-1/lease/*"}
+
+
 def test_a_key_s_alias_in_the_spec_is_no_policy() -> None:
     alias = f"arn:aws:kms:us-east-1:{ACCOUNT}:alias/builds"
     with pytest.raises(SpecError, match="is not the ARN of a KMS key"):

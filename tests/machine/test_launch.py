@@ -9,7 +9,7 @@ import pytest
 
 from amikiln.errors import BakeError
 from fakes import spec, spec_values
-from harness import NOTHING, Harness
+from harness import NOTHING, POINTER, Harness
 
 TYPES: dict[str, Any] = {"types": ["t3.micro"], "ssh_from": "127.0.0.1/32"}
 OWN = {"team": "ci", "cost-center": "4711"}
@@ -49,6 +49,9 @@ def test_everything_that_a_run_makes_has_the_specs_own_tags(harness: Harness) ->
         "snapshot",
         "volume",
     }
+    for name in (POINTER, "/amikiln/cpu-build/us-east-1/lease/1"):
+        found = harness.ssm.list_tags_for_resource(ResourceType="Parameter", ResourceId=name)
+        assert {tag["Key"]: tag["Value"] for tag in found["TagList"]} == OWN, name
     for kind, tags in made.items():
         assert tags.items() >= OWN.items(), kind
         assert tags["amikiln:run"] == done.run.id, kind

@@ -23,6 +23,10 @@ from amikiln.aws.recent import Recent
 if TYPE_CHECKING:
     from mypy_boto3_ssm import SSMClient
 
+NO_TAGS: Mapping[str, str] = {}
+TAG_PARAMETER = "ssm:AddTagsToResource"
+"""What AWS requires besides for a new parameter with tags."""
+
 
 @dataclass(frozen=True)
 class Parameter:
@@ -112,17 +116,36 @@ class Parameters:
             name,
         )
 
-    @needs("ssm:PutParameter", *from_spec(SpecResource.LEASE_TERMS))
-    def create(self, name: str, value: str) -> bool:
+    @needs(
+        "ssm:PutParameter",
+        *from_spec(SpecResource.POINTER, SpecResource.LEASE_TERMS),
+        implies=(
+            implied_permission(
+                TAG_PARAMETER, *from_spec(SpecResource.POINTER, SpecResource.LEASE_TERMS)
+            ),
+        ),
+    )
+    def create(
+        self, name: str, value: str, tags: Mapping[str, str] = NO_TAGS, *, data_type: str = "text"
+    ) -> bool:
         """Create a parameter; return False if it exists. Atomic: only one caller succeeds.
 
-        It may be the caller's own that exists, where the answer to an earlier try was lost.
+        It may be the caller's own that exists, where the answer to an earlier try was lost. Tags
+        are only for a new parameter: AWS refuses them in a call that may overwrite one.
 
         https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html
         """
+        listed: Any = {"Tags": [{"Key": key, "Value": tags[key]} for key in tags]} if tags else {}
 
         def create() -> None:
-            self._client.put_parameter(Name=name, Value=value, Type="String", Overwrite=False)
+            self._client.put_parameter(
+                Name=name,
+                Value=value,
+                Type="String",
+                DataType=data_type,
+                Overwrite=False,
+                **listed,
+            )
 
         try:
             self._recent.call(create)

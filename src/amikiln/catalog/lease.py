@@ -13,12 +13,12 @@ import getpass
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 
 from amikiln.aws.errors import AwsFailure
-from amikiln.aws.parameters import Listing, Parameter, Parameters
+from amikiln.aws.parameters import NO_TAGS, Listing, Parameter, Parameters
 from amikiln.catalog.lease_terms import (
     Term,
     describe_holder,
@@ -42,13 +42,20 @@ class Lease:
     """A lease that this run holds; it is checked before every write of the pointer."""
 
     def __init__(
-        self, parameters: Parameters, path: str, number: int, term: Term, waiter: Waiter
+        self,
+        parameters: Parameters,
+        path: str,
+        number: int,
+        term: Term,
+        waiter: Waiter,
+        tags: Mapping[str, str] = NO_TAGS,
     ) -> None:
         self._parameters = parameters
         self._path = path
         self._number = number
         self._term = term
         self._waiter = waiter
+        self._tags = tags
         self._was_shown = False
 
     def check(self) -> None:
@@ -83,7 +90,7 @@ class Lease:
             What is there from its number on. The lease is held if that is it alone.
         """
         try:
-            created = self._parameters.create(self.name, self._term.to_json())
+            created = self._parameters.create(self.name, self._term.to_json(), self._tags)
         except BaseException:
             # The answer may be lost, and the parameter made.
             with suppress(*AwsFailure):
@@ -157,6 +164,7 @@ def hold_lease(
     run: Run,
     term_seconds: int,
     waiter: Waiter,
+    tags: Mapping[str, str] = NO_TAGS,
 ) -> Iterator[Lease]:
     """Hold an image's lease during the block, renewing it in the background.
 
@@ -166,11 +174,12 @@ def hold_lease(
         run: The run that wants it.
         term_seconds: How long the lease lasts when it is not renewed.
         waiter: Waits where AWS does not answer, and reports failed renewals.
+        tags: For the lease's parameter.
 
     Raises:
         LeaseError: Another run holds it; says who, and for how long at most.
     """
-    lease = _acquire(parameters, path, run, term_seconds, waiter)
+    lease = _acquire(parameters, path, run, term_seconds, waiter, tags)
     ended = threading.Event()
 
     def keep_renewing() -> None:
@@ -199,7 +208,12 @@ def hold_lease(
 
 
 def _acquire(
-    parameters: Parameters, path: str, run: Run, term_seconds: int, waiter: Waiter
+    parameters: Parameters,
+    path: str,
+    run: Run,
+    term_seconds: int,
+    waiter: Waiter,
+    tags: Mapping[str, str] = NO_TAGS,
 ) -> Lease:
     holder = f"{getpass.getuser()}@{socket.gethostname()} process {os.getpid()}"
     term = Term(run.id, holder, term_seconds)
@@ -209,7 +223,7 @@ def _acquire(
         if newest is not None and not is_lapsed(newest, listing):
             raise _explain_refusal(newest, listing)
         number = 1 if newest is None else read_number(newest) + 1
-        lease = Lease(parameters, path, number, term, waiter)
+        lease = Lease(parameters, path, number, term, waiter, tags)
         listing = lease.take()
         if lease.is_held(listing):
             break

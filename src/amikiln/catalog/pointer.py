@@ -33,6 +33,7 @@ class Pointer:
         self._parameters = session.cloud.parameters
         self._session = session
         self._data_type = spec.publish.data_type
+        self._tags = spec.tags
         self.name = spec.pointer
 
     @property
@@ -106,13 +107,28 @@ class Pointer:
             )
             return PublishResult(self.name, before.version, image_id, None)
         lease.check()
-        version = self._parameters.put(self.name, image_id, data_type=self._data_type)
+        version = self._write(image_id, is_new=before is None)
         self._wait_for(image_id, version)
         previous = before.value if before is not None else None
         self._session.report.line(
             f"{self.name} is {image_id} (version {version}; before: {previous or 'nothing'})"
         )
         return PublishResult(self.name, version, image_id, previous)
+
+    def _write(self, image_id: str, *, is_new: bool) -> int:
+        """Write the pointer and return the version that it has by that."""
+        if not (is_new and self._tags):
+            return self._parameters.put(self.name, image_id, data_type=self._data_type)
+        created = self._parameters.create(
+            self.name, image_id, self._tags, data_type=self._data_type
+        )
+        # Where the answer to an earlier try was lost, it is our own that is there.
+        if not created and ((now := self.read()) is None or now.value != image_id):
+            raise PublishError(
+                f"{self.name} was created by somebody else meanwhile",
+                hint="find out who writes this parameter besides amikiln",
+            )
+        return 1
 
     def _wait_for(self, image_id: str, version: int) -> None:
         def arrived() -> Parameter | None:

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import amikiln.aws.connect  # noqa: F401  (imports every module that declares permissions)
+from amikiln.aws.parameters import TAG_PARAMETER
 from amikiln.aws.permissions import (
     DECLARED,
     NO_RESOURCE_LEVEL,
@@ -97,6 +98,8 @@ def _collect_actions(spec: Spec) -> dict[Target, set[str]]:
             if target == given_group and not has_group:
                 target = own_group  # the pipeline makes one for each run
             if target.kind == SPOT_REQUEST and spec.instance.market != "spot":
+                continue
+            if permission.action == TAG_PARAMETER and not spec.tags:
                 continue
             actions.setdefault(target, set()).add(permission.action)
     return actions
