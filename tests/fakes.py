@@ -54,10 +54,6 @@ class Clock:
         self.now += seconds
 
 
-FOLLOWED = {"auto_scaling_groups": ["cpu-build"]}
-"""A fleet of one group, which a test has to make."""
-
-
 def spec_values(**changes: object) -> dict[str, object]:
     """Return a small valid spec, with some top-level values replaced."""
     return {
@@ -110,7 +106,7 @@ def plan(**changes: object) -> Plan:
 def plan_of(wanted: Spec) -> Plan:
     """Return a plan of a spec that always finds the same source image, network and context."""
     builder, *images = pin([wanted.buildkit.image, *wanted.docker.images])
-    source = SourceImage("ami-0123456789abcdef0", "base", "/dev/sda1", 4)
+    source = SourceImage("ami-0123456789abcdef0", "base", "/dev/sda1", 4, None)
     network = Network(("subnet-0123456789abcdef0",), None, "127.0.0.1/32", "vpc-1")
     types = wanted.instance.types
     return digest.add_digests(
@@ -153,7 +149,7 @@ WARM = render_build_log(
     ("[1/2] FROM base", 0.1), ("[2/2] RUN make", None), ("[3/3] COPY . .", None)
 )
 FAKE_SCANNER = {scanner.PROGRAM: b"#!/bin/sh\n", f"{scanner.CACHE_FOLDER}/rules": b"compiled"}
-SCAN = {"scanner": "kingfisher 2.14.0", "files": 9, "open": 0, "allowed": []}
+SCAN = {"scanner": "kingfisher 2.14.0", "files": 9, "open": 0, "allowed": [], "source": []}
 
 STORE = {"records": 17, "bytes": 400_000_000}
 IMAGES = {"registry.example/team/app:latest": {"id": "sha256:1", "size": 2 * 1024**3}}
@@ -181,6 +177,7 @@ class Script:
 
     asked: list[str] = field(default_factory=list)
     short_list: str = "done\n"
+    file_hash: str = "0" * 64
     planned: dict[str, object] = field(default_factory=dict)
     toml: bytes = b""
     builder: list[str] = field(default_factory=list)
@@ -243,6 +240,7 @@ class FakeGuest:
             "print_builder_store": self.script.store,
             "pruners.sh": self.script.pruners + "done\n",
             "manifest.json": json.dumps(manifest | self.script.manifest),
+            "sha256sum <": f"{self.script.file_hash}  -\n",
             "short-list.sh": self.script.short_list,
             "fleet.sh boot": self.script.boot,
             "fleet.sh programs": self.script.programs + "done\n",

@@ -26,10 +26,12 @@ from amikiln.session import Session
 from amikiln.spec.load import ImageFolder
 from amikiln.spec.own_files import read_checks, read_steps
 from amikiln.spec.spec import Spec
-from fakes import FAKE_SCANNER, FOLLOWED, FakeGuest, Recorder, Script, obey, pin, spec
+from fakes import FAKE_SCANNER, FakeGuest, Recorder, Script, obey, pin, spec
 from localcloud.fixture import Keys
 
 POINTER = "/buildkite/cpu-build-ami/us-east-1"
+FOLLOWED = {"auto_scaling_groups": ["cpu-build"]}
+"""A fleet of one group, which a test has to make."""
 
 
 LONGEST_PAUSE_SECONDS = 0.01

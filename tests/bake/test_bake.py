@@ -34,7 +34,7 @@ def test_a_finished_image_is_taken_up_by_the_next_run(harness: Harness) -> None:
     assert not [asked for asked in harness.script.asked if "steps/" in asked]
 
 
-def test_an_image_of_other_inputs_is_not_taken_up_and_stays_for_its_own_run(
+def test_an_image_of_other_inputs_is_not_taken_up_and_stays(
     harness: Harness,
 ) -> None:
     fail_verify(harness)

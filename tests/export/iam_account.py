@@ -9,8 +9,8 @@ from amikiln.export import iam_policy
 from amikiln.export.iam_scope import Scope
 from amikiln.model.result import RunResult
 from export.iam_simulator import ACCOUNT
-from fakes import FOLLOWED, spec
-from harness import Harness
+from fakes import spec
+from harness import FOLLOWED, Harness
 from localcloud.enforcement import Policy
 
 SPEC = spec(fleet=FOLLOWED)

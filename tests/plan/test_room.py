@@ -58,6 +58,21 @@ def test_images_of_unknown_size_are_named_and_not_taken_for_nothing() -> None:
     assert "not known: the size of host/image-1:1, moby/buildkit:v0.26.3" in room.describe()
 
 
+@pytest.mark.parametrize(
+    ("volume_gib", "used_gib", "counted"),
+    [(8, None, 8), (20, None, None), (20, 3.5, 3.5), (8, 3.5, 3.5)],
+)
+def test_a_source_image_counts_with_what_it_uses_or_with_a_small_volume(
+    volume_gib: int, used_gib: float | None, counted: float | None
+) -> None:
+    source = dataclasses.replace(plan().source, volume_gib=volume_gib, used_gib=used_gib)
+    planned = dataclasses.replace(plan(volume={"size_gib": 20}), source=source)
+    room = estimate_room(planned)
+    assert room.source_gib == counted
+    assert (f"source image {counted or 'not known'}," in room.describe()) is True
+    assert find_room_fault(planned) is None
+
+
 def test_preflight_refuses_what_cannot_fit_and_tells_what_an_earlier_image_used(
     harness: Harness,
 ) -> None:

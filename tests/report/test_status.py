@@ -7,8 +7,8 @@ import pytest
 from amikiln.catalog.tags import TAG_FORCED
 from amikiln.errors import VerifyError
 from amikiln.report.status import read_status
-from fakes import FOLLOWED, spec
-from harness import POINTER, Harness
+from fakes import spec
+from harness import FOLLOWED, POINTER, Harness
 
 
 def test_before_the_first_run_there_is_nothing(harness: Harness) -> None:

@@ -10,8 +10,8 @@ from amikiln.errors import RolloutError
 from amikiln.rollout.published import roll_out_published
 from amikiln.rollout.rollout import describe_fleet, roll_out
 from amikiln.runtime.wait import DeadlinePassed
-from fakes import FOLLOWED, spec
-from harness import POINTER, Harness
+from fakes import spec
+from harness import FOLLOWED, POINTER, Harness
 
 WANTED = spec(fleet=FOLLOWED)
 

@@ -53,6 +53,8 @@ class SourceImage:
     """Where its volume is attached."""
     volume_gib: int
     """The volume that it was made of."""
+    used_gib: float | None
+    """How much of that is in use, if the image says so; None: it does not."""
 
 
 Connect = Literal["public", "private", "session-manager"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
+from amikiln.catalog.images import CatalogImage, find_used_gib
 from amikiln.errors import PreflightError
 from amikiln.model.plan import Origin, Plan, SourceImage
 from amikiln.plan import elastic_stack
@@ -109,4 +110,10 @@ def _find_source(spec: Spec, image_directory: Path, session: Session) -> SourceI
             f" {wanted.architecture}",
             hint="correct source.architecture, or name another image",
         )
-    return SourceImage(found.id, found.name, found.root_device, found.volume_gib)
+    return SourceImage(
+        found.id,
+        found.name,
+        found.root_device,
+        found.volume_gib,
+        find_used_gib([CatalogImage(found)]) or None,
+    )

@@ -11,9 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from amikiln.model.plan import Layer, PinnedImage, Plan
+from amikiln.model.plan import Layer, PinnedImage, Plan, SourceImage
 
 GIB = 1024**3
+LARGEST_TIGHT_GIB = 16
+"""Up to here an image's volume is hardly larger than what is in it: distributions' have 8 to 10."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,8 @@ class Room:
 
     Attributes:
         volume_gib: The volume.
-        source_gib: The source image, as large as its own volume may fill.
+        source_gib: The source image: what it says it uses, or else all of its volume, if that is
+            as small as distributions' are; None: not known.
         images_gib: The listed images and the builder's, each layer once: stored and unpacked.
         used_gib: What an earlier image of the spec used, warm build included; 0: not known. It may
             have held something else, so that it is told, and is no fault.
@@ -31,7 +34,7 @@ class Room:
     """
 
     volume_gib: int
-    source_gib: int
+    source_gib: float | None
     images_gib: float
     used_gib: float
     free_gib: float
@@ -40,7 +43,7 @@ class Room:
     @property
     def needed_gib(self) -> float:
         """What has to fit, as far as it can be told beforehand."""
-        return self.source_gib + self.images_gib + self.free_gib
+        return (self.source_gib or 0) + self.images_gib + self.free_gib
 
     @property
     def fits(self) -> bool:
@@ -54,8 +57,9 @@ class Room:
             if self.used_gib
             else "the warm build's cache is not known yet"
         )
+        source = f"{self.source_gib:g}" if self.source_gib is not None else "not known"
         text = (
-            f"{self.needed_gib:.1f} GiB of {self.volume_gib}: source image {self.source_gib},"
+            f"{self.needed_gib:.1f} GiB of {self.volume_gib}: source image {source},"
             f" images {self.images_gib:.1f} (by their manifests), {earlier},"
             f" free for jobs {self.free_gib:.1f}"
         )
@@ -75,12 +79,18 @@ def estimate_room(plan: Plan, used_gib: float = 0) -> Room:
     largest = max((_sum_unpacked([image]) for image in plan.images), default=0)
     return Room(
         volume_gib=plan.spec.volume.size_gib,
-        source_gib=plan.source.volume_gib,
+        source_gib=_estimate_source(plan.source),
         images_gib=(_sum_unpacked(images) + _sum_stored(images)) / GIB,
         used_gib=used_gib,
         free_gib=plan.spec.verify.minimum_free_gib + largest / GIB,
         unknown=tuple(image.reference for image in images if not image.layers),
     )
+
+
+def _estimate_source(source: SourceImage) -> float | None:
+    if source.used_gib is not None:
+        return source.used_gib
+    return source.volume_gib if source.volume_gib <= LARGEST_TIGHT_GIB else None
 
 
 def _list_layers(images: Iterable[PinnedImage]) -> Iterable[Layer]:
@@ -98,11 +108,11 @@ def _sum_unpacked(images: Iterable[PinnedImage]) -> int:
 
 def find_room_fault(plan: Plan) -> str | None:
     """Return why a plan's image does not fit, or None if it does as far as can be told."""
-    room = estimate_room(plan)
-    if room.volume_gib < room.source_gib:
+    room, source = estimate_room(plan), plan.source
+    if room.volume_gib < source.volume_gib:
         return (
-            f"volume.size_gib is {room.volume_gib}, and the source image {plan.source.id} alone"
-            f" has {room.source_gib} GiB"
+            f"volume.size_gib is {room.volume_gib}, and the source image {source.id} alone has"
+            f" {source.volume_gib} GiB"
         )
     if not room.fits:
         return f"volume.size_gib is too small: the image needs {room.describe()}"

@@ -31,11 +31,10 @@ booted=${2:-}
 
 print_files() { sh short-list.sh --print "$root" "$@"; } # KIND FILE...
 
-# Whether a file is newer than the boot (proc_stat(5), btime) of a running machine.
+# Whether a file is newer than the boot of a running machine.
 of_this_boot() {
     [ "$booted" = booted ] || return 1
-    began=$(awk '$1 == "btime" { print $2 }' /proc/stat)
-    [ "$(stat -c %Y "$1")" -ge "$began" ]
+    [ "$(stat -c %Y "$1")" -ge "$(sh boot-moment.sh)" ]
 }
 
 # Prints the files that have a line like PATTERN.
