@@ -155,15 +155,11 @@ STORE = {"records": 17, "bytes": 400_000_000}
 IMAGES = {"registry.example/team/app:latest": {"id": "sha256:1", "size": 2 * 1024**3}}
 DOCKER_STORE = {"driver": "overlay2", "data_root": "/var/lib/docker"}
 
-
-JOBS = """\
-named\tbaked-vllm-builder docker-container running
-unnamed\tbaked-vllm-builder docker-container running
-home-folder\tbaked-vllm-builder docker-container running
-beside-it\tbaked-vllm-builder docker-container running
-own\tamikiln-own docker-container inactive
-untouched\tyes
-"""
+JOBS = "".join(
+    f"{case}\tbaked-vllm-builder docker-container running\n"
+    for case in ("named", "unnamed", "home-folder", "plugin", "beside-it")
+)
+JOBS += "own\tamikiln-own docker-container inactive\nuntouched\tyes\n"
 
 
 @dataclass

@@ -279,6 +279,7 @@ build {
     execute_command = "sudo -n sh -eu {{ .Path }}"
     inline = [
       "rm -rf /run/amikiln /var/tmp/amikiln-context",
+      "umask 022",
       "mkdir -p /run/amikiln /var/tmp/amikiln-context",
       "cp -R /var/tmp/guest/. /run/amikiln/",
       "tar -x -C /run/amikiln -f /var/tmp/recipe.tar",

@@ -51,16 +51,15 @@ CONTAINER = "buildx_buildkit_baked-vllm-builder0"
 SYSTEMD_RUN = r"""
 settings=/run/systemd/system/amikiln-job-.service.d/agent.conf
 while [ $# -gt 0 ]; do
-    case $1 in --setenv=*) given=${1#--setenv=} ;; --*) ;; *) break ;; esac
+    case $1 in --setenv=*) export "${1#--setenv=}" ;; --*) ;; *) break ;; esac
     shift
 done
 user=$(sed -n 's/^User=//p' $settings)
 home=$(getent passwd "$user" | cut -d: -f6)
 cd "$home"
-sed -n 's/^Environment=//p' $settings | tr -d '"' >/tmp/unit-environment.$$
-while IFS= read -r line; do set -- "$line" "$@"; done </tmp/unit-environment.$$
+eval "set -- $(sed -n 's/^Environment=//p' $settings | tr '\n' ' ') \"\$@\""
 exec runuser -u "$user" -- env -i HOME="$home" USER="$user" PATH="$PATH" CALLS="$CALLS" \
-    "$given" "$@"
+    AGENT_COMMAND_LINE="$AGENT_COMMAND_LINE" JOB_WITH="$JOB_WITH" "$@"
 """
 """Does with a job's settings what systemd does with users and environments."""
 

@@ -86,7 +86,7 @@ def _unpack(
 ) -> None:
     with session.waiter.span(f"sending {what}"):
         guest.run(
-            f"rm -rf {directory} && mkdir -p {directory} && tar -x -C {directory}",
+            f"umask 022 && rm -rf {directory} && mkdir -p {directory} && tar -x -C {directory}",
             input=archive,
             timeout_seconds=timeout_seconds,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from recipe.jobs import RECORD
 from recipe.root_folder import OWNER, RootFolder
 
 BUILDKIT = {"builder": "baked-vllm-builder", "owner": OWNER}
@@ -39,3 +40,11 @@ def docker(root: RootFolder) -> RootFolder:
     root.fake_program("docker", DOCKER)
     root.plan_changes = {"buildkit": BUILDKIT}
     return root
+
+
+@pytest.fixture
+def jobs(docker: RootFolder) -> RootFolder:
+    """Return a root folder with an agent's folder of hooks, and a builder's record to be baked."""
+    docker.put("record", RECORD + "\n")
+    docker.put("etc/buildkite-agent/hooks/environment-values", "export FROM_HOOK=yes\n")
+    return docker

@@ -17,6 +17,7 @@ BAKED = "baked-vllm-builder docker-container running"
         (f"named\t{BAKED}", 'named\tfailed: ERROR: no builder "x" found', 'no builder "x" found'),
         (f"unnamed\t{BAKED}", "unnamed\tdefault docker running", "default docker running"),
         (f"home-folder\t{BAKED}", "home-folder\t", "no DOCKER_CONFIG, if the agent's hooks"),
+        (f"plugin\t{BAKED}", "plugin\tdefault docker running", "a job with a plugin"),
         (f"beside-it\t{BAKED}", "beside-it\tamikiln-own docker-container running", "beside one"),
         (f"beside-it\t{BAKED}", "beside-it\tbaked-vllm-builder remote running", "remote running"),
         ("own\tamikiln-own docker-container inactive", f"own\t{BAKED}", "a job that made"),

@@ -36,10 +36,8 @@ describe_builder() { { find_builder_process && print_builder_store; } 2>&1 || tr
 before=$(describe_builder)
 ask_job named "$BUILDER"
 ask_job unnamed
-# shellcheck disable=SC2034 # for as_job
-JOB_KEEPS_DOCKER_CONFIG=yes
-ask_job home-folder
-unset JOB_KEEPS_DOCKER_CONFIG
+for JOB_WITH in home-folder plugin; do ask_job "$JOB_WITH"; done
+unset JOB_WITH
 
 # One job makes a builder of its own, and is using it while the next one comes and goes.
 rm -f begin made

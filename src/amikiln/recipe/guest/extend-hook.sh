@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# Extends the agent's environment hook. Sourced after lib.sh.
+# Extends the agent's hooks, so that they give each job the builder. Sourced after lib.sh.
 . ./hooks.sh
 
 GIVE_BUILDER=$RECORDS/jobs/give-builder
@@ -10,14 +10,16 @@ BLOCK_ENDS='# <<< amikiln'
 # more: so they may return early, and what is appended to them later is among them. Where they exit,
 # the agent takes nothing that they exported, and what was given before them counts.
 print_block() { # HOOK
+    give=$GIVE_BUILDER
+    [ "${1##*/}" = environment ] || give="$GIVE_BUILDER late"
     cat <<BLOCK
 $BLOCK_BEGINS
 if [ "\${amikiln_hook:-}" != inside ]; then
     amikiln_hook=inside
-    $GIVE_BUILDER || :
+    $give || :
     . "\${BASH_SOURCE:-$1}"
     amikiln_hook=\$?
-    $GIVE_BUILDER || :
+    $give || :
 BLOCK
     if [ "$BUILDX_BUILDER_VARIABLE" = true ]; then
         echo "    export BUILDX_BUILDER=\"\${BUILDX_BUILDER:-$BUILDER}\""
@@ -30,15 +32,19 @@ $BLOCK_ENDS
 BLOCK
 }
 
+# Says why a hook cannot be extended; nothing if it can.
+find_hook_fault() { # HOOK
+    if [ ! -f "$1" ]; then
+        echo "$1 is no file, or leads nowhere on this machine"
+    elif [ "${1%.ps1}" != "$1" ] || ! read_hook_shell "$1" >/dev/null; then
+        echo "$1 is not written in shell"
+    elif [ "$(grep -cxF "$BLOCK_BEGINS" "$1")" != "$(grep -cxF "$BLOCK_ENDS" "$1")" ]; then
+        echo "$1 has half of what an earlier bake added"
+    fi
+}
+
 # Puts the block into a hook, whose file stays the same one: its owner, mode, links and other lines.
 extend_hook() { # HOOK
-    [ -f "$1" ] || die "$1 is no file, or leads nowhere on this machine: amikiln cannot add to it what" \
-        "leads jobs to the builder. Make it a shell script before the bake ends, in a step of your own"
-    read_hook_shell "$1" >/dev/null || die "$1 is not written in shell: amikiln cannot add to it what" \
-        "leads jobs to the builder. Let a shell script of that name call it, in a step of your own"
-    grep -qxF "$BLOCK_BEGINS" "$1" && begins=yes || begins=no
-    grep -qxF "$BLOCK_ENDS" "$1" && ends=yes || ends=no
-    [ "$begins" = "$ends" ] || die "$1 has half of what an earlier bake added: remove the rest of it"
     awk -v begins="$BLOCK_BEGINS" -v ends="$BLOCK_ENDS" '
         $0 == begins { inside = 1 }
         !inside { print }
@@ -57,13 +63,31 @@ extend_hook() { # HOOK
 }
 
 # Makes a hook where there is none, for the agent that is there or comes.
-make_hook() { # FOLDER
-    [ ! -e "$1/environment.ps1" ] || die "$1/environment.ps1 is not written in shell: amikiln cannot" \
-        "add to it what leads jobs to the builder. Let a shell script named environment call it"
-    mkdir -p "$1"
+make_hook() { # HOOK
+    mkdir -p "${1%/*}"
     shell=$(command -v bash || echo /bin/sh)
-    { printf '#!%s\n' "$shell" && print_block "$1/environment"; } >hook.new
-    install -m 0755 hook.new "$1/environment"
-    chown --reference "$1" "$1/environment"
-    say "$1/environment made: it gives jobs the builder"
+    { printf '#!%s\n' "$shell" && print_block "$1"; } >hook.new
+    install -m 0755 hook.new "$1"
+    chown --reference "${1%/*}" "$1"
+    say "$1 made: it gives jobs the builder"
+}
+
+# Extends the hook of a name in each of the agent's folders that has it; if none has, makes it in the
+# first one. Prints the fault of one that cannot be extended, and fails.
+extend_hooks() { # NAME
+    found=no
+    while IFS= read -r folder; do
+        hook=$folder/$1
+        # The agent takes this one where there is none without an ending.
+        if [ ! -e "$hook" ] && [ -e "$hook.ps1" ]; then hook=$hook.ps1; fi
+        [ -e "$hook" ] || [ -L "$hook" ] || continue
+        found=yes
+        fault=$(find_hook_fault "$hook")
+        if [ -n "$fault" ]; then
+            say "$fault"
+            return 1
+        fi
+        extend_hook "$hook"
+    done <hook-folders.list
+    [ "$found" = yes ] || make_hook "$(head -n 1 hook-folders.list)/$1"
 }

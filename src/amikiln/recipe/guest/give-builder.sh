@@ -1,8 +1,9 @@
 #!/bin/sh
 # Gives a job the image's builder: its record is put into the job's own buildx directory, and it is
 # current there, as by `docker buildx use --default`. The agent's environment hook runs this in each
-# job. It never fails one: what goes wrong is one line on stderr. Nothing of another job is changed:
-# each has its directory, and what a job chooses later, counts.
+# job. It never fails one: what goes wrong is one line on stderr. What a job chooses later, counts:
+# with the word "late", as the pre-command hook runs it, only a directory is changed that has neither
+# this builder nor a choice, because a plugin's hook has just made it.
 # https://github.com/docker/buildx/blob/master/store/store.go
 set -u
 PATH=${PATH:+$PATH:}/usr/local/bin:/usr/bin:/bin
@@ -29,10 +30,16 @@ name_docker() {
     esac
 }
 
-give() {
-    mkdir -p "$directory/instances" "$directory/defaults" || return
+# Whether a directory has this builder, or another choice.
+is_chosen() { # BUILDER
+    [ -e "$directory/instances/$1" ] || grep -q '"Name":"[^"]' "$directory/current" 2>/dev/null
+}
+
+give() { # late or nothing
     for record in "$records"/*; do
         builder=${record##*/}
+        if [ "$1" = late ] && is_chosen "$builder"; then continue; fi
+        mkdir -p "$directory/instances" "$directory/defaults" || return
         write "instances/$builder" <"$record" || return
         docker=$(name_docker)
         # The same Docker has two names; what is a default stays one when a job asks another between.
@@ -44,6 +51,6 @@ give() {
     done
 }
 
-said=$(give 2>&1) || printf "amikiln: this job may not find the image's builder in %s: %s\n" \
+said=$(give "${1:-}" 2>&1) || printf "amikiln: this job may not find the image's builder in %s: %s\n" \
     "$directory" "$(printf '%s' "$said" | tr '\n' ' ')" >&2
 exit 0

@@ -35,8 +35,11 @@ read_agent_setting() { # NAME
     fi
     if [ -z "$value" ]; then
         file=$(find_agent_configuration)
-        [ -z "$file" ] || value=$(sed -n "s/^[[:space:]]*$1[[:space:]]*=[[:space:]]*//p" "$file" |
-            tail -n 1 | sed -e 's/[[:space:]]*$//' -e "s/^\"\(.*\)\"\$/\1/" -e "s/^'\(.*\)'\$/\1/")
+        [ -z "$file" ] || value=$(
+            sed -n "s/^[[:space:]]*\(export[[:space:]]*\)\{0,1\}$1[[:space:]]*[=:][[:space:]]*//p" "$file" |
+                tail -n 1 | sed -e 's/^"\([^"]*\)".*/\1/' -e t -e "s/^'\([^']*\)'.*/\1/" -e t \
+                -e 's/[[:space:]]*\(#.*\)\{0,1\}$//'
+        )
     fi
     [ -z "$value" ] || printf '%s\n' "$value" | sed -e "s#^~/#${HOME:-/root}/#" -e "s#\${\{0,1\}HOME}\{0,1\}#${HOME:-/root}#g"
 }

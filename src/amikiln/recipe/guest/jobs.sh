@@ -29,7 +29,7 @@ print_job_settings() { # UNIT FILE...
         line ~ /^[[:space:]]*(Exec|Restart|Timeout|StartLimit|Standard|TTY|Kill|FinalKill|SendSIG|FileDescriptor)/ { next }
         line ~ /^[[:space:]]*(Type|WatchdogSec|RuntimeMaxSec|SuccessExitStatus|PIDFile|BusName|NotifyAccess)[[:space:]]*=/ { next }
         line ~ /^[[:space:]]*(RemainAfterExit|GuessMainPID|Sockets|OOMPolicy|RuntimeDirectoryPreserve|RootDirectoryStartOnly)[[:space:]]*=/ { next }
-        { print }' "$@" |
+        { print line }' "$@" |
         sed -e 's/%%/\a/g' -e "s/%n/$unit/g; s/%N/$name/g; s/%p/${name%%@*}/g; s/%[iI]/$instance/g" \
             -e 's/\a/%%/g'
     # An agent that runs keeps its own.
@@ -67,12 +67,13 @@ in_agent_unit() {
     fi
     systemd-run --quiet --pipe --wait --collect --unit="$JOB_UNITS$(date +%s%N).service" \
         --setenv=AGENT_COMMAND_LINE="$command_line" \
-        --setenv=JOB_KEEPS_DOCKER_CONFIG="${JOB_KEEPS_DOCKER_CONFIG:-}" "$@"
+        --setenv=JOB_WITH="${JOB_WITH:-}" "$@"
 }
 
 # Runs a command as the agent runs that of a job: in_agent_unit, with a Docker configuration of its
-# own that is empty, and what the environment hook exports. Its stdout is the command's alone. With
-# JOB_KEEPS_DOCKER_CONFIG=yes it has the user's own Docker configuration, unless the hook gives another.
+# own that is empty, and what the environment and pre-command hooks export. Its stdout is the command's
+# alone. JOB_WITH=home-folder: with the user's own Docker configuration, unless a hook gives another.
+# JOB_WITH=plugin: with a plugin whose hook gives another one.
 as_job() {
     in_agent_unit /bin/sh "$PWD/job.sh" "$@"
 }

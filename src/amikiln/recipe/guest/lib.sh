@@ -2,6 +2,9 @@
 # Shared by the steps. Each step begins with:  . ./lib.sh
 # A step runs as root, in the recipe's directory, by `sh -eu`, and can be run again.
 
+# Jobs read what is made here, also on a machine whose root makes files for itself alone.
+umask 022
+
 # shellcheck source=/dev/null
 . ./values.env
 # shellcheck source=/dev/null

@@ -13,6 +13,7 @@ CASES = {
     "named": "a job with --builder",
     "unnamed": "a job with no option",
     "home-folder": "a job with no DOCKER_CONFIG, if the agent's hooks give none",
+    "plugin": "a job with a plugin that gives it another DOCKER_CONFIG",
     "beside-it": "a job beside one that uses a builder of its own",
 }
 """What a job does that has to find the baked builder."""
