@@ -103,6 +103,12 @@ def plan(**changes: object) -> Plan:
     return plan_of(spec(**changes))
 
 
+def find_context(wanted: Spec) -> Context:
+    if wanted.warm is not None and wanted.warm.is_git:
+        return Context(f"commit:{'c' * 40}", Path(), wanted.warm.context.partition("#")[0])
+    return Context(f"sha256:{'c' * 64}", Path("warm"), None)
+
+
 def plan_of(wanted: Spec) -> Plan:
     """Return a plan of a spec that always finds the same source image, network and context."""
     builder, *images = pin([wanted.buildkit.image, *wanted.docker.images])
@@ -121,7 +127,8 @@ def plan_of(wanted: Spec) -> Plan:
             buildkit=builder,
             own_steps={},
             own_checks={},
-            context=Context(f"sha256:{'c' * 64}", Path("warm"), None),
+            context=find_context(wanted),
+            bake_files={},
             digest="",
             proof_digest="",
         )

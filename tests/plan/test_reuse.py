@@ -221,6 +221,8 @@ def test_every_field_of_a_plan_says_what_becomes_of_it() -> None:
 def test_what_is_read_anew_is_not_believed(harness: Harness, field: str) -> None:
     for name in ("steps/after-docker-x.sh", "checks/mine.sh"):
         put(harness.folder, name)
+    put(harness.folder, "ci.hcl", 'target "default" {}\n')
+    wanted = spec(warm={"context": "warm", "bake_files": [{"beside": "ci.hcl"}]})
 
     def change(value: Any) -> Any:
         """Return a value with its first text changed."""
@@ -229,8 +231,19 @@ def test_what_is_read_anew_is_not_believed(harness: Harness, field: str) -> None
             return {**value, first: change(value[first])}
         return f"{value[:-1]}{'0' if value[-1] != '0' else '1'}"
 
-    file = write(harness, change=lambda p: p.update({field: change(p[field])}))
-    refuse(harness, file)
+    file = write(harness, wanted, lambda p: p.update({field: change(p[field])}))
+    refuse(harness, file, wanted)
+
+
+def test_a_bake_file_from_elsewhere_that_changed_is_named(harness: Harness) -> None:
+    put(harness.folder, "ci.hcl", 'target "default" {}\n')
+    wanted = spec(warm={"context": "warm", "bake_files": [{"beside": "ci.hcl"}]})
+    file = write(harness, wanted)
+    assert use(harness, file, wanted).bake_files == {
+        "bake-files/1-ci.hcl": b'target "default" {}\n'
+    }
+    put(harness.folder, "ci.hcl", 'target "default" { args = {} }\n')
+    assert refuse(harness, file, wanted) == "the bake file ci.hcl differs from the plan's"
 
 
 @pytest.mark.parametrize("field", [name for name, how in FIELDS.items() if how == "kept"])

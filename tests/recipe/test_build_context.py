@@ -198,7 +198,7 @@ def test_a_context_that_lacks_what_is_built_is_refused_before_anything_is_made(
     repository: Path, tmp_path: Path
 ) -> None:
     for context in (f"file://{repository}#main", "repository"):
-        warm = Warm(context=context, bake_files=("docker/bake.hcl", "ci.json"))
+        warm = Warm(context=context, bake_files=["docker/bake.hcl", "ci.json"])
         with pytest.raises(PreflightError) as caught:
             build_context.resolve_context(warm, repository.parent)
         assert [line.partition(": has ")[2] for line in caught.value.what.splitlines()] == [

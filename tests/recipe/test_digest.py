@@ -94,10 +94,20 @@ def test_every_key_of_the_spec_says_which_digest_it_is_in() -> None:
 def test_a_key_changes_the_digests_that_it_is_in(path: tuple[str, ...]) -> None:
     allow = {"path": "/etc/a", "kind": "a key", "reason": "not a secret at all"}
     docker = {"images": [], "logins": {"a.example": {"username": "ci", "secret": "token"}}}
-    wanted, case = spec(secrets={"allow": [allow]}, docker=docker), find_case(path)
+    warm, case = warm_with_bake_file(path), find_case(path)
+    wanted = spec(secrets={"allow": [allow]}, docker=docker, **warm)
     other = change(wanted, path, case["to"])
     assert other != wanted
     assert compare(plan_of(wanted), plan_of(other)) == CHANGES[case["digest"]]
+
+
+def warm_with_bake_file(path: tuple[str, ...]) -> dict[str, Any]:
+    """Return a [warm] with a bake file of the kind that a key belongs to."""
+    if path[:2] != ("warm", "bake_files"):
+        return {}
+    url = {"url": "https://example.org/a.hcl", "sha256": "a" * 64}
+    entry = url if path[2] in url else {path[2]: "a.hcl"}
+    return {"warm": {"context": "warm", "bake_files": [entry]}}
 
 
 def of_git(commit: str = "a", folder: str = ".") -> Plan:

@@ -235,3 +235,34 @@ def test_a_build_that_fails_in_verify_shows_why_on_stderr(warm: RootFolder) -> N
     look = "cd /recipe; sh -eu check-warm.sh 2>&1 || echo code $?"
     warm.run("50-warm", before=f"{ADD_OWNER}; {CONTEXT}", after=look)
     assert warm.left.endswith("make: *** [all] Error 1\ncode 1\n")
+
+
+def test_bake_files_from_elsewhere_are_merged_in_their_place(warm: RootFolder) -> None:
+    warm.plan_changes["warm"] = {
+        "context": "warm",
+        "bake_files": ["docker-bake.hcl", {"beside": "ci/ci.hcl"}, {"given": "bake-config.json"}],
+        "target_args": {"test": {"JOBS": "2"}},
+    }
+    ran = build(warm, (WORKED, 0), after="cat /state/words")
+    assert ran.exit_code == 0, ran.said
+    words = [word for word in warm.left.splitlines() if word.startswith(("--file", "--set=test"))]
+    assert words == [
+        "--file=docker-bake.hcl",
+        "--file=/run/amikiln/bake-files/2-ci.hcl",
+        "--file=/run/amikiln/bake-files/3-bake-config.json",
+        "--set=test.args.JOBS=2",
+    ]
+
+
+def test_the_commit_is_filled_in_where_the_spec_wants_it(warm: RootFolder) -> None:
+    warm.plan_changes["warm"] = {
+        "context": "https://example.org/a.git#main",
+        "dockerfile": "Dockerfile",
+        "build_args": {"REVISION": "v1-{commit}'s {commit}"},
+        "variables": {"COMMIT": "{commit}"},
+    }
+    ran = build(warm, (WORKED, 0), after="cat /state/words")
+    assert ran.exit_code == 0, ran.said
+    commit = "c" * 40
+    assert f"--set=*.args.REVISION=v1-{commit}'s {commit}\n" in warm.left
+    assert f"COMMIT={commit} HOME=" in " ".join(ran.calls)

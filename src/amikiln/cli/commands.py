@@ -15,8 +15,10 @@ import typer
 import amikiln
 from amikiln.cli.options import (
     NO_CHANGES,
+    NO_FILES,
     NO_WAIT,
     AmiAfterImage,
+    BakeFiles,
     Changes,
     ImageDirectory,
     Json,
@@ -40,6 +42,7 @@ def plan(
     image: ImageDirectory,
     local: Local = False,
     changes: Changes = NO_CHANGES,
+    bake_files: BakeFiles = NO_FILES,
     as_json: Json = False,
     out: Annotated[
         Path | None,
@@ -58,7 +61,7 @@ def plan(
     from amikiln.plan.room import find_room_fault
     from amikiln.runtime.files import write_file
 
-    folder, session = prepare(image, local, changes)
+    folder, session = prepare(image, local, changes, bake_files=bake_files)
     planned = amikiln.make_plan(folder, session)
     if as_json:
         print(serialize(planned).decode(), end="")
@@ -75,6 +78,7 @@ def run(
     image: PlannedImage = None,
     local: Local = False,
     changes: Changes = NO_CHANGES,
+    bake_files: BakeFiles = NO_FILES,
     plan: PlanPath = None,
     as_json: Json = False,
     verdict: VerdictFile = None,
@@ -95,7 +99,7 @@ def run(
     from amikiln.runtime.files import write_file
 
     plan_file = open_plan(plan)
-    folder, session = prepare(image, local, changes, secrets_fd, lease_wait, plan_file)
+    folder, session = prepare(image, local, changes, secrets_fd, lease_wait, plan_file, bake_files)
     this_run = amikiln.new_run(folder.spec.name)
     files = _run_folder(this_run)
     result = amikiln.run(
@@ -122,6 +126,7 @@ def bake(
     image: PlannedImage = None,
     local: Local = False,
     changes: Changes = NO_CHANGES,
+    bake_files: BakeFiles = NO_FILES,
     plan: PlanPath = None,
     as_json: Json = False,
     result: ResultFile = None,
@@ -136,7 +141,7 @@ def bake(
     from amikiln.cli import output
 
     plan_file = open_plan(plan)
-    folder, session = prepare(image, local, changes, secrets_fd, lease_wait, plan_file)
+    folder, session = prepare(image, local, changes, secrets_fd, lease_wait, plan_file, bake_files)
     this_run = amikiln.new_run(folder.spec.name)
     baked = amikiln.bake_image(
         folder, this_run, session, plan_file=plan_file, keep_on_error=keep_on_error
@@ -149,6 +154,7 @@ def verify(
     ami: AmiAfterImage = None,
     local: Local = False,
     changes: Changes = NO_CHANGES,
+    bake_files: BakeFiles = NO_FILES,
     plan: PlanPath = None,
     as_json: Json = False,
     verdict: VerdictFile = None,
@@ -164,7 +170,7 @@ def verify(
 
     image, ami = choose_ami(image, ami, plan)
     plan_file = open_plan(plan)
-    folder, session = prepare(image, local, changes, secrets_fd, lease_wait, plan_file)
+    folder, session = prepare(image, local, changes, secrets_fd, lease_wait, plan_file, bake_files)
     this_run = amikiln.new_run(folder.spec.name)
     file = verdict or _run_folder(this_run) / "verdict.json"
     proof = amikiln.verify_image(folder, ami, this_run, session, file, plan_file=plan_file)

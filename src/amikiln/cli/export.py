@@ -8,7 +8,15 @@ from typing import Annotated
 import typer
 
 import amikiln
-from amikiln.cli.options import NO_CHANGES, Changes, ImageDirectory, Local, PlanPath
+from amikiln.cli.options import (
+    NO_CHANGES,
+    NO_FILES,
+    BakeFiles,
+    Changes,
+    ImageDirectory,
+    Local,
+    PlanPath,
+)
 from amikiln.cli.prepare import open_plan, prepare
 from amikiln.errors import AmikilnError
 from amikiln.export import ANY_ACCOUNT, ROOT_DEVICE
@@ -141,6 +149,7 @@ def export_packer_inputs(
     root_device: RootDevice,
     local: Local = False,
     changes: Changes = NO_CHANGES,
+    bake_files: BakeFiles = NO_FILES,
     plan: PlanPath = None,
 ) -> None:
     """Write what a Packer build needs.
@@ -150,7 +159,7 @@ def export_packer_inputs(
     from amikiln.export.packer import folder
 
     plan_file = open_plan(plan)
-    loaded, session = prepare(image, local, changes, plan_file=plan_file)
+    loaded, session = prepare(image, local, changes, plan_file=plan_file, bake_files=bake_files)
     if plan_file is not None:
         planned = amikiln.use_plan(plan_file, loaded, session)
     else:

@@ -11,6 +11,7 @@ import typer
 from amikiln.errors import SpecError
 
 NO_CHANGES: list[str] = []
+NO_FILES: list[str] = []
 NO_WAIT = "0s"
 UNITS = {"s": 1, "m": 60, "h": 3600}
 
@@ -61,6 +62,14 @@ SecretsFd = Annotated[
         "--secrets-fd",
         metavar="NUMBER",
         help="Read the warm build's secrets from this file descriptor, as a JSON object",
+    ),
+]
+BakeFiles = Annotated[
+    list[str],
+    typer.Option(
+        "--bake-file",
+        metavar="NAME=PATH",
+        help="A bake file that the spec names as given; PATH alone if it ends with that name",
     ),
 ]
 LeaseWait = Annotated[

@@ -206,7 +206,11 @@ def _describe_warm_build(plan: Plan) -> str:
     warm, context = plan.spec.warm, plan.context
     if warm is None or context is None:
         return "NONE: no build will be warm, and nothing can be published"
-    files = ", ".join(warm.bake_files) or warm.dockerfile or "the context's own bake file"
+    files = (
+        ", ".join(entry.shown for entry in warm.bake_files)
+        or warm.dockerfile
+        or "the context's own bake file"
+    )
     return f"{', '.join(warm.targets)} of {files}, in {warm.context} = {context.identity}"
 
 

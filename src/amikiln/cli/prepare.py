@@ -59,6 +59,7 @@ def prepare(
     secrets_fd: int | None = None,
     lease_wait: str = NO_WAIT,
     plan_file: PlanFile | None = None,
+    bake_files: Sequence[str] = (),
 ) -> tuple[ImageFolder, Session]:
     """Return an image's folder, and a session to work on it with.
 
@@ -69,6 +70,7 @@ def prepare(
         secrets_fd: A file descriptor with the warm build's secrets.
         lease_wait: How long to wait for another run of the same image to end, as ``10m``.
         plan_file: What the command was given with --plan. Its changes of the spec are made again.
+        bake_files: Bake files that the spec names as given, as ``NAME=PATH``.
 
     Raises:
         SpecError: There is neither an image nor a plan; or the spec is not usable.
@@ -90,7 +92,7 @@ def prepare(
     lease_wait_seconds = parse_time(lease_wait, "--lease-wait")
     report = reporter_for_stderr(STARTED)
     waiter = Waiter(report)
-    folder = load(image, local=local, changes=changes)
+    folder = load(image, local=local, changes=changes, bake_files=bake_files)
     secrets = read_secrets(secrets_fd) if secrets_fd is not None else {}
     if local:
         cloud = find_local_cloud()

@@ -169,6 +169,11 @@ class Context:
     """What is in a folder on this machine, by name: mode and SHA-256, or where a link leads; empty
     where it is too much to review."""
 
+    @property
+    def commit(self) -> str:
+        """The git commit; empty for a folder on this machine."""
+        return self.identity.removeprefix("commit:") if self.repository is not None else ""
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -198,6 +203,8 @@ class Plan:
     """The user's checks, by their names."""
     context: Context | None
     """What the warm build is made from; None where the spec has no [warm]."""
+    bake_files: Contents
+    """The bake files that are not in it, by the path that they have in the recipe."""
     digest: str
     """SHA-256 of what enters the disk: two plans with the same one bake the same image."""
     proof_digest: str

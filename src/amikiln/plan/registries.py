@@ -31,7 +31,7 @@ NOTHING_THERE = re.compile(r"manifest unknown|name unknown|not found|\b404\b", r
 """How skopeo and buildx say that a registry has no such tag, which a new cache has not."""
 
 
-class _Fault(Exception):
+class Fault(Exception):
     """A registry's answer that no machine could use."""
 
 
@@ -87,7 +87,7 @@ def pin(
         ]:
             try:
                 pinned.append(future.result())
-            except _Fault as fault:
+            except Fault as fault:
                 faults.append(f"{reference}: {fault}")
             except process.CommandFailed as error:
                 faults.append(f"no digest for {reference}: {error.tail.strip() or error.what}")
@@ -121,6 +121,38 @@ def find_cache_faults(sources: Iterable[str], access: RegistryAccess) -> Iterato
                 yield source, why.rsplit("\n", 1)[-1]
 
 
+def read_notes(
+    image: PinnedImage, architecture: str, access: RegistryAccess
+) -> list[tuple[str, dict[str, Any]]]:
+    """Return an image's annotations and labels, each with a word for where they are.
+
+    Args:
+        image: The image; it is asked for by its digest.
+        architecture: Which of its platforms, as in the spec.
+        access: How registries are asked.
+
+    Returns:
+        The annotations of its index, where it has one, and of its manifest; then its labels.
+
+    Raises:
+        Fault: It has nothing for the architecture, or is no image.
+        CommandFailed: The registry does not answer.
+    """
+    reference, notes = image.by_digest, []
+    manifest = _parse(_read_manifest(reference, access))
+    if "manifests" in manifest:
+        notes.append(("index's annotation", manifest.get("annotations") or {}))
+        child = _choose_platform(manifest["manifests"], PLATFORMS[architecture])
+        reference = PinnedImage(image.reference, child).by_digest
+        manifest = _parse(_read_manifest(reference, access))
+    notes.append(("annotation", manifest.get("annotations") or {}))
+    command = _build_command(reference, access, configuration=True)
+    raw = process.run(command, timeout_seconds=LOOKUP_SECONDS).stdout
+    # https://github.com/opencontainers/image-spec/blob/main/config.md: "config", "Labels"
+    inner = _parse(raw).get("config") or {}
+    return [*notes, ("label", inner.get("Labels") or {})]
+
+
 def _pin_one(reference: str, access: RegistryAccess, architecture: str) -> PinnedImage:
     raw = _read_manifest(reference, access)
     # The digest of a manifest (or of a list of them, one a platform) is the hash of its bytes:
@@ -142,9 +174,9 @@ def _parse(raw: bytes) -> dict[str, Any]:
     try:
         manifest = json.loads(raw)
     except ValueError as error:
-        raise _Fault(f"its manifest is no JSON: {error}") from error
+        raise Fault(f"its manifest is no JSON: {error}") from error
     if not isinstance(manifest, dict):
-        raise _Fault("its manifest is no JSON object")
+        raise Fault("its manifest is no JSON object")
     return manifest
 
 
@@ -159,7 +191,7 @@ def _choose_platform(manifests: list[dict[str, Any]], architecture: str) -> str:
         if (platform.get("os"), platform.get("architecture")) == ("linux", architecture):
             return digest
     there = {f"{it.get('os')}/{it.get('architecture')}" for it, _ in platforms}
-    raise _Fault(f"has no image for linux/{architecture}, only for {', '.join(sorted(there))}")
+    raise Fault(f"has no image for linux/{architecture}, only for {', '.join(sorted(there))}")
 
 
 def _list_layers(manifest: dict[str, Any]) -> tuple[Layer, ...]:
@@ -179,9 +211,13 @@ def _unpack(layer: dict[str, Any]) -> int:
     return int(layer["size"]) * (1 if plain else UNPACKED)
 
 
-def _build_command(reference: str, access: RegistryAccess) -> list[str]:
-    """Return what prints the bytes of an image's manifest."""
+def _build_command(
+    reference: str, access: RegistryAccess, *, configuration: bool = False
+) -> list[str]:
+    """Return what prints the bytes of an image's manifest, or its configuration as JSON."""
     if shutil.which("skopeo") is None and shutil.which("docker") is not None:
         # https://docs.docker.com/reference/cli/docker/buildx/imagetools/inspect/
-        return access.build_buildx_command("imagetools", "inspect", "--raw", reference)
-    return access.build_skopeo_command("inspect", "--raw", f"docker://{reference}")
+        what = ["--format", "{{json .Image}}"] if configuration else ["--raw"]
+        return access.build_buildx_command("imagetools", "inspect", *what, reference)
+    what = ["--config", "--raw"] if configuration else ["--raw"]
+    return access.build_skopeo_command("inspect", *what, f"docker://{reference}")

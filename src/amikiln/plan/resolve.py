@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from amikiln.catalog.images import CatalogImage, find_used_gib
 from amikiln.errors import PreflightError
-from amikiln.model.plan import Origin, Plan, SourceImage
+from amikiln.machine.logins import find_logins
+from amikiln.model.plan import Context, Origin, PinnedImage, Plan, SourceImage
 from amikiln.plan import elastic_stack
+from amikiln.plan.bake_files import read_bake_files
+from amikiln.plan.image_commit import find_commit
 from amikiln.plan.network import resolve_network
 from amikiln.plan.parameters import read_parameter
 from amikiln.plan.registries import Pin, ask_registries
+from amikiln.plan.registry_access import open_registry_access
 from amikiln.recipe import build_context, digest
 from amikiln.session import Session
 from amikiln.spec.load import ImageFolder
@@ -34,6 +39,7 @@ def plan(folder: ImageFolder, session: Session, pin: Pin | None = None) -> Plan:
         PreflightError: The source image, a container image or a parameter does not exist.
     """
     spec, origin = folder.spec, _describe_origin(folder, session)
+    bake_files = read_bake_files(folder)
     source = _find_source(spec, folder.directory, session)
     network = resolve_network(spec, session)
     offered = session.cloud.instances.list_offered_types(
@@ -57,13 +63,31 @@ def plan(folder: ImageFolder, session: Session, pin: Pin | None = None) -> Plan:
             buildkit=by_reference[spec.buildkit.image],
             own_steps=folder.steps,
             own_checks=folder.checks,
-            context=build_context.resolve_context(spec.warm, folder.directory)
-            if spec.warm is not None
-            else None,
+            context=_find_context(folder, bake_files, pinned, session),
+            bake_files=bake_files,
             digest="",
             proof_digest="",
         )
     )
+
+
+def _find_context(
+    folder: ImageFolder,
+    bake_files: Mapping[str, bytes],
+    pinned: Sequence[PinnedImage],
+    session: Session,
+) -> Context | None:
+    warm, commit = folder.spec.warm, None
+    if warm is None:
+        return None
+    for image in pinned:
+        if image.reference == warm.commit_from:
+            logins = find_logins(folder.spec, session)
+            with open_registry_access(folder.spec, logins) as access:
+                architecture = folder.spec.source.architecture
+                commit = find_commit(image, warm.commit_label, architecture, access)
+    with session.waiter.span("looking into the warm build's context"):
+        return build_context.resolve_context(warm, folder.directory, bake_files, commit)
 
 
 def _describe_origin(folder: ImageFolder, session: Session) -> Origin:

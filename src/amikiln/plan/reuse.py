@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -23,6 +23,7 @@ from amikiln.model.plan_file import ADAPTER, PlanFile, serialize
 from amikiln.model.strict import describe_first
 from amikiln.model.verdict import VerdictFile
 from amikiln.plan import differences, still_there
+from amikiln.plan.bake_files import read_bake_files
 from amikiln.plan.file import HINT
 from amikiln.plan.network import let_this_machine_in
 from amikiln.plan.registries import Pin, ask_registries
@@ -56,11 +57,12 @@ def use_plan(file: PlanFile, folder: ImageFolder, session: Session, pin: Pin | N
     _check_time(file, folder)
     _check_version(file)
     warm, context = folder.spec.warm, None
+    bake_files = read_bake_files(folder)
     if warm is not None and not warm.is_git:
-        context = build_context.resolve_context(warm, folder.directory)
-    if changed := list(_compare_inputs(file, folder, context)):
+        context = build_context.resolve_context(warm, folder.directory, bake_files)
+    if changed := list(_compare_inputs(file, folder, context, bake_files)):
         raise PreflightError("\n".join(changed), hint=f"take the changes back, or {AGAIN}")
-    planned = _restore(file, folder, context, session)
+    planned = _restore(file, folder, context, bake_files, session)
     ask = pin or ask_registries(planned.spec, session)
     with session.waiter.span("looking for what was planned"):
         gone = list(still_there.find_missing(planned, session, ask))
@@ -157,7 +159,9 @@ def _check_version(file: PlanFile) -> None:
         )
 
 
-def _compare_inputs(file: PlanFile, folder: ImageFolder, context: Context | None) -> Iterator[str]:
+def _compare_inputs(
+    file: PlanFile, folder: ImageFolder, context: Context | None, bake_files: Mapping[str, bytes]
+) -> Iterator[str]:
     """Yield a line for each difference between what was planned from, and what is there."""
     toml, today = folder.directory / folder.file_name, folder.spec.model_dump(mode="json")
     for line in differences.of_values(file.fields.get("spec"), today):
@@ -169,6 +173,9 @@ def _compare_inputs(file: PlanFile, folder: ImageFolder, context: Context | None
         planned = file.fields.get(field)
         for name, line in differences.of_files(planned, hash_contents(found)):
             yield f"{folder.directory / name_file(name)} {line}"
+    planned = file.fields.get("bake_files")
+    for name, line in differences.of_files(planned, hash_contents(bake_files)):
+        yield f"the bake file {name.partition('-')[2].partition('-')[2]} {line}"
     if context is not None:
         yield from _compare_context(file.fields.get("context"), context)
 
@@ -189,10 +196,16 @@ def _compare_context(planned: Any, now: Context) -> Iterator[str]:
 
 
 def _restore(
-    file: PlanFile, folder: ImageFolder, context: Context | None, session: Session
+    file: PlanFile,
+    folder: ImageFolder,
+    context: Context | None,
+    bake_files: Mapping[str, bytes],
+    session: Session,
 ) -> Plan:
     """Return the plan with the contents that its file does not have, and this machine's address."""
-    contents = index_by_hash([*folder.steps.values(), *folder.checks.values()])
+    contents = index_by_hash(
+        [*folder.steps.values(), *folder.checks.values(), *bake_files.values()]
+    )
     # As it is written: not all pairs of keys may be given at once, whatever their values.
     spec = folder.spec.model_dump(mode="json", exclude_unset=True)
     try:

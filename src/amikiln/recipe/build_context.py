@@ -7,30 +7,40 @@ its ``.git``, which some builds read; a folder without one.
 from __future__ import annotations
 
 import posixpath
+import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
 from amikiln.errors import PreflightError
 from amikiln.model.plan import Context
-from amikiln.recipe.context.checkout import COMMIT, check_out, list_entries, look_up_commit
+from amikiln.recipe.context.checkout import check_out, list_entries, look_up_commit
 from amikiln.recipe.context.faults import find_faults, resolve_inside
 from amikiln.recipe.context.packing import pack_folder, write_tar
 from amikiln.spec.content import Warm
+from amikiln.spec.types import COMMIT
 
 MOST_FILES = 5000
 """Of a folder with more of them a plan has the hash alone: nobody would review them."""
+NONE: Mapping[str, bytes] = {}
 HINT = "correct [warm] in image.toml, or the folder that it names"
 
 
-def resolve_context(warm: Warm, image_directory: Path) -> Context:
+def resolve_context(
+    warm: Warm,
+    image_directory: Path,
+    bake_files: Mapping[str, bytes] = NONE,
+    commit: str | None = None,
+) -> Context:
     """Find out what a spec's context is now, the folder's content or the commit, and look into it.
 
     Args:
         warm: The spec's table.
         image_directory: Where image.toml is; folders are beside it.
+        bake_files: Those that are not in the context, by their paths in the recipe.
+        commit: The commit to take, instead of the newest one of the spec's branch.
 
     Raises:
         PreflightError: There is no such folder, repository or ref, it cannot be read, or it lacks
@@ -39,14 +49,14 @@ def resolve_context(warm: Warm, image_directory: Path) -> Context:
     if warm.is_git:
         repository, _, rest = warm.context.partition("#")
         ref, _, folder = rest.partition(":")
-        is_commit = COMMIT.fullmatch(ref) is not None
-        commit = ref if is_commit else look_up_commit(repository, ref)
+        is_commit = re.fullmatch(COMMIT, ref) is not None
+        commit = commit or (ref if is_commit else look_up_commit(repository, ref))
         # As Docker takes it, `/docker` is the repository's:
         # https://docs.docker.com/build/concepts/context/#url-fragments
         within = posixpath.normpath(folder.strip("/") or ".")
         context = Context(f"commit:{commit}", Path(within), repository, None if is_commit else ref)
         root = _find_root(context)
-        _refuse(find_faults(root, f"commit {commit[:12]} of {repository}", warm))
+        _refuse(find_faults(root, f"commit {commit[:12]} of {repository}", warm, bake_files))
         return context
     directory = image_directory / warm.context
     if not directory.is_dir():
@@ -59,7 +69,7 @@ def resolve_context(warm: Warm, image_directory: Path) -> Context:
             f"{directory} is a link that leads out of the checkout, to {directory.resolve()}",
             hint="correct warm.context in image.toml: another machine does not have what is there",
         )
-    _refuse(find_faults(directory, str(directory), warm))
+    _refuse(find_faults(directory, str(directory), warm, bake_files))
     files: dict[str, str] = {}
     with tempfile.TemporaryFile() as archive:
         identity = pack_folder(directory, archive, files.__setitem__)
@@ -101,8 +111,7 @@ def pack_context(context: Context) -> Iterator[IO[bytes]]:
 
 
 def _check_out(context: Context) -> Path:
-    commit = context.identity.removeprefix("commit:")
-    return check_out(context.repository or "", commit, context.ref)
+    return check_out(context.repository or "", context.commit, context.ref)
 
 
 def _find_root(context: Context) -> Path:
@@ -120,9 +129,8 @@ def _find_root(context: Context) -> Path:
     elif not found.is_dir():
         fault = "is no folder"
     if found is None or fault is not None:
-        commit = context.identity.removeprefix("commit:")
         raise PreflightError(
-            f"commit {commit[:12]} of {context.repository}: {folder} {fault}",
+            f"commit {context.commit[:12]} of {context.repository}: {folder} {fault}",
             hint="correct what stands behind the : of warm.context in image.toml",
         )
     return found

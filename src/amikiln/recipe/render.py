@@ -90,7 +90,13 @@ def render_own_files(spec: Spec, own_steps: Mapping[str, bytes]) -> dict[str, by
 def render_plan_files(plan: Plan) -> dict[str, bytes]:
     """Return the files with what the plan resolved: they may differ from day to day."""
     return {
-        "resolved.env": _render_variables({"BUILDKIT_IMAGE": plan.buildkit.by_digest}),
+        **plan.bake_files,
+        "resolved.env": _render_variables(
+            {
+                "BUILDKIT_IMAGE": plan.buildkit.by_digest,
+                warm_build.CONTEXT_COMMIT: plan.context.commit if plan.context else "",
+            }
+        ),
         "images.list": "".join(
             f"{image.by_digest} {image.reference}\n" for image in plan.images
         ).encode(),

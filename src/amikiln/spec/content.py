@@ -8,11 +8,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from amikiln.spec.bake_file import BakeFile
 from amikiln.spec.registries import Logins
 from amikiln.spec.types import (
+    COMMIT,
     CacheSource,
     HostName,
     ImageReference,
+    LabelName,
     RelativePath,
     SecretName,
     SpecTable,
@@ -22,6 +25,9 @@ from amikiln.spec.types import (
     Version,
     match,
 )
+
+COMMIT_PLACE = "{commit}"
+"""In a build's arguments and variables: the context's commit."""
 
 
 class Docker(SpecTable):
@@ -71,11 +77,19 @@ class Warm(SpecTable):
         ),
     ]
     """Plan resolves a REF to a commit, once."""
-    bake_files: tuple[RelativePath, ...] = Field(default=(), strict=False)
+    commit_from: ImageReference | None = None
+    """One of docker.images, whose label or annotation names the commit: what was built last, which
+    is in the cache, where REF's newest commit is not. It has to be in the repository."""
+    commit_label: LabelName = "org.opencontainers.image.revision"
+    bake_files: tuple[BakeFile, ...] = Field(default=(), strict=False)
+    """In the order in which buildx merges them; by default those that it looks for."""
     targets: tuple[TargetName, ...] = Field(default=("default",), min_length=1, strict=False)
     dockerfile: RelativePath | None = None
     """Instead of bake files."""
     build_args: Mapping[VariableName, str] = {}
+    """Of all targets. ``{commit}`` in a value stands for the context's commit."""
+    target_args: Mapping[TargetName, Mapping[VariableName, str]] = {}
+    """Of single targets."""
     variables: Mapping[VariableName, str] = {}
     """Environment variables of the build, which bake files read their variables from."""
     cache_from: tuple[CacheSource, ...] = Field(default=(), strict=False)
@@ -118,6 +132,20 @@ class Warm(SpecTable):
             raise ValueError(
                 "targets are those of bake files; with a dockerfile there is one build"
             )
+        return self
+
+    @model_validator(mode="after")
+    def check_commit(self) -> Warm:
+        values = [*self.build_args.values(), *self.variables.values()]
+        values += [value for args in self.target_args.values() for value in args.values()]
+        if not self.is_git and self.commit_from is not None:
+            raise ValueError("commit_from names a commit, and context is a folder, which has none")
+        if not self.is_git and any(COMMIT_PLACE in value for value in values):
+            raise ValueError(f"{COMMIT_PLACE} is a commit, and context is a folder, which has none")
+        if self.commit_from is not None and re.fullmatch(
+            COMMIT, self.context.rpartition("#")[2].partition(":")[0]
+        ):
+            raise ValueError("context names a commit, and so does commit_from: give a branch there")
         return self
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,10 @@ SOURCE_KEYS = {
 names another way replaces the first, since there is no value for "none" in TOML."""
 
 
+OF_A_CONTEXT = ("commit_from", "commit_label")
+"""Keys of ``[warm]`` that say which commit of a context: they do not count for another context."""
+
+
 @dataclass(frozen=True)
 class ImageFolder:
     """All that describes one image.
@@ -53,6 +57,7 @@ class ImageFolder:
         file_name: The TOML file's.
         local: Whether its ``[local]`` tables override the others.
         changes: The values that were changed for this run only.
+        bake_files: The bake files that were given for this run only, by their names in the spec.
     """
 
     directory: Path
@@ -62,15 +67,24 @@ class ImageFolder:
     file_name: str = SPEC_FILE_NAME
     local: bool = False
     changes: tuple[str, ...] = ()
+    bake_files: Mapping[str, Path] = field(default_factory=dict)
 
 
-def load_image(image: Path, *, local: bool = False, changes: Sequence[str] = ()) -> ImageFolder:
+def load_image(
+    image: Path,
+    *,
+    local: bool = False,
+    changes: Sequence[str] = (),
+    bake_files: Sequence[str] = (),
+) -> ImageFolder:
     """Read an image's folder: ``image.toml``, ``steps/`` and ``checks/``.
 
     Args:
         image: The folder, as ``images/cpu-build``; or the TOML file in it.
         local: Let the file's ``[local]`` tables override the others.
         changes: Values for this run only, each as ``table.key=value``; they override all others.
+        bake_files: For this run only, each as ``NAME=PATH``, or a path whose last part is the name
+            that ``warm.bake_files`` has.
 
     Raises:
         SpecError: ``image.toml`` is missing or not TOML; or the folder has faults: all of them at
@@ -82,7 +96,8 @@ def load_image(image: Path, *, local: bool = False, changes: Sequence[str] = ())
     tables, faults = _read_spec(path, local, changes, (len(steps), len(checks)))
     _refuse([*faults, *of_files])
     spec = Spec.model_validate(tables)
-    return ImageFolder(path.parent, spec, steps, checks, path.name, local, tuple(changes))
+    given = dict(_parse_bake_file(text) for text in bake_files)
+    return ImageFolder(path.parent, spec, steps, checks, path.name, local, tuple(changes), given)
 
 
 def parse(raw: Mapping[str, Any], *, origin: str) -> Spec:
@@ -165,6 +180,15 @@ def _parse_change(text: str) -> dict[str, Any]:
     return dict(value)
 
 
+def _parse_bake_file(text: str) -> tuple[str, Path]:
+    name, separator, path = text.partition("=")
+    if not separator or "/" in name:
+        name, path = Path(text).name, text
+    if not name or not path:
+        raise SpecError(f"--bake-file {text}: not a file", hint="write it as NAME=PATH, or PATH")
+    return name, Path(path)
+
+
 def _apply_local(raw: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:
     """Return the tables, overridden by ``[local]``; network, role and key are not the account's."""
     elsewhere = dict(raw)
@@ -183,6 +207,9 @@ def _apply_source(raw: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[st
         if given:
             source = {key: value for key, value in source.items() if key not in others}
             raw = {**raw, "source": source}
+    warm, over = raw.get("warm"), overlay.get("warm")
+    if isinstance(warm, Mapping) and isinstance(over, Mapping) and "context" in over:
+        raw = {**raw, "warm": {key: warm[key] for key in warm if key not in OF_A_CONTEXT}}
     return _override(raw, overlay)
 
 

@@ -80,6 +80,16 @@ class Spec(SpecTable):
             )
         return self
 
+    @model_validator(mode="after")
+    def check_image_of_the_commit(self) -> Spec:
+        wanted = self.warm.commit_from if self.warm is not None else None
+        if wanted is not None and wanted not in self.docker.images:
+            raise ValueError(
+                f"warm.commit_from is {wanted}, which is none of docker.images:"
+                f" {', '.join(self.docker.images)}"
+            )
+        return self
+
     @field_validator("schedule")
     @classmethod
     def check_cron_line(cls, line: str) -> str:

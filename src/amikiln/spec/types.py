@@ -10,6 +10,8 @@ AMI_ID = r"ami-[0-9a-f]{8,17}"
 REGION = r"[a-z]{2,4}(-[a-z]{2,})?-[a-z]+-\d{1,2}"
 """As us-east-1, us-gov-west-1 and eusc-de-east-1: botocore's partitions.json has each partition's
 own pattern, and new prefixes with each release."""
+COMMIT = r"[0-9a-f]{40}|[0-9a-f]{64}"
+"""All of a git commit's digits, of SHA-1 or SHA-256."""
 ACCOUNT = r"\d{12}"
 STACK_VERSION = r"v\d+\.\d+\.\d+(-[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?"
 """A release of the Elastic CI Stack, or a pre-release, as v6.0.0-beta1: its tags are semantic
@@ -109,6 +111,11 @@ CacheSource = Annotated[
     # https://docs.docker.com/build/cache/backends/
     str,
     *match(r"^type=[A-Za-z0-9_.:/=,@+-]+$", "a cache, as type=registry,ref=HOST/PATH:TAG", 1024),
+]
+LabelName = Annotated[
+    # https://github.com/opencontainers/image-spec/blob/main/annotations.md#rules
+    str,
+    *match(r"^[A-Za-z0-9_][A-Za-z0-9_./-]*$", "a label's or annotation's key", 256),
 ]
 VariableName = Annotated[
     str, *match(r"^[A-Za-z_][A-Za-z0-9_]*$", "a variable's name: letters, digits and _", 128)

@@ -9,9 +9,11 @@ import pytest
 from amikiln.recipe.context.faults import find_faults
 from amikiln.spec.content import Warm
 
+OUTSIDE = {"bake-files/2-ci.hcl": b'target "ci" { dockerfile = "Gone" }'}
+
 
 def look(root: Path, **build: object) -> list[str]:
-    faults = find_faults(root, "it", Warm.model_validate({"context": "warm", **build}))
+    faults = find_faults(root, "it", Warm.model_validate({"context": "warm", **build}), OUTSIDE)
     return [fault.removeprefix("it: ") for fault in faults]
 
 
@@ -80,3 +82,12 @@ def test_a_missing_bake_file_and_a_missing_target_are_named(root: Path) -> None:
         "has no file ci.hcl (warm.bake_files)"
     ]
     assert "there is no target test" in look(root, targets=["test"])[0]
+
+
+def test_a_bake_file_from_elsewhere_is_looked_into_as_well(root: Path) -> None:
+    bake(root, dockerfile="docker/Dockerfile")
+    files = ["docker-bake.hcl", {"beside": "ci.hcl"}]
+    assert look(root, bake_files=files) == []
+    assert look(root, bake_files=files, targets=["ci"]) == [
+        "has no file Gone (the Dockerfile of target ci)"
+    ]

@@ -18,7 +18,6 @@ from amikiln.runtime.cache import compute_key, make_once
 from amikiln.runtime.directories import cache_directory
 from amikiln.runtime.process import CommandFailed
 
-COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 FETCH_SECONDS = 1800
 DEPTHS = (50, 1000, 2**31 - 1)
 """How many commits of a branch are fetched, where a server does not give out the one we want."""

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from amikiln.recipe.context.bake_files import DEFAULT_NAMES, find_targets
 from amikiln.spec.content import Warm
 
 
-def find_faults(root: Path, what: str, warm: Warm) -> list[str]:
+def find_faults(root: Path, what: str, warm: Warm, bake_files: Mapping[str, bytes]) -> list[str]:
     """Return what would make the build fail on the machine, a line for each fault.
 
     Args:
         root: The context's folder, as it is packed.
         what: It, in words.
         warm: The build.
+        bake_files: The bake files that are not in it, by their paths in the recipe.
     """
-    return [f"{what}: {fault}" for fault in _find(root, warm)]
+    return [f"{what}: {fault}" for fault in _find(root, warm, bake_files)]
 
 
 def resolve_inside(path: Path, root: Path) -> Path | None:
@@ -31,28 +32,33 @@ def resolve_inside(path: Path, root: Path) -> Path | None:
     return found if found.is_relative_to(root.resolve()) else None
 
 
-def _find(root: Path, warm: Warm) -> Iterator[str]:
+def _find(root: Path, warm: Warm, outside: Mapping[str, bytes]) -> Iterator[str]:
     if warm.dockerfile is not None:
         yield from _check_file(root, warm.dockerfile, "warm.dockerfile")
         return
-    names = warm.bake_files
-    for name in names:
-        yield from _check_file(root, name, "warm.bake_files")
-    if not names:
-        # A link that leads nowhere is none of buildx's files either.
-        names = tuple(name for name in DEFAULT_NAMES if (root / name).exists())
-        if not names:
-            yield (
-                f"has none of the bake files that buildx looks for ({', '.join(DEFAULT_NAMES)}):"
-                " name one in warm.bake_files, or a Dockerfile in warm.dockerfile"
-            )
-    files = [
-        (name, path.read_bytes())
-        for name in names
-        if (path := resolve_inside(root / name, root)) is not None and path.is_file()
-    ]
-    if len(files) == len(names) > 0:
-        yield from _check_targets(root, warm, files)
+    files = [(name, _read(root, name)) for name in DEFAULT_NAMES if (root / name).exists()]
+    if not warm.bake_files and not files:
+        yield (
+            f"has none of the bake files that buildx looks for ({', '.join(DEFAULT_NAMES)}):"
+            " name one in warm.bake_files, or a Dockerfile in warm.dockerfile"
+        )
+    if warm.bake_files:
+        files = []
+        for number, entry in enumerate(warm.bake_files, 1):
+            name = entry.name_in_recipe(number)
+            if name is not None:
+                files.append((name, outside[name]))
+            elif entry.file is not None:
+                yield from _check_file(root, entry.file, "warm.bake_files")
+                files.append((entry.file, _read(root, entry.file)))
+    there = [(name, content) for name, content in files if content is not None]
+    if len(there) == len(files) > 0:
+        yield from _check_targets(root, warm, there)
+
+
+def _read(root: Path, name: str) -> bytes | None:
+    path = resolve_inside(root / name, root)
+    return path.read_bytes() if path is not None and path.is_file() else None
 
 
 def _check_targets(root: Path, warm: Warm, files: list[tuple[str, bytes]]) -> Iterator[str]:
