@@ -80,10 +80,8 @@ def pin(references: object, architecture: str = "x86_64") -> tuple[PinnedImage, 
     return tuple(
         PinnedImage(reference, digest)
         for reference in references  # type: ignore[attr-defined]
-        for digest in (
-            reference.partition("@")[2]
-            or f"sha256:{hashlib.sha256(reference.encode()).hexdigest()}",
-        )
+        for made in [f"sha256:{hashlib.sha256(reference.encode()).hexdigest()}"]
+        for digest in [reference.partition("@")[2] or made]
     )
 
 
@@ -101,12 +99,6 @@ ORIGIN = Origin(
 
 def plan(**changes: object) -> Plan:
     return plan_of(spec(**changes))
-
-
-def find_context(wanted: Spec) -> Context:
-    if wanted.warm is not None and wanted.warm.is_git:
-        return Context(f"commit:{'c' * 40}", Path(), wanted.warm.context.partition("#")[0])
-    return Context(f"sha256:{'c' * 64}", Path("warm"), None)
 
 
 def plan_of(wanted: Spec) -> Plan:
@@ -127,7 +119,7 @@ def plan_of(wanted: Spec) -> Plan:
             buildkit=builder,
             own_steps={},
             own_checks={},
-            context=find_context(wanted),
+            context=Context(f"sha256:{'c' * 64}", Path("warm"), None),
             bake_files={},
             digest="",
             proof_digest="",

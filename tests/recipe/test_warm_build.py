@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import json
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from amikiln.model.plan import Context
+from amikiln.recipe import render
+from fakes import plan
 from recipe.root_folder import ADD_OWNER, OWNER, Ran, RootFolder
 
 CONTEXT = "mkdir -p /var/tmp/amikiln-context"
@@ -254,15 +260,21 @@ def test_bake_files_from_elsewhere_are_merged_in_their_place(warm: RootFolder) -
     ]
 
 
-def test_the_commit_is_filled_in_where_the_spec_wants_it(warm: RootFolder) -> None:
-    warm.plan_changes["warm"] = {
+def test_the_commit_is_filled_in_where_the_spec_wants_it() -> None:
+    wanted = {
         "context": "https://example.org/a.git#main",
         "dockerfile": "Dockerfile",
         "build_args": {"REVISION": "v1-{commit}'s {commit}"},
         "variables": {"COMMIT": "{commit}"},
     }
-    ran = build(warm, (WORKED, 0), after="cat /state/words")
-    assert ran.exit_code == 0, ran.said
+    planned = plan(warm=wanted)
     commit = "c" * 40
-    assert f"--set=*.args.REVISION=v1-{commit}'s {commit}\n" in warm.left
-    assert f"COMMIT={commit} HOME=" in " ".join(ran.calls)
+    context = Context(f"commit:{commit}", Path(), "https://example.org/a.git")
+    files = render.render_recipe(dataclasses.replace(planned, context=context)).files
+    names = ("resolved.env", "warm-arguments.sh", "warm-variables.sh")
+    script = b"\n".join(files[name] for name in names) + b"\nprintf '%s\\n' \"$@\"\n"
+    said = subprocess.run(["sh", "-eu"], input=script, capture_output=True, check=True).stdout
+    assert f"COMMIT={commit}\n" in said.decode()
+    script = script.replace(files["warm-variables.sh"], b"")
+    said = subprocess.run(["sh", "-eu"], input=script, capture_output=True, check=True).stdout
+    assert f"--set=*.args.REVISION=v1-{commit}'s {commit}\n" in said.decode()
