@@ -95,6 +95,15 @@ def test_a_file_that_is_there_is_replaced_and_a_pipe_is_not(
     assert not Path("/dev/null").is_file()
 
 
+def test_a_plan_that_may_be_too_old_after_its_own_bake_says_so(
+    account: Terminal, image: Path
+) -> None:
+    short = ("--set", "plan.max_age_hours=2")
+    told = "plan.max_age_hours is 2, and a bake may take "
+    assert told in account.run("plan", image, *short, "--out", PLAN).stderr
+    assert "a bake may take" not in account.run("plan", image, "--out", PLAN).stderr
+
+
 def test_json_prints_what_out_writes(account: Terminal, image: Path) -> None:
     done = account.run("plan", image, "--json", "--out", PLAN)
     assert done.stdout == Path(PLAN).read_text()

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from amikiln.recipe import render
+from amikiln.recipe.context.checkout import FETCH_SECONDS
 from amikiln.spec import timing
 from amikiln.verify.checks.run import BUILT_IN
 from fakes import plan, spec, spec_values
@@ -94,6 +95,15 @@ def test_a_pipeline_s_steps_take_longer_than_what_runs_in_them() -> None:
     assert minutes["build"] * 60 >= timing.sum_bake(wanted, 0).seconds + waits
     assert minutes["verify"] * 60 >= timing.sum_verify(wanted, 0).seconds + waits
     assert minutes["publish"] * 60 >= waits
+    # Each step may run on an agent that has not fetched the build's commit yet.
+    of_git = spec(warm={"context": "https://example.org/a.git#main", "dockerfile": "Dockerfile"})
+    more = timing.pipeline_minutes(of_git, 0, 0)
+    same = timing.pipeline_minutes(spec(), 0, 0)
+    assert {key for key in more if more[key] >= same[key] + FETCH_SECONDS // 60} == {
+        "plan",
+        "build",
+        "verify",
+    }
     assert timing.sum_bake(wanted, 0).seconds >= (
         timing.sum_bake_machine(wanted, 0).seconds + wanted.deadlines.image_seconds
     )

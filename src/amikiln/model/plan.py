@@ -211,6 +211,11 @@ class Plan:
     """SHA-256 of what verify has to prove, and how."""
 
     @property
+    def longest_bake(self) -> timing.Sum:
+        """How long a bake of this plan may take, once it has the lease."""
+        return timing.sum_bake(self.spec, len(self.own_steps))
+
+    @property
     def longest_run(self) -> timing.Sum:
         """How long a whole run of this plan may take, once it has the lease."""
         return timing.sum_run(self.spec, len(self.own_steps), len(self.own_checks))

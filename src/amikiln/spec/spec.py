@@ -27,8 +27,9 @@ class Publish(SpecTable):
 class PlanFiles(SpecTable):
     """How long a plan that was written to a file may be used."""
 
-    max_age_hours: float = Field(default=24, gt=0, le=24 * 365)
-    """Since it was planned; what it names may be gone later."""
+    max_age_hours: float = Field(default=48, gt=0, le=24 * 365)
+    """Since it was planned: what it names gets old. Verify uses it after a bake, which may take
+    a day by its deadlines."""
 
 
 class Spec(SpecTable):

@@ -29,6 +29,9 @@ END_SECONDS = 600
 """How long a machine may take to be gone."""
 CALLS_SECONDS = 600
 """A stage's calls to AWS and to registries, retries included."""
+COMMIT_SECONDS = 3 * 1800
+"""To fetch the commit of a build's context, check it out and pack it: once an agent, by whichever
+step of the pipeline comes there first."""
 SET_UP_SECONDS = 1200
 """What a step of the pipeline does before it calls amikiln: checkout and set-up."""
 LOCK_MARGIN_SECONDS = 300
@@ -182,10 +185,11 @@ def pipeline_minutes(spec: Spec, own_steps: int, own_checks: int) -> dict[str, i
         own_checks: How many checks lie beside it.
     """
     before = SET_UP_SECONDS + lease_wait_seconds(spec)
+    fetching = COMMIT_SECONDS if spec.warm is not None and spec.warm.is_git else 0
     parts = {
-        "plan": CALLS_SECONDS,
-        "build": sum_bake(spec, own_steps).seconds,
-        "verify": sum_verify(spec, own_checks).seconds,
+        "plan": fetching + CALLS_SECONDS,
+        "build": fetching + sum_bake(spec, own_steps).seconds,
+        "verify": fetching + sum_verify(spec, own_checks).seconds,
         "publish": CALLS_SECONDS,
     }
     return {key: -(-(before + seconds) // 60) for key, seconds in parts.items()}
