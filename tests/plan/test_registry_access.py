@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from amikiln.errors import PreflightError
 from amikiln.machine.logins import Credentials
 from amikiln.plan.registry_access import open_registry_access
 from fakes import spec
@@ -69,3 +70,34 @@ def test_what_the_users_file_says_of_a_host_stays(
     with open_registry_access(wanted, {}) as access:
         (found,) = tomllib.loads(access.registries_conf.read_text())["registry"]
     assert found["location"] == "127.0.0.1:5000"
+
+
+def test_a_login_and_a_mirror_are_those_of_where_a_registry_really_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "own.conf").write_text(
+        '[[registry]]\nprefix = "x.example"\nlocation = "127.0.0.1:5000"\ninsecure = true\n'
+    )
+    monkeypatch.setenv("CONTAINERS_REGISTRIES_CONF", str(tmp_path / "own.conf"))
+    wanted = spec(
+        mirrors={"docker.io": ["x.example"]},
+        buildkit={"builder": "b", "plain_http_registries": ["x.example"]},
+    )
+    with open_registry_access(wanted, {"x.example": Credentials("ci", "p")}) as access:
+        auths = json.loads((access.docker_config / "config.json").read_text())["auths"]
+        conf = tomllib.loads(access.registries_conf.read_text())["registry"]
+    assert set(auths) == {"x.example", "127.0.0.1:5000"}
+    (hub,) = [entry for entry in conf if entry["prefix"] == "docker.io"]
+    assert hub["mirror"] == [{"location": "127.0.0.1:5000", "insecure": True}]
+
+
+def test_a_file_of_the_users_that_is_no_toml_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "own.conf").write_text("[[registry")
+    monkeypatch.setenv("CONTAINERS_REGISTRIES_CONF", str(tmp_path / "own.conf"))
+    with (
+        pytest.raises(PreflightError, match="CONTAINERS_REGISTRIES_CONF cannot be read"),
+        open_registry_access(spec(), {}),
+    ):
+        pass

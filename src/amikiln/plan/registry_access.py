@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import os
 import tempfile
+import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from amikiln.errors import PreflightError
 from amikiln.machine.logins import Credentials, render_docker_config
 from amikiln.spec.spec import Spec
 
@@ -54,10 +56,14 @@ def open_registry_access(spec: Spec, logins: Mapping[str, Credentials]) -> Itera
     """
     with tempfile.TemporaryDirectory(prefix="amikiln-registries-") as name:
         directory = Path(name)  # of mode 0700
-        (directory / "config.json").write_bytes(render_docker_config(logins))
+        own_conf = _read_own_conf()
+        locations = _read_locations(own_conf)
+        # skopeo looks a login up by where a registry really is.
+        moved = {locations[host]: logins[host] for host in logins if host in locations}
+        (directory / "config.json").write_bytes(render_docker_config({**moved, **logins}))
         _link_plugins(directory)
         conf = directory / "registries.conf"
-        conf.write_text(_render_registries_conf(spec))
+        conf.write_text(own_conf + _render_registries_conf(spec, locations))
         yield RegistryAccess(directory, conf)
 
 
@@ -67,17 +73,43 @@ def _link_plugins(directory: Path) -> None:
         (directory / "cli-plugins").symlink_to(users_own)
 
 
-def _render_registries_conf(spec: Spec) -> str:
-    """Return the user's file, with what the spec says of hosts that it does not name."""
+def _read_own_conf() -> str:
+    """Return the file that all container tools of this user read; empty if there is none."""
     chosen = os.environ.get("CONTAINERS_REGISTRIES_CONF")
-    text = Path(chosen).read_text() if chosen and Path(chosen).is_file() else ""
+    return Path(chosen).read_text() if chosen and Path(chosen).is_file() else ""
+
+
+def _read_locations(conf: str) -> Mapping[str, str]:
+    """Return where the registries of a registries.conf really are, by the names in references.
+
+    Raises:
+        PreflightError: It cannot be read.
+    """
+    try:
+        entries = tomllib.loads(conf).get("registry", [])
+        return {
+            str(entry.get("prefix") or entry["location"]): str(entry["location"])
+            for entry in entries
+            if "location" in entry
+        }
+    except (tomllib.TOMLDecodeError, AttributeError, TypeError) as error:
+        raise PreflightError(
+            f"CONTAINERS_REGISTRIES_CONF cannot be read: {error}",
+            hint="see containers-registries.conf(5)",
+        ) from error
+
+
+def _render_registries_conf(spec: Spec, locations: Mapping[str, str]) -> str:
+    """Return what the spec says of the hosts that the user's own file does not name."""
     insecure = spec.buildkit.plain_http_registries
+    lines: list[str] = []
     for host in dict.fromkeys([*spec.mirrors, *insecure]):
-        if f'"{host}"' in text:
+        if host in locations:
             continue
-        text += f'\n[[registry]]\nprefix = "{host}"\nlocation = "{host}"\n'
-        text += "insecure = true\n" if host in insecure else ""
+        lines += ["[[registry]]", f'prefix = "{host}"', f'location = "{host}"']
+        lines += ["insecure = true"] if host in insecure else []
         for mirror in spec.mirrors.get(host, ()):
-            text += f'[[registry.mirror]]\nlocation = "{mirror}"\n'
-            text += "insecure = true\n" if mirror in insecure else ""
-    return text
+            # A mirror's own entry is not looked up again.
+            lines += ["[[registry.mirror]]", f'location = "{locations.get(mirror, mirror)}"']
+            lines += ["insecure = true"] if mirror in insecure else []
+    return "".join(f"\n{line}" for line in lines) + "\n"

@@ -10,7 +10,7 @@ from amikiln.runtime import process
 from amikiln.runtime.progress import Reporter
 from amikiln_localcloud.home import DEBIAN_SUITE, REGISTRY_NAME
 from amikiln_localcloud.registry import go_programs, images
-from amikiln_localcloud.registry.server import find_digest
+from amikiln_localcloud.registry.server import find_digest, wants_login
 
 CI_IMAGE = "q9t5s3a7/vllm-ci-postmerge-repo"
 CI_IMAGE_TAG = "latest"
@@ -42,6 +42,9 @@ def fill(address: str, cache: Path, report: Reporter) -> None:
     Raises:
         LocalCloudError: An image cannot be copied, made or pushed.
     """
+    if wants_login(address):
+        report.line("the registry wants a login: its content stays as it is")
+        return
     version = go_programs.read_buildkit_version()
     if find_digest(address, images.BUILDKIT, version) is None:
         _push(images.make_buildkit(cache, report), address, images.BUILDKIT, version)

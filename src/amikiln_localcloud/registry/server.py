@@ -54,6 +54,11 @@ class Registry:
         return f"{LOOPBACK}:{self._port}"
 
     @property
+    def logins(self) -> Path:
+        """A file of htpasswd(1) with bcrypt: if it is there, the registry wants a login."""
+        return self._home.registry / "htpasswd"
+
+    @property
     def log(self) -> Path:
         return self._home.registry / "registry.log"
 
@@ -95,7 +100,10 @@ class Registry:
         blobs = self._home.registry / "blobs"
         # Another cloud's registry may have the port: an answer has to show that it is this one's.
         start_id = secrets.token_hex(8)
-        config.write_text(json.dumps(_configure(self._port, blobs, start_id), indent=2))
+        settings = _configure(self._port, blobs, start_id)
+        if self.logins.exists():
+            settings["auth"] = {"htpasswd": {"realm": "registry", "path": str(self.logins)}}
+        config.write_text(json.dumps(settings, indent=2))
         self._process = self._launcher.start([PROGRAM, "serve", str(config)], self.log)
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
@@ -126,6 +134,15 @@ def render_registries_conf(address: str) -> str:
     )
 
 
+def wants_login(address: str) -> bool:
+    """Tell whether the registry at a ``host:port`` answers nobody without a login.
+
+    Raises:
+        LocalCloudError: The registry does not answer.
+    """
+    return _ask(address, "GET", "/v2/").status == 401
+
+
 def find_digest(address: str, repository: str, tag: str) -> str | None:
     """Return the digest that a tag names now, as ``sha256:...``; None if there is no such tag.
 
@@ -137,14 +154,15 @@ def find_digest(address: str, repository: str, tag: str) -> str | None:
     Raises:
         LocalCloudError: The registry does not answer.
     """
+    answer = _ask(address, "HEAD", f"/v2/{repository}/manifests/{tag}")
+    return answer.getheader("Docker-Content-Digest") if answer.status == 200 else None
+
+
+def _ask(address: str, method: str, path: str) -> http.client.HTTPResponse:
     connection = http.client.HTTPConnection(address, timeout=REQUEST_SECONDS)
     try:
-        connection.request(
-            "HEAD",
-            f"/v2/{repository}/manifests/{tag}",
-            headers={"Accept": ", ".join(MANIFEST_KINDS)},
-        )
-        answer = connection.getresponse()
+        connection.request(method, path, headers={"Accept": ", ".join(MANIFEST_KINDS)})
+        return connection.getresponse()
     except (OSError, http.client.HTTPException) as error:
         raise LocalCloudError(
             f"the local registry at {address} does not answer: {error}",
@@ -152,7 +170,6 @@ def find_digest(address: str, repository: str, tag: str) -> str | None:
         ) from error
     finally:
         connection.close()
-    return answer.getheader("Docker-Content-Digest") if answer.status == 200 else None
 
 
 def _configure(port: int, blobs: Path, start_id: str) -> dict[str, object]:
@@ -180,7 +197,8 @@ def _answers(port: int, start_id: str) -> bool:
     try:
         connection.request("GET", "/v2/")
         answer = connection.getresponse()
-        return answer.status == 200 and answer.getheader(START_HEADER) == start_id
+        # 401: it wants a login, and is there all the same.
+        return answer.status in {200, 401} and answer.getheader(START_HEADER) == start_id
     except (OSError, http.client.HTTPException):
         return False
     finally:

@@ -251,8 +251,8 @@ def test_only_the_owner_can_read_the_state_file_and_no_partial_file_is_left(
 ) -> None:
     cloud.client("ssm").put_parameter(Name="/s", Value="hidden", Type="SecureString")
     assert cloud.home.state_file.stat().st_mode & 0o777 == 0o600
-    left = [entry.name for entry in cloud.home.state.iterdir() if entry.is_file()]
-    assert left == [cloud.home.state_file.name]
+    left = {entry for entry in cloud.home.state.iterdir() if entry.is_file()}
+    assert left == {cloud.home.state_file, cloud.home.identity}
 
 
 def test_reading_writes_nothing(cloud: CloudFixture) -> None:

@@ -40,6 +40,7 @@ def there(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
         return process.Output(b"", b"")
 
     monkeypatch.setattr(process, "run", pushed)
+    monkeypatch.setattr(content, "wants_login", lambda address: False)
     monkeypatch.setattr(
         content, "find_digest", lambda address, name, tag: held.get(f"{name}:{tag}")
     )
