@@ -20,7 +20,14 @@ from amikiln.spec.machine import Deadlines
 from amikiln.spec.spec import Spec
 from amikiln.version import __version__
 
-ONLY_FOR_CHECKS = ("as-job.sh", "check-jobs.sh", "check-warm.sh", "fleet.sh", "pruners.sh")
+ONLY_FOR_CHECKS = (
+    "as-job.sh",
+    "check-checkout.sh",
+    "check-jobs.sh",
+    "check-warm.sh",
+    "fleet.sh",
+    "pruners.sh",
+)
 """The recipe's files that no step runs: they are of the proof."""
 
 

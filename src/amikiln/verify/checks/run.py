@@ -9,6 +9,7 @@ from amikiln.model.verdict import CheckResult
 from amikiln.runtime.guest import GuestCommandFailed
 from amikiln.verify.checks import (
     builder,
+    checkout,
     content,
     fleet,
     jobs,
@@ -41,13 +42,17 @@ BUILT_IN = (
 """The checks that come first, in the order in which they run."""
 
 WARM_BUILD = Check("builds-are-warm", warmth.builds_are_warm)
-"""Comes last, for it may change what the others look at."""
+"""Comes after all others, for it may change what they look at."""
+
+OTHER_CHECKOUT = Check("checkouts-match", checkout.checkouts_match)
+"""Comes last, for it changes the build's context. For builds of a git commit."""
 
 
 def list_checks(plan: Plan) -> tuple[Check, ...]:
     """Return the checks for a plan, in order: the built-in ones, and those beside its spec."""
     own = (own_check(name, script) for name, script in plan.own_checks.items())
-    return (*BUILT_IN, *own, WARM_BUILD)
+    last = (OTHER_CHECKOUT,) if checkout.has_other_checkouts(plan) else ()
+    return (*BUILT_IN, *own, WARM_BUILD, *last)
 
 
 def run_check(check: Check, subject: Subject) -> CheckResult:
