@@ -175,9 +175,9 @@ class Verify(SpecTable):
 
     minimum_hit_share: float = Field(default=1.0, gt=0, le=1)
     """Of the warm build's steps, and of the time they took when cold."""
-    minimum_checkout_hit_share: float | None = Field(default=None, ge=0, le=1)
+    minimum_checkout_hit_share: float = Field(default=1.0, ge=0, le=1)
     """Of the steps, from another checkout of the commit, as an agent makes it: steps that read .git
-    are no hits there. By default as minimum_hit_share."""
+    are no hits there."""
     minimum_speedup: float = Field(default=5.0, ge=1)
     """Seconds of the steps in the bake, against those on the machine."""
     minimum_free_gib: int = Field(default=5, ge=0)

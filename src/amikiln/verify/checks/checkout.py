@@ -63,9 +63,7 @@ def checkouts_match(subject: Subject) -> Finding:
             f" one that does: {_list_names(of_commit)}"
         )
     figures = {"steps": len(before), "hits": len(kept), "of_this_commit": len(of_commit)}
-    wanted = subject.plan.spec.verify
-    minimum = wanted.minimum_checkout_hit_share
-    minimum = wanted.minimum_hit_share if minimum is None else minimum
+    minimum = subject.plan.spec.verify.minimum_checkout_hit_share
     if share >= minimum:
         return passed(evidence, figures)
     hint = "put .git into .dockerignore, or copy and mount only what the step needs"
