@@ -24,6 +24,8 @@ BOOT_SCRIPTS = 2
 """How many scripts the fleet's machines run at boot."""
 UPLOADS = 2
 """The recipe, and the warm build's context with its secrets."""
+MARGIN_SECONDS = 60
+"""By which a command may outlast a wait in it."""
 PAUSE_BETWEEN_ATTEMPTS_SECONDS = 60
 END_SECONDS = 600
 """How long a machine may take to be gone."""
@@ -132,7 +134,12 @@ def sum_verify_machine(spec: Spec, own_checks: int) -> Sum:
                 SHIPPED_CHECKS * COMMANDS_OF_A_CHECK,
                 deadlines.check_seconds,
             ),
-            Share("builder", "verify.builder_up_seconds", 1, spec.verify.builder_up_seconds),
+            Share(
+                "Docker and the builder to be up",
+                "verify.builder_up_seconds",
+                2,
+                spec.verify.builder_up_seconds + MARGIN_SECONDS,
+            ),
             Share("boot scripts", "deadlines.boot_seconds", BOOT_SCRIPTS, deadlines.boot_seconds),
             Share(
                 "own checks and builds",
