@@ -77,6 +77,16 @@ def test_a_type_that_is_not_offered_is_left_out_with_a_word(harness: Harness) ->
     assert "us-east-1 does not offer x9.tiny: left out" in harness.report.said
 
 
+def test_a_group_that_is_not_there_is_told_before_anything_is_made(harness: Harness) -> None:
+    wanted = spec(fleet={"auto_scaling_groups": ["cpu-build"], "stacks": ["ci"]})
+    harness.follow()
+    preflight(make_plan(harness.image(wanted), harness.session, pin), RUN, harness.session)
+    told = [line for line in harness.report.said if line.startswith("warning: there is no")]
+    assert told == [
+        "warning: there is no Auto Scaling group of the stack ci, which rollout will look for"
+    ]
+
+
 def test_a_volume_faster_than_its_machine_is_told(harness: Harness) -> None:
     fast = {"size_gib": 200, "iops": 80000, "throughput_mib": 2000}
     preflight(

@@ -53,6 +53,29 @@ def test_all_faults_are_named_at_once(tmp_path: Path) -> None:
     assert "cannot be read" in faults[1]
 
 
+def test_a_folder_that_gives_nothing_is_a_fault_and_not_nothing_to_do(tmp_path: Path) -> None:
+    (tmp_path / "steps").mkdir()
+    (tmp_path / "checks").write_text("true\n")
+    faults: list[str] = []
+    assert (read_steps(tmp_path, faults), read_checks(tmp_path, faults)) == ({}, {})
+    assert [fault.removeprefix(f"{tmp_path}/").split(":")[0] for fault in faults] == [
+        "steps",
+        "checks",
+    ]
+    assert "is empty" in faults[0]
+    assert "no folder that can be read" in faults[1]
+
+
+@pytest.mark.parametrize("name", ["check", "Checks", "step", "STEPS"])
+def test_a_folder_that_was_meant_otherwise_is_a_fault(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    faults: list[str] = []
+    read_steps(tmp_path, faults)
+    read_checks(tmp_path, faults)
+    (fault,) = faults
+    assert fault.startswith(f"{tmp_path / name}: is not read; the folder is called ")
+
+
 def test_an_image_without_own_files_has_none(tmp_path: Path) -> None:
     faults: list[str] = []
     assert (read_steps(tmp_path, faults), read_checks(tmp_path, faults)) == ({}, {})

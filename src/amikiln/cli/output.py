@@ -21,6 +21,7 @@ from amikiln.model.verdict import Verdict
 from amikiln.plan.room import estimate_room
 from amikiln.recipe.render import render_recipe
 from amikiln.report.status import Status, list_machines
+from amikiln.spec import timing
 from amikiln.spec.registries import Login, PasswordLogin
 from amikiln.spec.spec import Spec
 
@@ -48,9 +49,16 @@ def print_plan(plan: Plan) -> None:
     table.add_row("machine", f"{', '.join(plan.instance_types)} in {', '.join(network.subnet_ids)}")
     group = network.security_group_id or f"its own, ssh from {network.ssh_from or 'nowhere'}"
     table.add_row("security group", group)
-    for request in (plan.request_bake_machine(), plan.request_verify_machine("")):
-        minutes = f"{request.machine_minutes} min"
-        table.add_row("timer", f"the machine of {request.purpose} ends itself after {minutes}")
+    needs = {
+        "bake": timing.sum_bake_machine(spec, len(plan.own_steps)),
+        "verify": timing.sum_verify_machine(spec, len(plan.own_checks)),
+    }
+    for stage, needed in needs.items():
+        minutes = timing.machine_minutes(spec, needed)
+        ends = f"the machine of {stage} ends itself after {minutes} min"
+        table.add_row(
+            "timer", f"{ends}; it may be needed for {needed.minutes}: {needed.describe()}"
+        )
     table.add_row("whole run", f"{plan.longest_run.minutes} min at most, by the spec's deadlines")
     table.add_row("reached by", _describe_way(plan))
     encryption = f", encrypted with {volume.kms_key}" if volume.kms_key else ""

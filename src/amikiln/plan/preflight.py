@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from amikiln.aws.errors import AwsFailure
 from amikiln.aws.instance_types import TypeRecord
+from amikiln.catalog.fleet import select_groups
 from amikiln.catalog.images import find_used_gib, list_images
 from amikiln.catalog.pointer import Pointer
 from amikiln.errors import PreflightError
@@ -41,6 +42,7 @@ def preflight(plan: Plan, run: Run, session: Session) -> None:
         *check_network(plan, session),
         *_check_profile(plan, session),
     ]
+    _tell_missing_groups(plan, session)
     faults += [
         *_check_scanner(plan),
         *_check_volume(plan, session),
@@ -113,6 +115,14 @@ def _check_profile(plan: Plan, session: Session) -> Iterator[str]:
             yield f"there is no instance profile {name} in account {session.cloud.account}"
     except AwsFailure as error:
         session.report.line(f"cannot tell whether instance profile {name} exists: {error}")
+
+
+def _tell_missing_groups(plan: Plan, session: Session) -> None:
+    """Say now what rollout will fail for; the image can be baked, proven and published first."""
+    wanted = select_groups(plan.spec)
+    if not wanted.is_empty:
+        for what in session.cloud.autoscaling.find_groups(wanted).missing:
+            session.report.line(f"warning: there is no {what}, which rollout will look for")
 
 
 def _check_scanner(plan: Plan) -> Iterator[str]:

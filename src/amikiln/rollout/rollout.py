@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from amikiln.aws.autoscaling import GroupRecord, GroupSelection
+from amikiln.aws.autoscaling import GroupRecord
 from amikiln.aws.instances import InstanceRecord
+from amikiln.catalog.fleet import select_groups
 from amikiln.catalog.pointer import Pointer
 from amikiln.errors import RolloutError
 from amikiln.model.fleet import Fleet, FleetGroup, FleetMachine
@@ -84,12 +85,6 @@ def roll_out(
         if not group.desired and not group.machines:
             session.report.line(f"Auto Scaling group {group.group} wants no machine now")
     return groups
-
-
-def select_groups(spec: Spec) -> GroupSelection:
-    """Return which groups a spec means."""
-    fleet = spec.fleet
-    return GroupSelection(fleet.auto_scaling_groups, fleet.stacks, fleet.group_tags)
 
 
 def describe_fleet(spec: Spec, image_id: str, session: Session) -> Fleet:

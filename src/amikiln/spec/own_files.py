@@ -10,6 +10,9 @@ from pathlib import Path
 PLACES = {"after-docker": 15, "after-builder": 35, "after-images": 45, "before-seal": 85}
 """Where a user's step can run, and the number that puts it there."""
 
+STEP_NAME = rf"({'|'.join(PLACES)})(-[a-z0-9-]+)?\.sh"
+CHECK_NAME = r"([a-z0-9][a-z0-9-]*)\.sh"
+
 SHELL = re.compile(
     r"#!\s*(/usr/bin/env\s+(-S\s+)?)?(\S*/)?(sh|dash|ash|bash|ksh|busybox\s+sh)(\s|$)"
 )
@@ -28,7 +31,7 @@ def read_steps(directory: Path, faults: list[str]) -> dict[str, bytes]:
         The steps' content, by the paths that they have in the recipe.
     """
     steps: dict[str, bytes] = {}
-    for file, match in _list_files(directory / "steps", rf"({'|'.join(PLACES)})(-[a-z0-9-]+)?\.sh"):
+    for file, match in _list_files(directory / "steps", STEP_NAME, faults):
         if match is None:
             faults.append(
                 f"{file}: is at no known place; allowed: PLACE.sh and PLACE-NAME.sh, where PLACE"
@@ -51,7 +54,7 @@ def read_checks(directory: Path, faults: list[str]) -> dict[str, bytes]:
         The checks' content, by their names.
     """
     checks: dict[str, bytes] = {}
-    for file, match in _list_files(directory / "checks", r"([a-z0-9][a-z0-9-]*)\.sh"):
+    for file, match in _list_files(directory / "checks", CHECK_NAME, faults):
         if match is None:
             faults.append(f"{file}: is no check; allowed: NAME.sh of a-z, 0-9 and -")
         else:
@@ -69,8 +72,23 @@ def name_check(name: str) -> str:
     return f"checks/{name}.sh"
 
 
-def _list_files(folder: Path, pattern: str) -> Iterator[tuple[Path, re.Match[str] | None]]:
-    for file in sorted(folder.glob("*")):
+def _list_files(
+    folder: Path, pattern: str, faults: list[str]
+) -> Iterator[tuple[Path, re.Match[str] | None]]:
+    """Yield the files of a folder, if it exists; one without any is a fault, as is its like."""
+    for other in folder.parent.glob("*"):
+        if other.name != folder.name and other.name.lower().rstrip("s") == folder.name.rstrip("s"):
+            faults.append(f"{other}: is not read; the folder is called {folder.name}")
+    if not folder.exists() and not folder.is_symlink():
+        return
+    try:
+        files = sorted(folder.iterdir())
+    except OSError as error:
+        faults.append(f"{folder}: is no folder that can be read: {error.strerror}")
+        return
+    if not files:
+        faults.append(f"{folder}: is empty: write what belongs there, or remove it")
+    for file in files:
         yield file, re.fullmatch(pattern, file.name)
 
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from amikiln.model.verdict import Outcome
-from fakes import STORE, Script
+from fakes import STORE, Script, plan, plan_of
 from verify.checks.conftest import RunCheck
 
 
@@ -28,6 +28,15 @@ def test_a_store_that_lost_something_fails_with_a_hint(
     assert result.outcome is Outcome.FAIL
     assert result.evidence
     assert result.hint
+
+
+def test_a_store_that_was_empty_at_the_bake_is_no_pass(script: Script, run: RunCheck) -> None:
+    empty = {"records": 0, "bytes": 0}
+    script.manifest, script.store = {"store": empty}, json.dumps(empty) + "\n"
+    result = run("store-kept")
+    assert (result.outcome, "empty at the bake" in result.evidence) == (Outcome.FAIL, True)
+    without = plan().spec.model_copy(update={"warm": None})
+    assert run("store-kept", plan_of(without)).outcome is Outcome.PASS
 
 
 def test_a_store_that_grew_passes(script: Script, run: RunCheck) -> None:

@@ -110,8 +110,10 @@ scan_tree() {
     grep -q '"scan_partial":0,"scan_failed":0' scan.jsonl ||
         die "the scanner does not say that it read everything: nothing is known about this image"
 
-    [ "$(read_figure blobs_scanned)" -gt 0 ] ||
-        die "the scanner says that it read no file: nothing is known about this image"
+    for figure in blobs_scanned rules_applied; do
+        [ "$(read_figure "$figure")" -gt 0 ] ||
+            die "the scanner says $figure: 0, so nothing is known about this image"
+    done
 
     # The rule's id comes before the path, and what comes between has been redacted by the scanner.
     awk -v here="$here" '

@@ -28,6 +28,8 @@ def store_kept(subject: Subject) -> Finding:
     ]
     evidence = f"{sizes[0]}; at the bake {sizes[1]}"
     hint = "was the builder created again, or killed while it wrote? then it starts empty, silently"
+    if subject.plan.spec.warm is not None and baked["records"] < 1:
+        return failed(f"the builder's store was empty at the bake already; {evidence}", hint)
     if set_aside:
         return failed(f"a database was set aside: {', '.join(set_aside)}; {evidence}", hint)
     if now["records"] < baked["records"] or now["bytes"] < baked["bytes"]:
