@@ -217,14 +217,6 @@ source "amazon-ebs" "image" {
     throughput            = var.volume_throughput
     delete_on_termination = true
   }
-  ami_block_device_mappings {
-    device_name           = var.root_device
-    volume_type           = "gp3"
-    volume_size           = var.volume_size
-    iops                  = var.volume_iops
-    throughput            = var.volume_throughput
-    delete_on_termination = true
-  }
 
   tags            = local.tags
   snapshot_tags   = local.tags

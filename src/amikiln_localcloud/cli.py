@@ -15,7 +15,7 @@ from amikiln.runtime.progress import reporter_for_stderr
 from amikiln_localcloud import extra
 
 if TYPE_CHECKING:
-    from amikiln_localcloud.control import CloudStatus
+    from amikiln_localcloud.daemon_record import CloudStatus
 
 cloud = typer.Typer(no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON")]
@@ -45,9 +45,19 @@ def up(
             help="kvm, container or emulated; else the fastest kind that works here",
         ),
     ] = None,
+    late: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS",
+            min=0,
+            envvar="AMIKILN_LATE",
+            help="Show new things so late in EC2 and SSM, as AWS may do; at once by default",
+        ),
+    ] = None,
 ) -> None:
     """Start the local cloud, and make what is missing for it."""
-    _print(local_cloud.up(local_cloud.Home.default(), reporter_for_stderr(), machines), as_json)
+    home, report = local_cloud.Home.default(), reporter_for_stderr()
+    _print(local_cloud.up(home, report, machines, late), as_json)
 
 
 @cloud.command()
@@ -108,6 +118,8 @@ def _print(found: CloudStatus, as_json: bool) -> None:
         print(f"machines: {found.machines} ({found.machines_reason})")
         for note in found.machines_notes:
             print(note)
+        if found.late:
+            print(f"new things are shown {found.late:g} s late")
     else:
         print("down")
 

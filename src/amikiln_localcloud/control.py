@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from filelock import FileLock
@@ -18,10 +17,9 @@ from amikiln.errors import LocalCloudError
 from amikiln.runtime.progress import Reporter
 from amikiln.version import __version__
 from amikiln_localcloud import daemon_record
-from amikiln_localcloud.daemon_record import DaemonRecord
+from amikiln_localcloud.daemon_record import CloudStatus, DaemonRecord, describe
 from amikiln_localcloud.extra import check_installed
 from amikiln_localcloud.home import Home
-from amikiln_localcloud.machines.notes import describe_limits
 
 if TYPE_CHECKING:
     from amikiln_localcloud.machines.kinds import Choice, Kind
@@ -34,30 +32,9 @@ LONGEST_LOG_BYTES = 20 * 2**20
 _LOCK = "client.lock"
 
 
-@dataclass(frozen=True)
-class CloudStatus:
-    """Whether a local cloud is up, and where.
-
-    Attributes:
-        endpoint: The AWS API's URL.
-        registry: The container registry's ``host:port``.
-        version: The version of amikiln that runs it.
-        machines: The kind of its machines: kvm, container or emulated.
-        machines_reason: Why that kind.
-        machines_notes: What somebody who uses them should know, a line each.
-    """
-
-    running: bool
-    pid: int | None = None
-    endpoint: str | None = None
-    registry: str | None = None
-    version: str | None = None
-    machines: str | None = None
-    machines_reason: str | None = None
-    machines_notes: tuple[str, ...] = ()
-
-
-def up(home: Home, report: Reporter, machines: str | None = None) -> CloudStatus:
+def up(
+    home: Home, report: Reporter, machines: str | None = None, late: float | None = None
+) -> CloudStatus:
     """Start the cloud if it is not up; return when it answers.
 
     Args:
@@ -65,6 +42,8 @@ def up(home: Home, report: Reporter, machines: str | None = None) -> CloudStatus
         report: Reports what takes long.
         machines: The kind of machines: kvm, container or emulated; else ``AMIKILN_MACHINES``
             in the environment, else the fastest that works here.
+        late: How many seconds late the API shows new things, as AWS does; None: at once, or as the
+            cloud that is up already does.
 
     Raises:
         SpecError: There is no such kind.
@@ -83,7 +62,7 @@ def up(home: Home, report: Reporter, machines: str | None = None) -> CloudStatus
         if record is None:
             choice = prepare(home, report, wanted)
             with report.status("starting the local cloud"):
-                record = _start(home, choice)
+                record = _start(home, choice, late or 0)
             report.line(f"the local cloud is up at {record.endpoint}")
         _check_version(record)
         if wanted is not None and record.machines != wanted:
@@ -91,8 +70,13 @@ def up(home: Home, report: Reporter, machines: str | None = None) -> CloudStatus
                 f"the local cloud that is up has {record.machines} machines, not {wanted}",
                 hint="amikiln cloud down, then amikiln cloud up",
             )
+        if late is not None and record.late != late:
+            raise LocalCloudError(
+                f"the local cloud that is up shows new things {record.late:g} s late, not {late:g}",
+                hint="amikiln cloud down, then amikiln cloud up",
+            )
     fill_registry(home, record.registry, report)
-    return _describe(record)
+    return describe(record)
 
 
 def down(home: Home, report: Reporter) -> None:
@@ -116,7 +100,7 @@ def down(home: Home, report: Reporter) -> None:
 def status(home: Home) -> CloudStatus:
     """Return whether the cloud is up, and where."""
     record = _read_live(home)
-    return _describe(record) if record else CloudStatus(running=False)
+    return describe(record) if record else CloudStatus(running=False)
 
 
 def find_running(home: Home) -> DaemonRecord:
@@ -210,7 +194,7 @@ def _check_version(record: DaemonRecord) -> None:
         )
 
 
-def _start(home: Home, choice: Choice) -> DaemonRecord:
+def _start(home: Home, choice: Choice, late: float) -> DaemonRecord:
     if home.daemon_log.exists() and home.daemon_log.stat().st_size > LONGEST_LOG_BYTES:
         home.daemon_log.replace(home.daemon_log.with_suffix(".log.1"))
     reading, writing = os.pipe()
@@ -224,6 +208,7 @@ def _start(home: Home, choice: Choice) -> DaemonRecord:
                     f"--cache={home.cache}",
                     f"--machines={choice.kind}",
                     f"--reason={choice.reason}",
+                    f"--late={late}",
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -285,16 +270,3 @@ def _log_since(home: Home, offset: int) -> str:
         file.seek(offset)
         lines = file.read().decode(errors="replace").strip().splitlines()
     return "\n".join(lines[-LOG_TAIL_LINES:]) or "(it wrote nothing)"
-
-
-def _describe(record: DaemonRecord) -> CloudStatus:
-    return CloudStatus(
-        running=True,
-        pid=record.pid,
-        endpoint=record.endpoint,
-        registry=record.registry,
-        version=record.version,
-        machines=record.machines,
-        machines_reason=record.machines_reason,
-        machines_notes=describe_limits(record.machines),
-    )

@@ -46,6 +46,7 @@ class Parts:
     Attributes:
         base_key: The base image's ids are derived from it.
         base_gib: Size of its root file system.
+        late: How many seconds late the API shows new things.
     """
 
     hypervisor: Hypervisor
@@ -54,6 +55,7 @@ class Parts:
     base_key: str
     base_gib: int
     choice: Choice
+    late: float = 0
 
 
 class LogReporter:
@@ -71,12 +73,13 @@ class LogReporter:
         yield
 
 
-def start_parts(home: Home, choice: Choice) -> Parts:
+def start_parts(home: Home, choice: Choice, late: float = 0) -> Parts:
     """Start the registry and make the hypervisor; the base image has to be in the cache.
 
     Args:
         home: The cloud's files.
         choice: The kind of machines, which was found to work here.
+        late: How many seconds late the API shows new things.
 
     Raises:
         AmikilnError: Something that is needed is missing or does not start.
@@ -93,7 +96,7 @@ def start_parts(home: Home, choice: Choice) -> Parts:
     host, _, port = registry.address.partition(":")
     hypervisor = make_hypervisor(home, launcher, choice, RegistryAddress(host, int(port)))
     base_key, base_gib = base_image.compute_base_key(), base_image.DISK_GIB
-    return Parts(hypervisor, registry, files, base_key, base_gib, choice)
+    return Parts(hypervisor, registry, files, base_key, base_gib, choice, late)
 
 
 def serve(home: Home, make_parts: Callable[[Home], Parts]) -> None:
@@ -122,10 +125,11 @@ def serve(home: Home, make_parts: Callable[[Home], Parts]) -> None:
         # Imported here: a daemon that cannot start reports that without a second of imports.
         from amikiln_localcloud.api.base_image import register_base
         from amikiln_localcloud.api.cloud import Cloud
+        from amikiln_localcloud.api.late import Lateness
         from amikiln_localcloud.api.persistence import restore
         from amikiln_localcloud.api.server import Server
 
-        cloud = Cloud(home, parts.hypervisor)
+        cloud = Cloud(home, parts.hypervisor, late=Lateness(parts.late))
         server = Server(cloud)
         restore(cloud)
         register_base(cloud, parts.base, key=parts.base_key, size_gib=parts.base_gib)
@@ -140,6 +144,7 @@ def serve(home: Home, make_parts: Callable[[Home], Parts]) -> None:
             version=__version__,
             machines=parts.choice.kind,
             machines_reason=parts.choice.reason,
+            late=parts.late,
         )
         record.write(home.daemon_record)
         stack.callback(lambda: home.daemon_record.unlink(missing_ok=True))
@@ -194,12 +199,13 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, required=True)
     parser.add_argument("--machines", type=Kind, required=True)
     parser.add_argument("--reason", required=True)
+    parser.add_argument("--late", type=float, default=0)
     given = parser.parse_args()
     configure_log()
     choice = Choice(given.machines, given.reason)
     run(
         Home(state=given.state, cache=given.cache),
-        lambda home: start_parts(home, choice),
+        lambda home: start_parts(home, choice, given.late),
     )
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
 from amikiln.runtime.files import write_atomically
 from amikiln_localcloud.home import LOOPBACK
+from amikiln_localcloud.machines.notes import describe_limits
 
 READY_DESCRIPTOR = "AMIKILN_READY_DESCRIPTOR"
 """Environment variable: the pipe on which a daemon reports that it is ready."""
@@ -24,6 +26,7 @@ class DaemonRecord(BaseModel):
         version: amikiln's version.
         machines: The kind of its machines: kvm, container or emulated.
         machines_reason: Why that kind.
+        late: How many seconds late new things are shown.
     """
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
@@ -35,6 +38,7 @@ class DaemonRecord(BaseModel):
     version: str
     machines: str
     machines_reason: str
+    late: float = 0
 
     @property
     def endpoint(self) -> str:
@@ -47,6 +51,46 @@ class DaemonRecord(BaseModel):
     def write(self, path: Path) -> None:
         """Replace the file, readable by its owner alone."""
         write_atomically(path, self.model_dump_json(), mode=0o600)
+
+
+@dataclass(frozen=True)
+class CloudStatus:
+    """Whether a local cloud is up, and where.
+
+    Attributes:
+        endpoint: The AWS API's URL.
+        registry: The container registry's ``host:port``.
+        version: The version of amikiln that runs it.
+        machines: The kind of its machines: kvm, container or emulated.
+        machines_reason: Why that kind.
+        machines_notes: What somebody who uses them should know, a line each.
+        late: How many seconds late new things are shown.
+    """
+
+    running: bool
+    pid: int | None = None
+    endpoint: str | None = None
+    registry: str | None = None
+    version: str | None = None
+    machines: str | None = None
+    machines_reason: str | None = None
+    machines_notes: tuple[str, ...] = ()
+    late: float = 0
+
+
+def describe(record: DaemonRecord) -> CloudStatus:
+    """Return what a record says of its cloud, which is up."""
+    return CloudStatus(
+        running=True,
+        pid=record.pid,
+        endpoint=record.endpoint,
+        registry=record.registry,
+        version=record.version,
+        machines=record.machines,
+        machines_reason=record.machines_reason,
+        machines_notes=describe_limits(record.machines),
+        late=record.late,
+    )
 
 
 def read(path: Path) -> DaemonRecord | None:

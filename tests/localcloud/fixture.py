@@ -20,6 +20,7 @@ from amikiln_localcloud.api.base_image import register_base
 from amikiln_localcloud.api.cloud import Cloud, Timeouts
 from amikiln_localcloud.api.ec2 import lazy_instance_types
 from amikiln_localcloud.api.ec2.images import LocalImage
+from amikiln_localcloud.api.late import Lateness
 from amikiln_localcloud.api.persistence import restore
 from amikiln_localcloud.api.server import Server
 from amikiln_localcloud.home import Home
@@ -42,6 +43,10 @@ ANYBODY: Keys = ("AKIALOCALCLOUDTEST00", "worth-nothing")
 class CloudFixture:
     """A running local cloud.
 
+    Args:
+        directory: Its files.
+        late: How late it shows new things; at once by default.
+
     Attributes:
         endpoint: Its URL.
         keys: Who makes the sessions' calls.
@@ -49,8 +54,9 @@ class CloudFixture:
         base: The base image's id.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, late: Lateness | None = None) -> None:
         self.keys = ANYBODY
+        self.late = late
         self.home = Home(state=directory / "state", cache=directory / "cache")
         self.start()
 
@@ -60,7 +66,10 @@ class CloudFixture:
         self._clients: dict[tuple[str, str], Any] = {}
         self.hypervisor = FakeHypervisor()
         self.cloud = Cloud(
-            self.home, self.hypervisor, Timeouts(relaunch_first=0.01, relaunch_longest=0.05)
+            self.home,
+            self.hypervisor,
+            Timeouts(relaunch_first=0.01, relaunch_longest=0.05),
+            self.late,
         )
         self.hypervisor.lock = self.cloud.lock
         self.server = Server(self.cloud)

@@ -41,7 +41,7 @@ def test_two_ups_at_once_start_one_daemon(home: Home, monkeypatch: pytest.Monkey
     starting, go_on = threading.Event(), threading.Event()
     starts: list[Home] = []
 
-    def start(home: Home, choice: Choice) -> DaemonRecord:
+    def start(home: Home, choice: Choice, late: float) -> DaemonRecord:
         starts.append(home)
         starting.set()
         assert go_on.wait(60)
@@ -85,7 +85,7 @@ def test_a_stale_record_is_noticed(home: Home, monkeypatch: pytest.MonkeyPatch) 
     assert not control.status(home).running
     report = Recorder()
     with subprocess.Popen(["sleep", "600"]) as process:
-        monkeypatch.setattr(control, "_start", lambda home, choice: record_of(process.pid))
+        monkeypatch.setattr(control, "_start", lambda home, choice, late: record_of(process.pid))
         assert control.up(home, report).pid == process.pid
         process.kill()
     assert "has ended without saying so" in report.said[0]

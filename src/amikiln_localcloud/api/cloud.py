@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from amikiln.runtime.files import write_atomically
+from amikiln_localcloud.api.late import Lateness
 from amikiln_localcloud.api.snapshots import SnapshotStore
 from amikiln_localcloud.api.state_file import StateFile
 from amikiln_localcloud.home import Home
@@ -53,12 +54,17 @@ class Cloud:
     """
 
     def __init__(
-        self, home: Home, hypervisor: Hypervisor, timeouts: Timeouts | None = None
+        self,
+        home: Home,
+        hypervisor: Hypervisor,
+        timeouts: Timeouts | None = None,
+        late: Lateness | None = None,
     ) -> None:
         self.home = home
         self.identity = _keep_identity(home.identity)
         self.hypervisor = hypervisor
         self.timeouts = timeouts or Timeouts()
+        self.late = late or Lateness()
         self.snapshots = SnapshotStore(home.snapshots)
         self.state_file = StateFile(home.state_file)
         self.lock = threading.RLock()

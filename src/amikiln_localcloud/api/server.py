@@ -17,6 +17,7 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from amikiln_localcloud.api.cloud import Cloud
 from amikiln_localcloud.api.install import install, install_on_demand
+from amikiln_localcloud.api.late import find_names
 from amikiln_localcloud.home import LOOPBACK
 
 log = logging.getLogger("amikiln.requests")
@@ -27,6 +28,8 @@ READ_ONLY = ("Describe", "Get", "List")
 IDENTITY = "x-amikiln-cloud"
 """The header that tells clients that this is not AWS, and which local cloud it is."""
 LOOPBACK_NAMES = (LOOPBACK, "localhost")
+SHOWS_LATE = re.compile(r"/(ec2|ssm)/aws4_request")
+"""The services whose clients see new things late, where the cloud has that switch on."""
 ERROR_CODE = re.compile(rb"<Code>([\w.]+)</Code>|\"__type\": ?\"([\w.#]+)\"")
 
 Environment = dict[str, Any]
@@ -107,14 +110,16 @@ class Server:
             response["status"] = status
             return start_response(status, [*headers, (IDENTITY, self._cloud.identity)], *rest)
 
-        answer = self._act(environ, action, record_status)
+        answer = self._act(environ, action, body, record_status)
         status = response["status"].split()[0]
         code = "" if status.startswith("2") else _find_error_code(answer)
         milliseconds = (time.monotonic() - began) * 1000
         log.info("%s %s%s %.0f ms", action or environ["PATH_INFO"], status, code, milliseconds)
         return answer
 
-    def _act(self, environ: Environment, action: str, start_response: StartResponse) -> list[bytes]:
+    def _act(
+        self, environ: Environment, action: str, body: bytes, start_response: StartResponse
+    ) -> list[bytes]:
         host = environ.get("HTTP_HOST", "").rsplit(":", 1)[0]
         if host not in LOOPBACK_NAMES:
             # A web page whose name was pointed at loopback (DNS rebinding).
@@ -125,7 +130,14 @@ class Server:
             with self._cloud.change(persistent=not action.startswith(READ_ONLY)):
                 if self._cloud.closing:
                     return _refuse(environ, start_response, 503, "Unavailable", "shutting down")
-                return list(self._moto(environ, start_response))
+                late = self._cloud.late
+                if not late.seconds or not SHOWS_LATE.search(environ.get("HTTP_AUTHORIZATION", "")):
+                    return list(self._moto(environ, start_response))
+                named = find_names(body)
+                if refusal := late.find_refusal(action, named):
+                    return _refuse(environ, start_response, 400, *refusal)
+                with late.hide(action, named):
+                    return list(self._moto(environ, start_response))
         except NotImplementedError as error:
             log.warning("%s: %s", action, error)
             why = f"the local cloud does not have this: {error or action}"

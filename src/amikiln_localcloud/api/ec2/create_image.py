@@ -17,7 +17,7 @@ from moto.ec2.utils import random_ami_id, random_snapshot_id
 from amikiln_localcloud.api.ec2.backend import BaseEC2Backend
 from amikiln_localcloud.api.ec2.images import LocalImage, LocalSnapshot
 from amikiln_localcloud.api.ec2.instances import LocalInstance
-from amikiln_localcloud.api.ec2.volumes import merge_mappings
+from amikiln_localcloud.api.ec2.volumes import check_image_mappings, merge_mappings
 from amikiln_localcloud.api.errors import ec2_error
 from amikiln_localcloud.api.records import RootVolume
 from amikiln_localcloud.machines.contract import Machine, MachineFailure
@@ -47,7 +47,7 @@ class ImagesMixin(BaseEC2Backend):
             name: The image's name, unique in the region.
             description: Free text.
             tag_specifications: As in the request, for the image and its snapshot.
-            mappings: Block device mappings that change the image's root volume.
+            mappings: Block device mappings, which change almost nothing of existing volumes.
             no_reboot: Whether a running machine goes on while its disk is copied.
 
         Raises:
@@ -63,6 +63,7 @@ class ImagesMixin(BaseEC2Backend):
                 f"it is {instance.state}.",
             )
         volume = self._get_root_volume(instance)
+        check_image_mappings(mappings, volume.device_name)
         image_id = random_ami_id()
         image = self._add_pending_image(
             image_id,

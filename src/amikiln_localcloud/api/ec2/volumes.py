@@ -85,6 +85,34 @@ def apply_mapping(volume: RootVolume, mapping: dict[str, Any]) -> RootVolume:
     )
 
 
+def check_image_mappings(mappings: Iterable[dict[str, Any]], root_device: str) -> None:
+    """Refuse what CreateImage cannot change: of an existing volume, all but DeleteOnTermination.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateImage.html
+
+    Args:
+        mappings: The request's block device mappings.
+        root_device: The name of the only existing volume's device.
+
+    Raises:
+        EC2ClientError: InvalidBlockDeviceMapping.
+    """
+    for mapping in mappings:
+        if mapping.get("DeviceName") != root_device:
+            continue
+        if mapping.get("NoDevice") is not None:
+            raise ec2_error(
+                "InvalidBlockDeviceMapping", f"the root volume, {root_device}, cannot be left out"
+            )
+        ebs = {key for key, value in (mapping.get("Ebs") or {}).items() if value is not None}
+        if changed := sorted(ebs - {"DeleteOnTermination"}):
+            raise ec2_error(
+                "InvalidBlockDeviceMapping",
+                f"{', '.join(changed)} of {root_device} cannot be changed: the only option that can"
+                " be changed for existing mappings is DeleteOnTermination",
+            )
+
+
 def check_volume(volume: RootVolume) -> None:
     """Refuse what EC2 refuses.
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from botocore.exceptions import ClientError
 
 from localcloud.fixture import CloudFixture
-from localcloud.images import build_image, code_of, create_image, snapshot_of
+from localcloud.images import code_of, create_image, snapshot_of
 
 
 def test_a_running_machine_is_stopped_saved_and_booted_again(cloud: CloudFixture) -> None:
@@ -92,19 +94,23 @@ def test_terminating_the_machine_fails_its_image(cloud: CloudFixture) -> None:
 
 def test_mapping_and_tags_are_those_of_the_request(cloud: CloudFixture) -> None:
     ec2 = cloud.client("ec2")
-    image_id = build_image(
+    volume = {"VolumeSize": 30, "VolumeType": "gp3", "Iops": 6000, "Throughput": 500}
+    source = cloud.run_to(
+        "running", BlockDeviceMappings=[{"DeviceName": "/dev/sda1", "Ebs": volume}]
+    )
+    image_id = create_image(
         cloud,
+        source,
         BlockDeviceMappings=[
-            {
-                "DeviceName": "/dev/sda1",
-                "Ebs": {"VolumeSize": 30, "VolumeType": "gp3", "Iops": 6000, "Throughput": 500},
-            }
+            {"DeviceName": "/dev/sda1", "Ebs": {"DeleteOnTermination": True}},
+            {"DeviceName": "/dev/sdb", "NoDevice": ""},
         ],
         TagSpecifications=[
             {"ResourceType": "image", "Tags": [{"Key": "amikiln:image", "Value": "cpu"}]},
             {"ResourceType": "snapshot", "Tags": [{"Key": "amikiln:run", "Value": "7"}]},
         ],
     )
+    cloud.until_image(image_id, "available")
     (image,) = ec2.describe_images(Filters=[{"Name": "tag:amikiln:image", "Values": ["cpu"]}])[
         "Images"
     ]
@@ -122,7 +128,7 @@ def test_mapping_and_tags_are_those_of_the_request(cloud: CloudFixture) -> None:
     (snapshot,) = ec2.describe_snapshots(
         Filters=[{"Name": "tag:amikiln:run", "Values": ["7"]}], OwnerIds=["self"]
     )["Snapshots"]
-    assert (snapshot["SnapshotId"], snapshot["VolumeSize"]) == (snapshot_id, 4)
+    assert (snapshot["SnapshotId"], snapshot["VolumeSize"]) == (snapshot_id, 30)
     assert image_id in snapshot["Description"]
     instance_id = cloud.run_to("running", ImageId=image_id)
     assert cloud.hypervisor.machines[instance_id].plan.volume_gib == 30
@@ -153,12 +159,26 @@ def test_names_that_are_not_allowed(cloud: CloudFixture, name: str) -> None:
     assert code_of(error) == "InvalidAMIName.Malformed"
 
 
-def test_a_smaller_volume_is_refused(cloud: CloudFixture) -> None:
+@pytest.mark.parametrize(
+    "mapping",
+    [
+        {"Ebs": {"VolumeSize": 3}},
+        {"Ebs": {"VolumeSize": 30}},
+        {"Ebs": {"VolumeType": "io2"}},
+        {"Ebs": {"Iops": 6000, "DeleteOnTermination": True}},
+        {"Ebs": {"Throughput": 500}},
+        {"Ebs": {"Encrypted": True}},
+        {"Ebs": {"SnapshotId": "snap-0123456789abcdef0"}},
+        {"NoDevice": ""},
+    ],
+    ids=str,
+)
+def test_nothing_else_of_an_existing_volume_can_be_changed(
+    cloud: CloudFixture, mapping: dict[str, Any]
+) -> None:
     instance_id = cloud.run_to("running")
     with pytest.raises(ClientError) as error:
         create_image(
-            cloud,
-            instance_id,
-            BlockDeviceMappings=[{"DeviceName": "/dev/sda1", "Ebs": {"VolumeSize": 3}}],
+            cloud, instance_id, BlockDeviceMappings=[{"DeviceName": "/dev/sda1", **mapping}]
         )
     assert code_of(error) == "InvalidBlockDeviceMapping"
