@@ -194,8 +194,14 @@ class Script:
     free_inodes: int = 10_000_000
     used_kib: int = 3 * 1024**2
     sent: dict[str, bytes] = field(default_factory=dict)
+    read: str = WARM
+    parts: str = ""
     refuse: Callable[[str], None] = lambda command: None
     knocks_before_answer: int = 0
+
+    def report_warm_builds(self) -> str:
+        """Return what check-warm.sh prints."""
+        return f"{self.warm}ended ask 0 0.5 0\n{self.read}ended read 0 2.5 36700000\n{self.parts}"
 
 
 class FakeGuest:
@@ -244,7 +250,7 @@ class FakeGuest:
             "output=used": f"{self.script.used_kib}\n",
             "output=avail": f"{self.script.free_kib}\n",
             "output=iavail": f"{self.script.free_inodes}\n",
-            "check-warm.sh": self.script.warm,
+            "check-warm.sh": self.script.report_warm_builds(),
             "warm.rawjson": self.script.cold,
             "RepoDigests": self.script.repo_digests
             or f"there: {json.dumps(self.script.planned.get('images'))}\n",

@@ -83,6 +83,7 @@ class RootFolder:
         variables: For fake programs, which are shell scripts.
         shown: What of this machine is shown read-only in the root, by its path there.
         plan_changes: Top-level values of the spec that the recipe is rendered from.
+        apart: Further namespaces that it has of its own, as options of unshare(1).
         left: What the last commands of ``run`` wrote.
     """
 
@@ -90,6 +91,7 @@ class RootFolder:
     variables: dict[str, str] = field(default_factory=dict)
     shown: dict[str, Path] = field(default_factory=dict)
     plan_changes: dict[str, Any] = field(default_factory=dict)
+    apart: tuple[str, ...] = ()
     left: str = ""
 
     def put(self, path: str, content: str, mode: int = 0o644) -> None:
@@ -135,7 +137,7 @@ class RootFolder:
         state = "mkdir /state; chmod 777 /state"
         script = f"CALLS=/dev/null; export CALLS; cd /recipe\n{state}\n{before}\n{runs}\n{after}\n"
         (results / "script").write_text(script)
-        apart = ["unshare", "--mount", "--propagation", "private"]
+        apart = ["unshare", "--mount", "--propagation", "private", *self.apart]
         shown = [str(word) for path, here in self.shown.items() for word in (here, path)]
         entered = subprocess.run(
             [*apart, "sh", "-c", ENTER, "sh", str(self.place), *shown],

@@ -46,7 +46,8 @@ def test_hostile_values_arrive_unchanged_in_a_shell(value: str) -> None:
 
 def test_the_configuration_is_the_documents() -> None:
     assert tomllib.loads(render.render_buildkitd_toml(plan().spec)) == {
-        "worker": {"oci": {"max-parallelism": 16, "gc": False}}
+        "insecure-entitlements": ["network.host"],
+        "worker": {"oci": {"max-parallelism": 16, "gc": False}},
     }
 
 

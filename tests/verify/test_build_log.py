@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from amikiln.verify.build_log import Step, compare_builds, read_steps
+from amikiln.verify.build_log import Step, add_misses, compare_builds, read_steps
 from fakes import COLD, WARM, render_build_log
 
 CASES = Path(__file__).parents[1] / "cases" / "rawjson"
@@ -65,6 +65,47 @@ def test_of_several_attempts_the_one_that_ran_the_step_counts() -> None:
     assert read_steps(f"{ran}\n{found_again}\n") == (
         Step("sha256:1", "[1/1] RUN make", False, 30.5),
     )
+
+
+def test_fetching_the_layers_of_a_hit_is_not_running_it() -> None:
+    hit = vertex("sha256:1", "[1/1] RUN make", started=START, completed=LATER, cached=True)
+    unpacked = vertex("sha256:1", "[1/1] RUN make", started=START, completed=LATER)
+    failed = vertex("sha256:1", "[1/1] RUN make", started=START, completed=LATER, error="no route")
+    assert read_steps(f"{hit}\n{unpacked}\n") == (Step("sha256:1", "[1/1] RUN make", True, 0.0),)
+    (broken,) = read_steps(f"{hit}\n{failed}\n")
+    assert (broken.cached, broken.failed) == (False, True)
+
+
+def test_what_another_build_missed_is_missed() -> None:
+    asked = [Step("1", "RUN make", True, 0.0), Step("2", "COPY . .", True, 0.0)]
+    read = [Step("1", "RUN make", False, 5.0), Step("3", "[other 2/2] RUN x", True, 0.0)]
+    assert add_misses(asked, read) == (read[0], asked[1])
+
+
+def test_a_step_that_was_imported_at_the_bake_weighs_as_much_as_the_others() -> None:
+    cold = [
+        Step("a", "RUN a", False, 20.0),
+        Step("b", "RUN b", False, 10.0),
+        Step("c", "RUN c", True, 0.0),
+    ]
+    hits = [Step(name, f"RUN {name}", True, 0.0) for name in "abc"]
+    assert compare_builds(cold, hits).time_share == 1.0
+    missed = [*hits[:2], Step("c", "RUN c", False, 1.0)]
+    assert compare_builds(cold, missed).time_share == 30 / 45
+    slow = [*hits[:2], Step("c", "RUN c", False, 60.0)]
+    assert compare_builds(cold, slow).time_share == 30 / 90
+    # Its own time is not held against the others' cold time.
+    assert (compare_builds(cold, slow).cold_seconds, compare_builds(cold, slow).warm_seconds) == (
+        30.0,
+        0.0,
+    )
+
+
+def test_where_all_was_imported_each_step_counts_the_same() -> None:
+    cold = [Step(name, f"RUN {name}", True, 0.0) for name in "abcd"]
+    warm = [*cold[:3], Step("d", "RUN d", False, 100.0)]
+    found = compare_builds(cold, warm)
+    assert (found.imported, found.time_share, found.cold_seconds) == (4, 0.75, 0.0)
 
 
 def test_other_output_is_ignored() -> None:

@@ -1,2 +1,2 @@
 # shellcheck shell=sh
-set -- --file=docker/docker-bake.hcl '--set=*.output=type=cacheonly' '--set=*.cache-to=' test
+set -- --file=docker/docker-bake.hcl "$@"

@@ -83,7 +83,7 @@ def render_own_files(spec: Spec, own_steps: Mapping[str, bytes]) -> dict[str, by
         "secrets.allow": scanner.render_allow_list(spec.secrets).encode(),
     }
     if spec.warm is not None:
-        files |= warm_build.render_files(spec.warm)
+        files |= warm_build.render_files(spec.warm, spec.buildkit.entitlements)
     return files
 
 
@@ -151,6 +151,8 @@ def render_buildkitd_toml(spec: Spec) -> str:
     """
     buildkit = spec.buildkit
     lines = [
+        f"insecure-entitlements = {json.dumps(buildkit.entitlements)}",
+        "",
         "[worker.oci]",
         f"  max-parallelism = {buildkit.max_parallelism}",
         f"  gc = {str(buildkit.gc).lower()}",
@@ -176,9 +178,12 @@ def _list_values(spec: Spec) -> dict[str, str]:
     return {
         "BUILDER": spec.buildkit.builder,
         "BUILDER_OWNER": spec.buildkit.owner,
+        "ENTITLEMENTS": " ".join(spec.buildkit.entitlements),
         "BUILDX_BUILDER_VARIABLE": str(spec.buildkit.buildx_builder_variable).lower(),
         "DOCKER_MINIMUM": spec.docker.minimum_version,
         "BUILDX_MINIMUM": spec.docker.minimum_buildx_version,
+        "BUILDX_URL": spec.docker.buildx_url or "",
+        "BUILDX_SHA256": spec.docker.buildx_sha256 or "",
         "CONTEXT": paths.CONTEXT_DIRECTORY,
         "SECRETS": paths.SECRETS_DIRECTORY,
         "RECORDS": paths.RECORDS_DIRECTORY,

@@ -13,6 +13,7 @@ from amikiln.spec.registries import Logins
 from amikiln.spec.types import (
     COMMIT,
     CacheSource,
+    Grant,
     HostName,
     ImageReference,
     LabelName,
@@ -39,6 +40,18 @@ class Docker(SpecTable):
     build, by plan and by the machine alike."""
     minimum_version: Version = "24.0"
     minimum_buildx_version: Version = "0.12"
+    buildx_url: (
+        Annotated[str, *match(r"^https?://[^\s@]+$", "a URL without a login", longest=1024)] | None
+    ) = None
+    """A release of buildx, which is installed where the machine has none, an older one, or one that
+    does not say its version: https://github.com/docker/buildx/releases"""
+    buildx_sha256: Annotated[str, *match(r"^[0-9a-f]{64}$", "64 hexadecimal digits")] | None = None
+
+    @model_validator(mode="after")
+    def check_both_of_buildx(self) -> Docker:
+        if (self.buildx_url is None) != (self.buildx_sha256 is None):
+            raise ValueError("buildx_url and buildx_sha256 are given together")
+        return self
 
 
 class Buildkit(SpecTable):
@@ -55,6 +68,11 @@ class Buildkit(SpecTable):
     """The user that runs jobs: buildx keeps the builder's record in that user's home."""
     max_parallelism: int = Field(default=16, ge=1, le=1024)
     gc: bool = False
+    entitlements: tuple[Literal["network.host", "security.insecure"], ...] = Field(
+        default=("network.host",), strict=False
+    )
+    """What builds may ask for. With docker-container, which shares the machine's network, builds
+    may always ask for network.host (https://docs.docker.com/build/builders/drivers/)."""
     buildx_builder_variable: bool = False
     """Whether jobs also get BUILDX_BUILDER, which `docker build` heeds, and which a job's own
     `docker buildx use` does not change. The builder is current for each job without it."""
@@ -96,6 +114,8 @@ class Warm(SpecTable):
     """Where else cached layers come from, as ``type=registry,ref=HOST/PATH:TAG``."""
     secrets: tuple[SecretName, ...] = Field(default=(), strict=False)
     """Names only: the values are given to the run through a file descriptor."""
+    allow: tuple[Grant, ...] = Field(default=(), strict=False)
+    """What else the build may, as ``docker buildx bake --allow`` takes it."""
     attempts: int = Field(default=3, ge=1, le=10)
 
     @field_validator("context")
@@ -180,6 +200,8 @@ class Verify(SpecTable):
     are no hits there."""
     minimum_speedup: float = Field(default=5.0, ge=1)
     """Seconds of the steps in the bake, against those on the machine."""
+    maximum_read_seconds: int | None = Field(default=None, ge=1)
+    """For reading all that the warm build's results consist of; None: it is only measured."""
     minimum_free_gib: int = Field(default=5, ge=0)
     minimum_free_inodes: int = Field(default=250_000, ge=0)
     """Below either, the Elastic CI Stack's low-disk clean-up prunes images and cache:

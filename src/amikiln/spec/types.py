@@ -117,6 +117,15 @@ LabelName = Annotated[
     str,
     *match(r"^[A-Za-z0-9_][A-Za-z0-9_./-]*$", "a label's or annotation's key", 256),
 ]
+Grant = Annotated[
+    # https://docs.docker.com/reference/cli/docker/buildx/bake/#allow
+    str,
+    *match(
+        r"^(ssh|device|(fs|fs\.read|fs\.write|device)=[^\s=][^\s]*)$",
+        "ssh, fs.read=PATH, fs.write=PATH, fs=PATH, device or device=NAME",
+        1024,
+    ),
+]
 VariableName = Annotated[
     str, *match(r"^[A-Za-z_][A-Za-z0-9_]*$", "a variable's name: letters, digits and _", 128)
 ]

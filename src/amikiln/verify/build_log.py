@@ -28,14 +28,16 @@ class Step:
 
     Attributes:
         digest: The same in every build, unless it is made from what a client sends.
-        cached: It came from the cache and did not run.
+        cached: It came from a cache and did not run.
         seconds: How long it ran.
+        failed: It ended with an error.
     """
 
     digest: str
     name: str
     cached: bool
     seconds: float
+    failed: bool = False
 
 
 @dataclass(frozen=True)
@@ -45,14 +47,16 @@ class Warmth:
     Attributes:
         hits: How many of its steps came from the cache.
         steps: How many it has.
+        imported: How many of its steps came from a cache at the bake: they have no time there.
         time_share: The share of the time that its steps took at the bake which the hits saved.
-        cold_seconds: What its steps took at the bake.
-        warm_seconds: What they took on the machine.
+        cold_seconds: What those of its steps that ran at the bake took there.
+        warm_seconds: What the same steps took on the machine.
         missed: The names of the steps that ran.
     """
 
     hits: int
     steps: int
+    imported: int
     time_share: float
     cold_seconds: float
     warm_seconds: float
@@ -66,11 +70,12 @@ class Warmth:
 def read_steps(rawjson: str) -> tuple[Step, ...]:
     """Return a build's own steps, in the order in which they were first reported.
 
-    A step that was reported several times counts once, and so does one that ran several times:
-    it took as long as its longest run, and is cached only if it never ran.
+    A step that was reported several times counts once, and so does one that ran several times: it
+    took as long as its longest run. One that came from a cache is reported again while its layers
+    are fetched and unpacked, as if it ran: what it was first counts.
 
     Args:
-        rawjson: The output of ``--progress rawjson``, of one build or several.
+        rawjson: The output of ``--progress rawjson``, of one build or several attempts at it.
 
     Raises:
         ValueError: It cannot be read.
@@ -81,47 +86,67 @@ def read_steps(rawjson: str) -> tuple[Step, ...]:
         if not OWN_STEP.match(name) or "started" not in vertex:
             continue
         known = by_digest.get(digest)
+        failed = bool(vertex.get("error"))
         if "completed" not in vertex:
             # Whether it is cached is known at its end only; one that never ends is not a hit.
             by_digest.setdefault(digest, Step(digest, name, False, 0.0))
+        elif failed:
+            by_digest[digest] = Step(digest, name, False, known.seconds if known else 0.0, True)
         elif vertex.get("cached"):
             if known is None or known.seconds == 0.0:
                 by_digest[digest] = Step(digest, name, True, 0.0)
-        else:
+        elif known is None or not known.cached:
             seconds = max(_seconds(vertex), known.seconds if known else 0.0)
             by_digest[digest] = Step(digest, name, False, seconds)
+    return tuple(by_digest.values())
+
+
+def add_misses(steps: Iterable[Step], other: Iterable[Step]) -> tuple[Step, ...]:
+    """Return a build's steps, and what another build of the same missed."""
+    by_digest = {step.digest: step for step in steps}
+    by_digest |= {step.digest: step for step in other if not step.cached}
     return tuple(by_digest.values())
 
 
 def compare_builds(cold: Iterable[Step], warm: Iterable[Step]) -> Warmth:
     """Weigh a build's steps by how long the same steps took when they ran.
 
-    Steps are matched by digest, else by name: the context has a new digest each time.
+    Steps are matched by digest, else by name: the context has a new digest each time. One that came
+    from a cache at the bake weighs what it takes where it runs now, and else as much as those that
+    ran at the bake do on average. Where none ran there, each weighs the same.
 
     Args:
         cold: The steps at the bake; none where it had no warm build.
         warm: The steps on the machine.
     """
     at_bake = tuple(cold)
-    by_digest = {step.digest: step.seconds for step in at_bake}
-    by_name: dict[str, float] = defaultdict(float)
+    by_digest = {step.digest: step for step in at_bake}
+    by_name: dict[str, list[Step]] = defaultdict(list)
     for step in at_bake:
-        by_name[step.name] += step.seconds
+        by_name[step.name].append(step)
     built = tuple(warm)
-    saved = lost = 0.0
-    for step in built:
-        seconds = by_digest.get(step.digest, by_name[step.name])
-        if step.cached:
-            saved += seconds
-        else:
-            lost += max(step.seconds, seconds)
     hits = sum(step.cached for step in built)
+    known: list[tuple[Step, float]] = []
+    imported: list[Step] = []
+    for step in built:
+        same = [by_digest[step.digest]] if step.digest in by_digest else by_name[step.name]
+        if same and all(it.cached for it in same):
+            imported.append(step)
+        else:
+            known.append((step, sum(it.seconds for it in same)))
+    typical = sum(seconds for _, seconds in known) / len(known) if known else 0.0
+    weights = [*known, *((step, typical) for step in imported)]
+    saved = sum(seconds for step, seconds in weights if step.cached)
+    lost = sum(max(step.seconds, seconds) for step, seconds in weights if not step.cached)
     return Warmth(
         hits=hits,
         steps=len(built),
-        time_share=saved / (saved + lost) if saved + lost else hits / max(1, len(built)),
-        cold_seconds=round(sum(by_name.values()), 2),
-        warm_seconds=round(sum(step.seconds for step in built), 2),
+        imported=len(imported),
+        time_share=(
+            saved / (saved + lost) if known and saved + lost else hits / max(1, len(built))
+        ),
+        cold_seconds=round(sum(step.seconds for step in at_bake), 2),
+        warm_seconds=round(sum(step.seconds for step, _ in known), 2),
         missed=tuple(step.name for step in built if not step.cached),
     )
 

@@ -29,7 +29,10 @@ def test_the_builder_is_made_once_by_its_owner_in_its_home(docker: RootFolder) -
     assert f"home /home/{OWNER} in /home/{OWNER}" in first.calls
     assert f"docker update --restart=always {CONTAINER}" in first.calls
     assert docker.left.endswith("/var/lib/docker/volumes/state/_data\n")
-    assert docker.left.startswith("[worker.oci]\n  max-parallelism = 16\n  gc = false\n")
+    assert docker.left.startswith(
+        'insecure-entitlements = ["network.host"]\n\n'
+        "[worker.oci]\n  max-parallelism = 16\n  gc = false\n"
+    )
 
     assert "builder baked-vllm-builder is there already" in second.said
     assert not [call for call in second.calls if "buildx create" in call or "buildx rm" in call]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 
 from recipe.root_folder import OWNER, RootFolder
+from recipe.steps.conftest import DOCKER
 
 
 def test_docker_that_is_there_is_started_and_its_versions_told(docker: RootFolder) -> None:
@@ -93,3 +96,72 @@ def test_the_owner_is_made_once_and_may_talk_to_docker(docker: RootFolder) -> No
     assert first.said.startswith(f"user {OWNER} created\n")
     assert second.said == f"user {OWNER}: {OWNER} docker, home /var/lib/{OWNER}\n"
     assert docker.left == f"{OWNER} docker\n/var/lib/{OWNER}:/bin/bash\n"
+
+
+RELEASE = '#!/bin/sh\necho "github.com/docker/buildx ${TOLD-v0.30.1} 9e66234"\n'
+RELEASE_SHA256 = hashlib.sha256(RELEASE.encode()).hexdigest()
+# As Docker does: a plugin in /usr/local stands before that of a package.
+WITH_PLUGIN = """
+plugin=/usr/local/lib/docker/cli-plugins/docker-buildx
+if [ "$1" = buildx ] && [ -x $plugin ]; then exec $plugin "$@"; fi
+"""
+
+
+@pytest.fixture
+def with_release(docker: RootFolder) -> RootFolder:
+    docker.put("release", RELEASE)
+    docker.fake_program("docker", WITH_PLUGIN + DOCKER)
+    fetch = 'for last; do :; done; [ "$last" = https://host/buildx ]; cp /release buildx.new'
+    docker.fake_program("curl", fetch)
+    docker.plan_changes["docker"] = {
+        "images": [],
+        "buildx_url": "https://host/buildx",
+        "buildx_sha256": RELEASE_SHA256,
+    }
+    return docker
+
+
+@pytest.mark.parametrize("told", ["0.0.0+unknown", "0.11.2", ""])
+def test_a_pinned_buildx_comes_where_the_machines_own_will_not_do(
+    with_release: RootFolder, told: str
+) -> None:
+    with_release.variables = {"BUILDX_VERSION": told}
+    if not told:
+        with_release.variables = {}
+    first, second = with_release.run(
+        "10-docker", times=2, before="" if told else "touch /state/no-buildx"
+    )
+    assert first.exit_code == 0, first.said
+    assert first.said.endswith("Docker 26.1.5+dfsg1, buildx 0.30.1 (docker.buildx_url)\n")
+    assert second.said == "Docker 26.1.5+dfsg1, buildx 0.30.1\n"
+    assert not [call for call in first.calls if call.startswith(("apt-get", "dnf"))]
+
+
+def test_a_machines_own_buildx_that_is_new_enough_stays(with_release: RootFolder) -> None:
+    (ran,) = with_release.run("10-docker")
+    assert ran.said == "Docker 26.1.5+dfsg1, buildx 0.13.1\n"
+
+
+def test_a_pinned_buildx_of_another_digest_is_refused(with_release: RootFolder) -> None:
+    with_release.variables = {"BUILDX_VERSION": "0.11.2"}
+    with_release.plan_changes["docker"]["buildx_sha256"] = "0" * 64
+    (ran,) = with_release.run("10-docker", after="ls /usr/local/lib/docker/cli-plugins || true")
+    assert ran.exit_code == 1
+    assert f"has the SHA-256 {RELEASE_SHA256}, and docker.buildx_sha256 is 000" in ran.said
+    assert "docker-buildx" not in with_release.left
+
+
+def test_a_pinned_buildx_without_a_version_is_known_by_its_digest(with_release: RootFolder) -> None:
+    with_release.variables = {"BUILDX_VERSION": "0.11.2", "TOLD": "v0.0.0+unknown"}
+    (ran,) = with_release.run("10-docker")
+    assert ran.said.endswith(f"buildx of SHA-256 {RELEASE_SHA256} (docker.buildx_url)\n")
+
+
+@pytest.mark.parametrize("told", ["0.0.0+unknown", "devel"])
+def test_a_version_that_cannot_be_read_is_not_called_too_old(docker: RootFolder, told: str) -> None:
+    docker.variables = {"BUILDX_VERSION": told}
+    (ran,) = docker.run("10-docker")
+    assert ran.exit_code == 1
+    assert "cannot tell whether buildx is at least 0.12" in ran.said
+    assert f"v{told} 0abc" in ran.said
+    assert "docker.buildx_url" in ran.said

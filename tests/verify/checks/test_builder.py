@@ -69,7 +69,8 @@ def test_a_spoilt_builder_fails_with_a_hint(
 def test_a_configuration_written_in_another_order_is_the_same(
     script: Script, run: RunCheck
 ) -> None:
-    script.toml = b"[worker.oci]\ngc = false\nmax-parallelism = 16\n"
+    worker = b"[worker.oci]\ngc = false\nmax-parallelism = 16\n"
+    script.toml = b'insecure-entitlements = ["network.host"]\n' + worker
     assert run("builder-configured").outcome is Outcome.PASS
 
 

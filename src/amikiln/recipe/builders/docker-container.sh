@@ -11,7 +11,16 @@ make_builder() {
         say "builder $BUILDER is there already"
     else
         as_owner docker buildx rm --force "$BUILDER" >/dev/null 2>&1 || true
-        as_owner_with_logins docker buildx create --name "$BUILDER" --driver docker-container \
+        # Flags count instead of buildkitd.toml, and buildx always gives one for network.host.
+        flags=''
+        for entitlement in $ENTITLEMENTS; do
+            flags="$flags --allow-insecure-entitlement=$entitlement"
+        done
+        case $ENTITLEMENTS in
+        *security.insecure*) set -- --buildkitd-flags "${flags# }" ;;
+        *) set -- ;;
+        esac
+        as_owner_with_logins docker buildx create "$@" --name "$BUILDER" --driver docker-container \
             --driver-opt "image=$BUILDKIT_IMAGE" --driver-opt network=host \
             --config "$BUILDKITD_TOML" --use --bootstrap
         record_builder

@@ -13,7 +13,7 @@ WARM_SECONDS=$CHECKOUT_SECONDS
 
 build_and_report() { # NAME
     code=0
-    run_warm_build warm.rawjson as_job >warm.out 2>&1 || code=$(cat warm.exit-code)
+    run_warm_build as_job ask warm.rawjson >warm.out 2>&1 || code=$(cat warm.exit-code)
     select_steps <warm.rawjson || true
     echo "ended $1 $code"
 }
@@ -38,6 +38,7 @@ change_checkout() { # UMASK
         >>"$CONTEXT/.git/config"
 }
 
+prepare_warm_build as_job
 build_and_report same
 umask_of_jobs=$(as_job sh -c umask)
 change_checkout "$umask_of_jobs"

@@ -4,17 +4,44 @@
 
 SHOWN_LINES=60
 LOG_CHUNKS=400 # BuildKit sends a step's output in pieces of a few lines
+RECIPE=$PWD
+
+# A cache of GitHub Actions' that has no token is none, in every version of buildx. An empty value
+# should be none as well, and is an error in some (0.19.2, 0.20.1).
+NO_CACHE=type=gha
 
 # Builds once, as_owner or as_job. BuildKit's log goes to FILE as it is, and its steps are printed.
-run_warm_build() ( # FILE as_owner_with_logins|as_job
-    file=$1
-    way=$2
+#   fill FILE          makes everything that it needs local: what a cache has is fetched, and read
+#   ask FILE           builds with what is in the builder's store, and fetches from no cache
+#   read FILE OUTPUT   like ask, and writes the results as tar files to OUTPUT, all to one file
+# Targets that follow are built instead of the spec's; OVERLAY, if set, is a bake file that has them.
+run_warm_build() ( # as_owner_with_logins|as_job fill|ask|read FILE [OUTPUT] [TARGET...]
+    way=$1
+    kind=$2
+    file=$3
+    shift 3
+    case $kind in
+    fill) output=type=tar,dest=/dev/null ;;
+    ask) output=type=cacheonly ;;
+    read) output=type=tar,dest=$1 && shift ;;
+    esac
+    # shellcheck source=/dev/null
+    [ "$#" != 0 ] || . ./warm-targets.sh
+    # Attestations are no steps, and what makes them is an image that jobs have to pull.
+    set -- --provenance=false --sbom=false "--set=*.output=$output" "--set=*.cache-to=$NO_CACHE" "$@"
+    [ "$kind" = fill ] || set -- "--set=*.cache-from=$NO_CACHE" "$@"
+    for overlay in warm-overlay.json "${OVERLAY:-}"; do
+        [ ! -s "$overlay" ] || set -- "--file=$RECIPE/$overlay" "$@"
+    done
+    while IFS= read -r grant; do set -- "--allow=$grant" "$@"; done <warm-grants.now
     # shellcheck source=/dev/null
     . ./warm-arguments.sh
     set -- docker buildx bake --builder "$BUILDER" --progress rawjson "$@"
+    if [ -s warm-policy.json ]; then
+        set -- "EXPERIMENTAL_BUILDKIT_SOURCE_POLICY=$RECIPE/warm-policy.json" "$@"
+    fi
     # shellcheck source=/dev/null
     . ./warm-variables.sh
-    [ ! -d "$SECRETS" ] || chown -R "$("$way" id -u)" "$SECRETS"
     {
         code=0
         # shellcheck disable=SC2154 # WARM_SECONDS comes from values.env
@@ -28,6 +55,73 @@ run_warm_build() ( # FILE as_owner_with_logins|as_job
         return 1
     }
 )
+
+# Before the first build: asks buildx which targets the spec's are in the end, and adds the spec's
+# caches and secrets to each, since --set would replace those of the bake files.
+prepare_warm_build() { # as_owner|as_job
+    way=$1
+    shift
+    [ ! -d "$SECRETS" ] || chown -R "$("$way" id -u)" "$SECRETS"
+    rm -f warm-overlay.json
+    : >warm-grants.now
+    if docker buildx bake --help | grep -q -e ' --allow '; then
+        cp warm-grants.list warm-grants.now
+    fi
+    (
+        # shellcheck source=/dev/null
+        . ./warm-targets.sh
+        # shellcheck source=/dev/null
+        . ./warm-arguments.sh
+        set -- docker buildx bake --builder "$BUILDER" --print "$@"
+        # shellcheck source=/dev/null
+        . ./warm-variables.sh
+        "$way" env -C "$CONTEXT" "$@" >warm-resolved.json 2>warm-resolved.said </dev/null
+    ) || {
+        tail -n "$SHOWN_LINES" warm-resolved.said >&2
+        die "buildx cannot read the bake files"
+    }
+    # {"group":..., "target": {"NAME": {...}, ...}}, indented by two blanks
+    awk '/^  "target": \{$/ { inside = 1 } /^  \}/ { inside = 0 }
+        inside && /^    "[^"]+": \{/ { split($0, parts, "\""); print parts[2] }' \
+        warm-resolved.json >warm-names.list
+    [ -s warm-names.list ] || die "buildx finds no target in the bake files"
+    [ "$(cat warm-added.json)" = '{}' ] ||
+        awk -v added="$(cat warm-added.json)" '
+            { line = line (NR > 1 ? "," : "") "\"" $0 "\":" added }
+            END { print "{\"target\":{" line "}}" }' warm-names.list >warm-overlay.json
+}
+
+# Prints what a build is made from besides its targets' own layers, out of its log:
+#   stage TARGET STAGE       a stage of that bake target
+#   image REFERENCE [PLATFORM]   an image, by tag and digest
+list_parts() { # FILE
+    awk -v names="$(tr '\n' ' ' <warm-names.list)" -f warm-parts.awk "$1" | sort -u
+}
+
+# Whether a build, by its log, took anything from a cache elsewhere.
+imported_any() { grep -q '"name":"\([^"]* \)\{0,1\}importing cache manifest from ' "$1"; }
+
+# Writes a bake file with a target for each part, and prints the targets' names.
+write_parts() { # FILE, of list_parts
+    mkdir -p nothing
+    awk -v context="$RECIPE/nothing" -f warm-parts-file.awk "$1" >warm-parts.json
+    awk '{ print "amikiln-part-" NR }' "$1"
+}
+
+# From here on a build takes each tag as what it was at the bake: BuildKit asks registries otherwise.
+# https://docs.docker.com/build/building/variables/#experimental_buildkit_source_policy
+pin_images() { # FILE, of list_parts
+    awk '$1 == "image" {
+            tag = $2
+            sub(/@.*/, "", tag)
+            if (tag !~ /:[^\/]+$/ || tag in seen) next
+            seen[tag]
+            line = line (line ? "," : "") "{\"action\":\"CONVERT\"," \
+                "\"selector\":{\"identifier\":\"docker-image://" tag "\"}," \
+                "\"updates\":{\"identifier\":\"docker-image://" $2 "\"}}"
+        }
+        END { if (line) print "{\"rules\":[" line "]}" }' "$1" >warm-policy.json
+}
 
 # mawk waits for a full buffer of input without this option; others do not know it.
 unbuffered_awk() {

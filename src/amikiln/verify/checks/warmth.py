@@ -1,61 +1,169 @@
-"""The warm build once more, on a machine that never built anything: are all steps cache hits?"""
+"""The warm build once more, on a machine that never built anything: are all steps cache hits?
+
+Nothing can be fetched meanwhile: the machine is cut off from the network, and asks no cache
+elsewhere. A hit reads no layer, so what the results consist of is read after it.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from amikiln.recipe.paths import RECIPE_DIRECTORY, WARM_LOG
-from amikiln.verify.build_log import Warmth, compare_builds, read_steps
+from amikiln.verify.build_log import Step, Warmth, add_misses, compare_builds, read_steps
 from amikiln.verify.checks.finding import Finding, Subject, failed, passed, unknown
 
 SHOWN_STEPS = 5
+SHOWN_CHARACTERS = 1000
+BUILDS = 4
+"""How many check-warm.sh runs at most."""
+
+
+@dataclass(frozen=True)
+class Build:
+    """One of the builds of check-warm.sh.
+
+    Attributes:
+        name: ``ask`` for the jobs' build; ``read`` for the one that reads its results; ``parts``
+            for the stages and images behind what came from a cache at the bake.
+        steps: Its own steps.
+        error: What it said where it failed; empty where it did not.
+        seconds: How long it took.
+        megabytes: How much it read.
+    """
+
+    name: str
+    steps: tuple[Step, ...]
+    error: str
+    seconds: float
+    megabytes: float
 
 
 def builds_are_warm(subject: Subject) -> Finding:
-    """The builder's cache has every step of the real build, and saves the time that it took."""
+    """The builder's store has every layer of the real build, and saves the time that it took."""
     if subject.plan.spec.warm is None:
         return failed(
             "the spec has no [warm], so nothing shows that a build finds anything in the cache",
             "name in [warm] what jobs build: pulled images do not feed the builder's cache",
         )
-    warm = read_steps(
+    deadlines = subject.plan.spec.deadlines
+    builds = read_builds(
         subject.ask(
             f"cd {RECIPE_DIRECTORY} && exec sh -eu check-warm.sh",
-            timeout_seconds=subject.plan.spec.deadlines.step_seconds,
+            timeout_seconds=BUILDS * deadlines.step_seconds,
         )
     )
-    if not warm:
-        return unknown("the build reported no step of its own", "does it have a RUN?")
     # Without a record of the bake's own build every step counts the same.
-    cold = subject.ask(f"cat {WARM_LOG} 2>/dev/null || true")
-    return _weigh(compare_builds(read_steps(cold), warm), subject)
+    cold = read_steps(subject.ask(f"cat {WARM_LOG} 2>/dev/null || true"))
+    steps = builds[0].steps
+    for build in builds[1:]:
+        steps = add_misses(steps, build.steps)
+    warmth = compare_builds(cold, steps)
+    by_name = {build.name: build for build in builds}
+    for build in builds:
+        if build.error:
+            return _explain_failure(build, warmth)
+    if not by_name["ask"].steps:
+        return unknown("the build reported no step of its own", "does it have a RUN?")
+    return _weigh(warmth, by_name["read"], bool(cold), subject)
 
 
-def _weigh(warmth: Warmth, subject: Subject) -> Finding:
+def read_builds(output: str) -> tuple[Build, ...]:
+    """Return the builds that check-warm.sh reports.
+
+    Raises:
+        ValueError: The report is incomplete.
+    """
+    builds: list[Build] = []
+    reported: list[str] = []
+    lines = output.splitlines()
+    for number, line in enumerate(lines):
+        if not line.startswith("ended "):
+            reported.append(line)
+            continue
+        _, name, code, seconds, size = line.split()
+        error = "" if code == "0" else "\n".join(lines[number + 1 :]).strip() or "no output"
+        steps = read_steps("\n".join(reported))
+        builds.append(Build(name, steps, error, float(seconds), int(size) / 1_000_000))
+        if error:
+            return tuple(builds)
+        reported = []
+    if reported or [build.name for build in builds][:2] != ["ask", "read"]:
+        raise ValueError("the report of the builds is incomplete")
+    return tuple(builds)
+
+
+def _explain_failure(build: Build, warmth: Warmth) -> Finding:
+    said = build.error[-SHOWN_CHARACTERS:]
+    broken = [step.name for step in build.steps if step.failed]
+    if broken or (warmth.missed and build.steps):
+        return failed(
+            "; ".join(
+                [
+                    "without the network the build fails, so not all of it is on the disk",
+                    *_list_missed(broken or list(warmth.missed)),
+                    said,
+                ]
+            ),
+            "was [warm] baked with the same context, arguments and builder as it is verified with?"
+            " a step that is not cached for any other reason needs what is cut off here",
+        )
+    return unknown(
+        f"cannot tell, for without the network the build does not get as far as its steps: {said}",
+        "a tag, a URL or a git reference that the build asks for each time cannot be pinned here",
+    )
+
+
+def _weigh(warmth: Warmth, read: Build, has_record: bool, subject: Subject) -> Finding:
     wanted = subject.plan.spec.verify
     evidence = (
-        f"{warmth.hits} of {warmth.steps} steps are hits, and {warmth.time_share:.0%} of their"
-        f" time; {warmth.warm_seconds:.1f} s, and {warmth.cold_seconds:.1f} s at the bake"
+        f"cut off from the network, {warmth.hits} of {warmth.steps} steps are hits, and"
+        f" {warmth.time_share:.0%} of their time; {warmth.warm_seconds:.1f} s, and"
+        f" {warmth.cold_seconds:.1f} s at the bake; reading {read.megabytes:.1f} MB of results took"
+        f" {read.seconds:.1f} s"
     )
     figures = {
         "steps": warmth.steps,
         "hits": warmth.hits,
+        "imported": warmth.imported,
         "time_share": round(warmth.time_share, 4),
         "cold_seconds": warmth.cold_seconds,
         "warm_seconds": warmth.warm_seconds,
+        "read_seconds": read.seconds,
+        "read_megabytes": round(read.megabytes, 3),
     }
     faults = []
     if min(warmth.hit_share, warmth.time_share) < wanted.minimum_hit_share:
         faults.append(f"wanted: hits {wanted.minimum_hit_share:.0%}")
-    if warmth.cold_seconds < wanted.minimum_speedup * warmth.warm_seconds:
-        faults.append(f"wanted: {wanted.minimum_speedup:g} times faster than at the bake")
-    if not warmth.cold_seconds:
-        faults.append("the image has no record of a warm build that took any time")
+    if warmth.imported == warmth.steps:
+        evidence += (
+            "; all steps came from a cache at the bake: there is no cold time, and no speed-up is"
+            " asked for"
+        )
+    else:
+        if warmth.imported:
+            evidence += f"; {warmth.imported} steps came from a cache at the bake and have no time"
+        if warmth.cold_seconds < wanted.minimum_speedup * warmth.warm_seconds:
+            faults.append(f"wanted: {wanted.minimum_speedup:g} times faster than at the bake")
+        if not warmth.cold_seconds and not warmth.imported:
+            faults.append("the image has no record of a warm build that took any time")
+    if not has_record:
+        faults.append("the image has no record of its warm build")
+    if wanted.maximum_read_seconds is not None and read.seconds > wanted.maximum_read_seconds:
+        faults.append(f"wanted: results read within {wanted.maximum_read_seconds} s")
+    if not read.megabytes:
+        faults.append("nothing could be read of its results")
     if not faults:
         return passed(evidence, figures)
-    missed = [f"missed: {name}" for name in warmth.missed[:SHOWN_STEPS]]
-    if len(warmth.missed) > SHOWN_STEPS:
-        missed.append(f"and {len(warmth.missed) - SHOWN_STEPS} more")
     return failed(
-        "; ".join([evidence, *faults, *missed]),
+        "; ".join([evidence, *faults, *_list_missed(warmth.missed)]),
         "was [warm] baked with the same context, arguments and builder as it is verified with?",
         figures,
     )
+
+
+def _list_missed(names: Sequence[str]) -> list[str]:
+    shown = [f"missed: {name}" for name in names[:SHOWN_STEPS]]
+    if len(names) > SHOWN_STEPS:
+        shown.append(f"and {len(names) - SHOWN_STEPS} more")
+    return shown

@@ -15,16 +15,33 @@ fi
 
 # What an attempt finished is in the cache for the next one: only together do their reports have
 # the time of every step.
-: >warm-steps.rawjson
 attempt=1
-until run_warm_build warm.rawjson as_owner_with_logins; do
-    select_steps <warm.rawjson >>warm-steps.rawjson || true
-    [ "$attempt" -lt "$WARM_ATTEMPTS" ] ||
-        die "the warm build failed $attempt times; what its failing step wrote is above"
-    say "attempt $attempt of $WARM_ATTEMPTS failed, the next one follows"
-    sleep $((attempt * 5))
-    attempt=$((attempt + 1))
-done
-select_steps <warm.rawjson >>warm-steps.rawjson
+build_until_done() { # what follows FILE for run_warm_build
+    until run_warm_build as_owner_with_logins fill warm.rawjson "$@"; do
+        select_steps <warm.rawjson >>warm-steps.rawjson || true
+        [ "$attempt" -lt "$WARM_ATTEMPTS" ] ||
+            die "the warm build failed $attempt times; what its failing step wrote is above"
+        say "attempt $attempt of $WARM_ATTEMPTS failed, the next one follows"
+        sleep $((attempt * 5))
+        attempt=$((attempt + 1))
+    done
+    select_steps <warm.rawjson >>warm-steps.rawjson
+}
+
+: >warm-steps.rawjson
+prepare_warm_build as_owner
+build_until_done
+if imported_any warm-steps.rawjson; then
+    # What a cache has of a build is fetched only where the result needs it: its layers, and not
+    # those of the stages and images that it was made from, which jobs need when they change a file.
+    list_parts warm-steps.rawjson >warm-parts.list
+    if [ -s warm-parts.list ]; then
+        say "parts of the build came from a cache elsewhere: fetching its stages and images, too"
+        write_parts warm-parts.list >warm-parts.targets
+        OVERLAY=warm-parts.json
+        # shellcheck disable=SC2046 # names without blanks
+        build_until_done $(cat warm-parts.targets)
+    fi
+fi
 cp warm-steps.rawjson "$WARM_LOG"
 say "the builder's cache holds the warm build"
