@@ -125,6 +125,22 @@ def proven_run(local_cloud: LocalCloud) -> dict[str, Any]:
     return found
 
 
+SERVED = (
+    "name=served",
+    "buildkit.driver=systemd",
+    "publish.parameter=/buildkite/served/us-east-1",
+)
+
+
+@pytest.fixture(scope="session")
+def served_run(local_cloud: LocalCloud) -> dict[str, Any]:
+    """A whole run with the builder as a service; verify finds its builds warm."""
+    changes = [word for change in SERVED for word in ("--set", change)]
+    done = local_cloud.amikiln("run", IMAGE_DIRECTORY, "--local", "--json", *changes)
+    found: dict[str, Any] = json.loads(done.stdout)["cycle"]
+    return found
+
+
 @pytest.fixture(scope="session")
 def left_alone(local_cloud: LocalCloud) -> str:
     """A machine whose run was killed right after its launch, and whom no other run will sweep."""

@@ -10,7 +10,6 @@ import json
 import re
 import shutil
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ import pytest
 
 import fake_agent
 from vm.local_cloud import LocalCloud
+from vm.programs import compile_program
 
 pytestmark = [pytest.mark.vm, pytest.mark.timeout(3600)]
 
@@ -27,13 +27,6 @@ PIPELINE = ".buildkite/pipelines/rebuild-cpu-ami.yml"
 POINTER = "/buildkite/pipeline-ami/us-east-1"
 STEPS = ("plan", "build", "verify", "publish")
 AGENT_LOST = {-1, 255}
-
-
-def program(name: str) -> Path:
-    """Compile a program that is pinned below scripts/lib/go, once."""
-    command = [sys.executable, ROOT / "scripts/lib/go_program.py", name]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    return Path(done.stdout.strip())
 
 
 @dataclass
@@ -127,7 +120,9 @@ class Buildkite:
 @pytest.fixture(scope="module")
 def buildkite(local_cloud: LocalCloud, tmp_path_factory: pytest.TempPathFactory) -> Buildkite:
     """What is checked out here, as a repository whose image has a name and a pointer of its own."""
-    found = Buildkite(tmp_path_factory.mktemp("buildkite"), program("buildkite-agent"), local_cloud)
+    found = Buildkite(
+        tmp_path_factory.mktemp("buildkite"), compile_program("buildkite-agent"), local_cloud
+    )
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,

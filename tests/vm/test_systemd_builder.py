@@ -8,25 +8,10 @@ from typing import Any
 
 import pytest
 
-from vm.local_cloud import IMAGE_DIRECTORY, LocalCloud
+from vm.local_cloud import LocalCloud
 from vm.planting import Planter, planter
 
 pytestmark = pytest.mark.vm
-
-NAMED = (
-    "name=served",
-    "buildkit.driver=systemd",
-    "publish.parameter=/buildkite/served/us-east-1",
-)
-
-
-@pytest.fixture(scope="module")
-def served_run(local_cloud: LocalCloud) -> dict[str, Any]:
-    """A whole run with this driver; verify boots the image and finds its builds warm."""
-    changes = [word for change in NAMED for word in ("--set", change)]
-    done = local_cloud.amikiln("run", IMAGE_DIRECTORY, "--local", "--json", *changes)
-    found: dict[str, Any] = json.loads(done.stdout)["cycle"]
-    return found
 
 
 @pytest.fixture(scope="module")
