@@ -15,6 +15,18 @@ from pathlib import Path
 
 END_SECONDS = 10.0
 
+SYSTEM_PROGRAMS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
+
+
+def find_system_programs() -> None:
+    """Let this process and its children find debugfs, e2fsck and others like them.
+
+    Anybody may run them on files of one's own, but on Debian they are not on a user's PATH.
+    """
+    known = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    more = [folder for folder in SYSTEM_PROGRAMS if folder not in known]
+    os.environ["PATH"] = os.pathsep.join([*known, *more])
+
 
 @dataclass(frozen=True)
 class _Order:

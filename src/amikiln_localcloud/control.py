@@ -17,6 +17,7 @@ from amikiln.errors import LocalCloudError
 from amikiln.runtime.progress import Reporter
 from amikiln.version import __version__
 from amikiln_localcloud import daemon_record
+from amikiln_localcloud.children import find_system_programs
 from amikiln_localcloud.daemon_record import CloudStatus, DaemonRecord, describe
 from amikiln_localcloud.extra import check_installed
 from amikiln_localcloud.home import Home
@@ -53,6 +54,7 @@ def up(
             the cloud needs are not installed.
     """
     check_installed()
+    find_system_programs()
     from amikiln_localcloud.machines import kinds
 
     wanted = kinds.parse_kind(machines or os.environ.get(kinds.VARIABLE))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
 from dataclasses import dataclass
 
 from amikiln_localcloud.machines.contract import MachineFailure
 
 SSH_PORT = 22
+CLAIM_PORT = 9022
 FIRST, LAST = 2, 254
 
 
@@ -24,14 +26,15 @@ class Address:
         self.claim.close()
 
 
-def claim_address(network: str = "127.0.1") -> Address:
+def claim_address(network: str = "127.0.1", *, for_root: bool = False) -> Address:
     """Reserve an address of this host on which port 22 is free, and return it.
 
-    A UDP socket on the same port reserves it. The kernel closes that socket however this process
-    ends, so that several clouds on one host share the addresses without a lock file.
+    A UDP socket reserves it, on a port that every user may take. The kernel closes that socket
+    however this process ends: several clouds on one host share the addresses without a lock file.
 
     Args:
         network: The first three numbers of the addresses to try.
+        for_root: Root will listen there, whoever this is.
 
     Raises:
         MachineFailure: All are taken, or this user may not listen on port 22.
@@ -40,8 +43,8 @@ def claim_address(network: str = "127.0.1") -> Address:
         ip = f"{network}.{number}"
         claim = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         try:
-            claim.bind((ip, SSH_PORT))
-            _check_tcp_port(ip)
+            claim.bind((ip, CLAIM_PORT))
+            _check_tcp_port(ip, for_root)
         except OSError as error:
             claim.close()
             if error.errno in {errno.EACCES, errno.EPERM}:
@@ -59,9 +62,13 @@ def claim_address(network: str = "127.0.1") -> Address:
     )
 
 
-def _check_tcp_port(ip: str) -> None:
+def _check_tcp_port(ip: str, for_root: bool) -> None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if for_root:
+            if probe.connect_ex((ip, SSH_PORT)) == 0:
+                raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+            return
         probe.bind((ip, SSH_PORT))
         # Two sockets may be bound to the same address as long as neither listens.
         probe.listen(1)

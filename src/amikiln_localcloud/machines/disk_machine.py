@@ -86,7 +86,7 @@ class DiskHypervisor(ABC):
             MachineFailure: No address or no disk space left.
         """
         files = MachineFiles(self._home.instances / plan.instance_id)
-        address = claim_address()
+        address = self._claim_address()
         try:
             files.directory.mkdir(mode=0o700, parents=True)
             disks.create_overlay(plan.source, files.disk, plan.volume_gib)
@@ -111,6 +111,9 @@ class DiskHypervisor(ABC):
         """Destroy every machine made here."""
         for machine in self._machines:
             machine.destroy()
+
+    def _claim_address(self) -> Address:
+        return claim_address()
 
     @abstractmethod
     def _machine(self, plan: MachinePlan, files: MachineFiles, address: Address) -> DiskMachine:

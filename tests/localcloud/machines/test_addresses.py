@@ -57,9 +57,21 @@ def test_all_taken_names_the_likely_reason(monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_port_that_is_not_for_this_user_names_the_setting(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def refuse(ip: str) -> None:
+    def refuse(ip: str, for_root: bool) -> None:
         raise PermissionError(errno.EACCES, "Permission denied")
 
     monkeypatch.setattr(addresses, "_check_tcp_port", refuse)
     with pytest.raises(MachineFailure, match=r"net\.ipv4\.ip_unprivileged_port_start=22022"):
         claim_address(NETWORK)
+
+
+def test_what_root_will_listen_on_need_not_be_free_to_this_user(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(addresses, "SSH_PORT", 22022)
+    free = claim_address(NETWORK, for_root=True)
+    free.release()
+    with socket.create_server((free.ip, 22022)):
+        other = claim_address(NETWORK, for_root=True)
+        other.release()
+    assert other.ip != free.ip

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from amikiln_localcloud.machines.container import trial
-from amikiln_localcloud.machines.contract import SnapshotFiles
+from amikiln_localcloud.machines.container import sudo, trial
+from amikiln_localcloud.machines.contract import MachineFailure, SnapshotFiles
 from fakes import Recorder
 
 ALL_CAPABILITIES = "CapInh:\t0000000000000000\nCapEff:\t000001ffffffffff\n"
@@ -37,9 +37,26 @@ def test_a_host_that_has_everything_lacks_nothing(host: Path) -> None:
     assert trial.find_missing() is None
 
 
-def test_a_user_is_told_that_root_is_needed(host: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trial.os, "geteuid", lambda: 1000)
-    assert trial.find_missing() == "containers need root"
+@pytest.mark.parametrize("obstacle", [None, "no cgroup 2 is mounted"])
+def test_a_user_with_sudo_has_what_root_has(
+    host: Path, monkeypatch: pytest.MonkeyPatch, obstacle: str | None
+) -> None:
+    monkeypatch.setattr(sudo.os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(sudo, "ask", lambda task: obstacle if task == "missing" else task)
+    assert trial.find_missing() == obstacle
+
+
+def test_a_user_without_sudo_is_told_what_sudo_says(
+    host: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(task: str) -> None:
+        raise MachineFailure("sudo: a password is required")
+
+    monkeypatch.setattr(sudo.os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(sudo, "ask", refuse)
+    assert trial.find_missing() == (
+        "containers need root, or sudo without a password (sudo: a password is required)"
+    )
 
 
 def test_root_without_capabilities_is_confined(host: Path) -> None:

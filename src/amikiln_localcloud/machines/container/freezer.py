@@ -14,6 +14,7 @@ import signal
 import sys
 
 LONGEST_SECONDS = 5.0
+FROZEN = b"frozen\n"
 
 FIFREEZE, FITHAW = 0xC0045877, 0xC0045878  # linux/fs.h
 
@@ -22,7 +23,7 @@ def hold_still(folder: int) -> None:
     """Freeze, wait, and thaw."""
     fcntl.ioctl(folder, FIFREEZE, 0)
     try:
-        os.write(1, b"frozen\n")
+        os.write(1, FROZEN)
         select.select([0], [], [], LONGEST_SECONDS)
     finally:
         fcntl.ioctl(folder, FITHAW, 0)

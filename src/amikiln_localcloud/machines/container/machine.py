@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -9,9 +10,10 @@ from pathlib import Path
 
 from amikiln_localcloud.children import Launcher
 from amikiln_localcloud.home import Home
-from amikiln_localcloud.machines.addresses import Address
-from amikiln_localcloud.machines.container import hidden, namespaces
-from amikiln_localcloud.machines.container.cgroups import Hierarchies, MachineCgroup
+from amikiln_localcloud.machines.addresses import Address, claim_address
+from amikiln_localcloud.machines.container import hidden, sudo
+from amikiln_localcloud.machines.container.cgroups import Hierarchies
+from amikiln_localcloud.machines.container.keeper import Keeper, RootKeeper, Wanted
 from amikiln_localcloud.machines.container.limits import find_shortage, read_room
 from amikiln_localcloud.machines.container.process import ContainerProcess
 from amikiln_localcloud.machines.container.registry_relay import RegistryRelay
@@ -69,12 +71,18 @@ class ContainerHypervisor(DiskHypervisor):
         self._containers: list[ContainerMachine] = []
 
     def _machine(self, plan: MachinePlan, files: MachineFiles, address: Address) -> DiskMachine:
-        group = enclose(self._hierarchies, plan.instance_id)
-        machine = ContainerMachine(
-            plan, files, address, group, self._launcher, self._registry, self._check_room
-        )
+        keeper = self._make_keeper(plan.instance_id, files)
+        machine = ContainerMachine(plan, files, address, keeper, self._registry, self._check_room)
         self._containers.append(machine)
         return machine
+
+    def _claim_address(self) -> Address:
+        return claim_address(for_root=sudo.is_needed())
+
+    def _make_keeper(self, instance_id: str, files: MachineFiles) -> Keeper:
+        if sudo.is_needed():
+            return sudo.SudoKeeper(instance_id, files.directory / "root.log")
+        return RootKeeper(enclose(self._hierarchies, instance_id), self._launcher)
 
     def _check_room(self, machine: ContainerMachine) -> None:
         """See that what machines share is enough for one more.
@@ -97,7 +105,11 @@ class ContainerHypervisor(DiskHypervisor):
             raise MachineFailure(f"no room for another machine: {shortage}")
 
     def _sweep(self, files: MachineFiles) -> None:
-        enclose(self._hierarchies, files.directory.name).end()
+        if sudo.is_needed():
+            with contextlib.suppress(MachineFailure):  # it goes with the next sweep
+                sudo.ask("end", files.directory.name)
+        else:
+            enclose(self._hierarchies, files.directory.name).end()
 
 
 class ContainerMachine(DiskMachine):
@@ -108,15 +120,13 @@ class ContainerMachine(DiskMachine):
         plan: MachinePlan,
         files: MachineFiles,
         address: Address,
-        group: MachineCgroup,
-        launcher: Launcher,
+        keeper: Keeper,
         registry: RegistryAddress | None,
         check_room: Callable[[ContainerMachine], None],
     ) -> None:
         super().__init__(plan, files, address)
         self._check_room = check_room
-        self._group = group
-        self._launcher = launcher
+        self._keeper = keeper
         self._registry = registry
 
     @property
@@ -126,7 +136,7 @@ class ContainerMachine(DiskMachine):
 
     def read_free_memory_mib(self) -> int:
         """Return how much more memory it may take."""
-        return max(0, self.memory_mib - self._group.read_memory_mib())
+        return max(0, self.memory_mib - self._keeper.read_memory_mib())
 
     def _boot(self) -> ContainerProcess:
         plan, files = self._plan, self._files
@@ -135,27 +145,24 @@ class ContainerMachine(DiskMachine):
         try:
             values = self._write_values(guest_values(metadata))
             files.console.write_bytes(b"")
-            started = namespaces.start(
-                directory=files.directory,
-                enter=self._group.create(plan.memory_mib),
-                cores=plan.cores,
-                nspawn=build_nspawn_command(files.directory, values),
-                address=self.address,
-                listen=[IMDS_ADDRESS, *([REGISTRY_ADDRESS] if self._registry else [])],
-                launcher=self._launcher,
+            started = self._keeper.start(
+                Wanted(
+                    directory=files.directory,
+                    memory_mib=plan.memory_mib,
+                    cores=plan.cores,
+                    nspawn=build_nspawn_command(files.directory, values),
+                    address=self.address,
+                    listen=[IMDS_ADDRESS, *([REGISTRY_ADDRESS] if self._registry else [])],
+                )
             )
         except OSError as error:
-            self._group.end()
             raise MachineFailure(f"cannot start {plan.instance_id}: {error}") from error
-        except MachineFailure:
-            self._group.end()
-            raise
         services = ExitStack()
         imds, *others = started.listeners
         services.callback(MetadataService(imds, plan.metadata).close)
         if self._registry:
             services.callback(RegistryRelay(others[0], self._registry).close)
-        run = ContainerProcess(started, files.directory, self._group, services.close, self._on_end)
+        run = ContainerProcess(started, files.directory, self._keeper, services.close, self._on_end)
         run.wait_until_running()
         return run
 

@@ -17,7 +17,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from amikiln_localcloud.children import Launcher
 from amikiln_localcloud.machines.container.network import MTU_BYTES
@@ -39,6 +39,17 @@ main(int(sys.argv[2]))
 """Without the site's packages, which it does not need: a tenth of a second less for each boot."""
 
 
+class Child(Protocol):
+    """A process that was started: subprocess.Popen, or one whose owner is root."""
+
+    @property
+    def pid(self) -> int: ...
+
+    def kill(self) -> None: ...
+
+    def wait(self, timeout: float | None = None) -> int: ...
+
+
 @dataclass(frozen=True)
 class Started:
     """A supervisor that has its network.
@@ -52,8 +63,8 @@ class Started:
 
     channel: socket.socket
     listeners: Sequence[socket.socket]
-    process: subprocess.Popen[bytes]
-    network: subprocess.Popen[bytes]
+    process: Child
+    network: Child
 
 
 def start(
@@ -172,7 +183,7 @@ def _command(enter: Sequence[str], channel: int) -> list[str]:
     namespaces = ["--mount", "--net", "--ipc", "--uts", "--pid", "--mount-proc"]
     argv = ["unshare", *namespaces, "--propagation=private", "--fork", "--kill-child=KILL"]
     argv += ["sh", "-c", groups_inside, "sh"]
-    argv += [sys.executable, "-I", "-S", "-c", SUPERVISE, str(SOURCE), str(channel)]
+    argv += [sys.executable, "-I", "-S", "-B", "-c", SUPERVISE, str(SOURCE), str(channel)]
     return [*enter, *argv]
 
 

@@ -9,19 +9,18 @@ import queue
 import select
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from amikiln_localcloud.machines.container import freezer
-from amikiln_localcloud.machines.container.cgroups import MachineCgroup
 from amikiln_localcloud.machines.container.commands import (
     BETWEEN_LOOKS_SECONDS,
     STOPPED_LOOKS,
     is_stopped,
 )
+from amikiln_localcloud.machines.container.keeper import Keeper
 from amikiln_localcloud.machines.container.namespaces import Started, read_message
 from amikiln_localcloud.machines.contract import Ending, Health, MachineFailure, OnEnd
 from amikiln_localcloud.machines.disk_copy import DiskCopy
@@ -44,7 +43,7 @@ class ContainerProcess:
     Args:
         started: The supervisor, which has its network.
         directory: The machine's.
-        group: The machine's control groups; removed when it has ended.
+        keeper: Does what needs root; ends what is left when it has ended.
         close: Called once when it has ended: what listened for it is closed.
         on_end: Called once, from a thread of its own, if it ends without being told to.
     """
@@ -53,13 +52,13 @@ class ContainerProcess:
         self,
         started: Started,
         directory: Path,
-        group: MachineCgroup,
+        keeper: Keeper,
         close: Callable[[], None],
         on_end: OnEnd,
     ) -> None:
         self._started = started
         self._directory = directory
-        self._group = group
+        self._keeper = keeper
         self._close = close
         self._on_end = on_end
         self._expected = False
@@ -147,18 +146,19 @@ class ContainerProcess:
         if root is None:
             raise MachineFailure("the machine ended, or hangs, before its disk could be copied")
         done, frozen = os.pipe()
+        until, ending = os.pipe()
         try:
-            argv = [sys.executable, "-I", "-S", freezer.__file__, str(root)]
-            process = subprocess.Popen(
-                argv, stdin=subprocess.PIPE, stdout=frozen, pass_fds=[root], start_new_session=True
-            )
+            self._keeper.start_freezer(root, until, frozen)
+        except (MachineFailure, OSError) as error:
+            os.close(ending)
+            os.close(done)
+            raise MachineFailure(f"the file system could not be frozen: {error}") from error
         finally:
-            os.close(root)
-            os.close(frozen)
-        with process, open(done, "rb", buffering=0) as answer:
+            for descriptor in (root, frozen, until):
+                os.close(descriptor)
+        with open(ending, "wb", buffering=0), open(done, "rb", buffering=0) as answer:
             readable, _, _ = select.select([answer], [], [], FREEZE_SECONDS)
-            if not readable or not answer.read(1):
-                process.kill()
+            if not readable or not answer.read(len(freezer.FROZEN)):
                 raise MachineFailure("the file system could not be frozen for its copy")
             yield
 
@@ -198,7 +198,7 @@ class ContainerProcess:
             return False
         match message["event"]:
             case "mounted":
-                self._group.restrict_devices()
+                self._keeper.restrict_devices()
                 self._order("boot")
             case "running":
                 if not self._running.is_set():  # not a boot after a reboot from inside
@@ -227,7 +227,7 @@ class ContainerProcess:
         channel.close()
         self._started.network.wait()
         self._close()
-        self._group.end()
+        self._keeper.end()
         self.ended.set()
         self._roots.put(None)
         started = self._running.is_set()

@@ -70,7 +70,9 @@ class Storage:
         node = {"driver": "qcow2", "node-name": "disk", "file": {**disk, "cache": cache}}
         export = {"type": "nbd", "id": "disk", "node-name": "disk", "writable": True}
         # It takes over sockets that listen already: nobody has to wait for it.
-        with listen_on(self.directory / "nbd") as nbd, listen_on(self.directory / "monitor") as qmp:
+        monitor = self.directory / "monitor"
+        with listen_on(self.directory / "nbd") as nbd, listen_on(monitor) as qmp:
+            monitor.chmod(0o666)  # only the owner of the directory gets so far
             server = {"addr": {"type": "fd", "str": str(nbd.fileno())}, "max-connections": 0}
             self._start(
                 "qemu-storage-daemon",

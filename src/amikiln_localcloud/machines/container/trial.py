@@ -18,6 +18,7 @@ from amikiln.runtime.files import write_atomically
 from amikiln.runtime.progress import Reporter
 from amikiln_localcloud.children import Launcher
 from amikiln_localcloud.home import LOOPBACK, REGION, Home
+from amikiln_localcloud.machines.container import sudo
 from amikiln_localcloud.machines.container.cgroups import Hierarchies
 from amikiln_localcloud.machines.container.machine import (
     ContainerHypervisor,
@@ -97,8 +98,11 @@ def find_obstacle(cache: Path, base: SnapshotFiles, report: Reporter) -> str | N
 
 def find_missing() -> str | None:
     """Return what a container machine needs and this host lacks, with what to do about it."""
-    if os.geteuid() != 0:
-        return "containers need root"
+    if sudo.is_needed():
+        try:
+            return sudo.ask("missing")
+        except MachineFailure as failure:
+            return f"containers need root, or sudo without a password ({failure})"
     for name, number in CAPABILITIES.items():
         if not _read_capabilities() >> number & 1:
             return f"no {name}: root is confined here, as in a container"
