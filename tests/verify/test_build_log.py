@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from amikiln.verify.build_log import Step, add_misses, compare_builds, read_steps
+from amikiln.verify.build_log import Step, add_misses, compare_builds, find_broken, read_steps
 from fakes import COLD, WARM, render_build_log
 
 CASES = Path(__file__).parents[1] / "cases" / "rawjson"
@@ -73,7 +73,13 @@ def test_fetching_the_layers_of_a_hit_is_not_running_it() -> None:
     failed = vertex("sha256:1", "[1/1] RUN make", started=START, completed=LATER, error="no route")
     assert read_steps(f"{hit}\n{unpacked}\n") == (Step("sha256:1", "[1/1] RUN make", True, 0.0),)
     (broken,) = read_steps(f"{hit}\n{failed}\n")
-    assert (broken.cached, broken.failed) == (False, True)
+    assert not broken.cached
+    base = failed.replace("RUN make", "FROM base").replace("sha256:1", "sha256:2")
+    other = failed.replace("[1/1] RUN make", "exporting").replace("sha256:1", "sha256:3")
+    assert find_broken(f"{hit}\n{failed}\n{failed}\n{base}\n{other}\n") == (
+        "[1/1] RUN make",
+        "[1/1] FROM base",
+    )
 
 
 def test_what_another_build_missed_is_missed() -> None:

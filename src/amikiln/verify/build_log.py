@@ -22,6 +22,10 @@ https://github.com/moby/buildkit/blob/v0.26.3/frontend/dockerfile/dockerfile2llb
 """
 
 
+OF_STAGES = re.compile(r"\[([^\]]* )?\d+/\d+\] ")
+"""The names of own steps and of base images: ``[STAGE 1/5] FROM ...``."""
+
+
 @dataclass(frozen=True)
 class Step:
     """One step of a build, however often it was reported.
@@ -30,14 +34,12 @@ class Step:
         digest: The same in every build, unless it is made from what a client sends.
         cached: It came from a cache and did not run.
         seconds: How long it ran.
-        failed: It ended with an error.
     """
 
     digest: str
     name: str
     cached: bool
     seconds: float
-    failed: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,12 +88,11 @@ def read_steps(rawjson: str) -> tuple[Step, ...]:
         if not OWN_STEP.match(name) or "started" not in vertex:
             continue
         known = by_digest.get(digest)
-        failed = bool(vertex.get("error"))
         if "completed" not in vertex:
             # Whether it is cached is known at its end only; one that never ends is not a hit.
             by_digest.setdefault(digest, Step(digest, name, False, 0.0))
-        elif failed:
-            by_digest[digest] = Step(digest, name, False, known.seconds if known else 0.0, True)
+        elif vertex.get("error"):
+            by_digest[digest] = Step(digest, name, False, known.seconds if known else 0.0)
         elif vertex.get("cached"):
             if known is None or known.seconds == 0.0:
                 by_digest[digest] = Step(digest, name, True, 0.0)
@@ -99,6 +100,12 @@ def read_steps(rawjson: str) -> tuple[Step, ...]:
             seconds = max(_seconds(vertex), known.seconds if known else 0.0)
             by_digest[digest] = Step(digest, name, False, seconds)
     return tuple(by_digest.values())
+
+
+def find_broken(rawjson: str) -> tuple[str, ...]:
+    """Return the names of a build's own steps and base images that ended with an error."""
+    names = (str(v.get("name", "")) for v in _vertexes(rawjson) if v.get("error"))
+    return tuple(dict.fromkeys(name for name in names if OF_STAGES.match(name)))
 
 
 def add_misses(steps: Iterable[Step], other: Iterable[Step]) -> tuple[Step, ...]:

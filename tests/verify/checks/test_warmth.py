@@ -37,8 +37,8 @@ def test_a_cold_build_fails_with_a_hint(
 def test_the_evidence_has_steps_time_and_seconds(script: Script, run: RunCheck) -> None:
     found = run("builds-are-warm")
     assert found.evidence == (
-        "cut off from the network, 2 of 2 steps are hits, and 100% of their time; 0.0 s, and 30.5 s"
-        " at the bake; reading 36.7 MB of results took 2.5 s"
+        "2 of 2 steps are hits, and 100% of their time; 0.0 s, and 30.5 s at the bake; reading"
+        " 36.7 MB of results took 2.5 s; the machine was cut off from the network"
     )
     assert (found.figures["read_seconds"], found.figures["read_megabytes"]) == (2.5, 36.7)
     script.warm = ONE_STEP_MISSED
@@ -124,6 +124,11 @@ SAID = "ERROR: failed to solve: connect: permission denied"
     [
         (f"{FETCHING}ended ask 1 2.0 0\n{SAID}\n", Outcome.FAIL, "missed: [2/2] RUN make"),
         (f"{WARM}ended ask 0 2.0 0\n{FETCHING}ended read 1 2.0 0\n{SAID}\n", Outcome.FAIL, SAID),
+        (
+            f"{FETCHING.replace('RUN make', 'FROM base')}ended ask 1 2.0 0\n{SAID}\n",
+            Outcome.FAIL,
+            "0 of 2 steps are hits; without the network the build fails",
+        ),
         (f"ended ask 1 2.0 0\n{SAID}\n", Outcome.UNKNOWN, "cannot tell"),
         (f"{WARM}ended ask 0 2.0 0\n", Outcome.UNKNOWN, "incomplete"),
         (f"{WARM}ended ask 0 2.0 0\n{WARM}", Outcome.UNKNOWN, "incomplete"),
@@ -133,6 +138,7 @@ SAID = "ERROR: failed to solve: connect: permission denied"
     ids=[
         "a-layer-is-missing",
         "a-layer-of-the-result-is-missing",
+        "a-base-is-missing",
         "a-tag-cannot-be-resolved",
         "not-read",
         "cut-short",

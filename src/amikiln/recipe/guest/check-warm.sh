@@ -29,7 +29,8 @@ as_cut_off_job() {
     read -r event <&8
     date +%s%N >warm.times
     if [ "$event" = begun ]; then
-        if (cut_off); then echo go >&9; else echo stop >&9; fi
+        # Without a record of the bake nothing is proven: it is seen what has to be built.
+        if [ ! -s "$WARM_LOG" ] || (cut_off); then echo go >&9; else echo stop >&9; fi
         date +%s%N >warm.times
         read -r event <&8
         reconnect

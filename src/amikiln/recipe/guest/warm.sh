@@ -78,7 +78,7 @@ prepare_warm_build() { # as_owner|as_job
         "$way" env -C "$CONTEXT" "$@" >warm-resolved.json 2>warm-resolved.said </dev/null
     ) || {
         tail -n "$SHOWN_LINES" warm-resolved.said >&2
-        die "buildx cannot read the bake files"
+        die "buildx does not say which targets the bake files have; what it said is above"
     }
     # {"group":..., "target": {"NAME": {...}, ...}}, indented by two blanks
     awk '/^  "target": \{$/ { inside = 1 } /^  \}/ { inside = 0 }

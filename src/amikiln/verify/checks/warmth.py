@@ -10,7 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from amikiln.recipe.paths import RECIPE_DIRECTORY, WARM_LOG
-from amikiln.verify.build_log import Step, Warmth, add_misses, compare_builds, read_steps
+from amikiln.verify.build_log import (
+    Step,
+    Warmth,
+    add_misses,
+    compare_builds,
+    find_broken,
+    read_steps,
+)
 from amikiln.verify.checks.finding import Finding, Subject, failed, passed, unknown
 
 SHOWN_STEPS = 5
@@ -30,6 +37,7 @@ class Build:
         error: What it said where it failed; empty where it did not.
         seconds: How long it took.
         megabytes: How much it read.
+        broken: The names of its steps and base images that ended with an error.
     """
 
     name: str
@@ -37,6 +45,7 @@ class Build:
     error: str
     seconds: float
     megabytes: float
+    broken: tuple[str, ...]
 
 
 def builds_are_warm(subject: Subject) -> Finding:
@@ -62,7 +71,7 @@ def builds_are_warm(subject: Subject) -> Finding:
     by_name = {build.name: build for build in builds}
     for build in builds:
         if build.error:
-            return _explain_failure(build, warmth)
+            return _explain_failure(build, warmth, max(warmth.steps, len(cold)))
     if not by_name["ask"].steps:
         return unknown("the build reported no step of its own", "does it have a RUN?")
     return _weigh(warmth, by_name["read"], bool(cold), subject)
@@ -83,8 +92,17 @@ def read_builds(output: str) -> tuple[Build, ...]:
             continue
         _, name, code, seconds, size = line.split()
         error = "" if code == "0" else "\n".join(lines[number + 1 :]).strip() or "no output"
-        steps = read_steps("\n".join(reported))
-        builds.append(Build(name, steps, error, float(seconds), int(size) / 1_000_000))
+        log = "\n".join(reported)
+        builds.append(
+            Build(
+                name=name,
+                steps=read_steps(log),
+                error=error,
+                seconds=float(seconds),
+                megabytes=int(size) / 1_000_000,
+                broken=find_broken(log),
+            )
+        )
         if error:
             return tuple(builds)
         reported = []
@@ -93,15 +111,15 @@ def read_builds(output: str) -> tuple[Build, ...]:
     return tuple(builds)
 
 
-def _explain_failure(build: Build, warmth: Warmth) -> Finding:
+def _explain_failure(build: Build, warmth: Warmth, steps: int) -> Finding:
     said = build.error[-SHOWN_CHARACTERS:]
-    broken = [step.name for step in build.steps if step.failed]
-    if broken or (warmth.missed and build.steps):
+    if build.broken or warmth.missed:
         return failed(
             "; ".join(
                 [
+                    f"{warmth.hits} of {steps} steps are hits",
                     "without the network the build fails, so not all of it is on the disk",
-                    *_list_missed(broken or list(warmth.missed)),
+                    *_list_missed(build.broken or warmth.missed),
                     said,
                 ]
             ),
@@ -117,11 +135,12 @@ def _explain_failure(build: Build, warmth: Warmth) -> Finding:
 def _weigh(warmth: Warmth, read: Build, has_record: bool, subject: Subject) -> Finding:
     wanted = subject.plan.spec.verify
     evidence = (
-        f"cut off from the network, {warmth.hits} of {warmth.steps} steps are hits, and"
-        f" {warmth.time_share:.0%} of their time; {warmth.warm_seconds:.1f} s, and"
-        f" {warmth.cold_seconds:.1f} s at the bake; reading {read.megabytes:.1f} MB of results took"
-        f" {read.seconds:.1f} s"
+        f"{warmth.hits} of {warmth.steps} steps are hits, and {warmth.time_share:.0%} of their"
+        f" time; {warmth.warm_seconds:.1f} s, and {warmth.cold_seconds:.1f} s at the bake; reading"
+        f" {read.megabytes:.1f} MB of results took {read.seconds:.1f} s"
     )
+    if has_record:
+        evidence += "; the machine was cut off from the network"
     figures = {
         "steps": warmth.steps,
         "hits": warmth.hits,
