@@ -142,6 +142,20 @@ def test_late_only_what_a_plugin_has_just_made_is_changed(machine: Machine, tmp_
     assert current(tmp_path / "new" / "buildx")["Name"] == BUILDER
 
 
+def test_what_the_hook_itself_chose_counts_and_what_was_chosen_before_does_not(
+    machine: Machine,
+) -> None:
+    machine.folder.mkdir(parents=True)
+    chosen = machine.folder / "current"
+    chosen.write_text('{"Key":"x","Name":"own","Global":false}')
+    os.utime(chosen, (1000, 1000))
+    machine.give("since", "1000")
+    assert current(machine.folder)["Name"] == "own"
+    assert (machine.folder / "instances" / BUILDER).read_text() == RECORD
+    machine.give("since", "1001")
+    assert current(machine.folder)["Name"] == BUILDER
+
+
 def test_many_at_once_leave_whole_files(machine: Machine) -> None:
     environment = {"HOME": str(machine.home), "PATH": os.environ["PATH"]}
     jobs = [

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from recipe.jobs import BEFORE, BUILDER, FOUND, HOOK, HOOKS, JOB, LOOK, render_current
+from recipe.jobs import BEFORE, BUILDER, FOUND, HOOK, HOOKS, JOB, LOOK, RECORD, render_current
 from recipe.root_folder import OWNER, RootFolder
 
 HOOKS_LIKE = Path(__file__).parent.parent.parent / "cases" / "hooks"
@@ -108,6 +108,12 @@ def test_what_an_earlier_bake_added_is_replaced(jobs: RootFolder) -> None:
     assert jobs.left.splitlines() == [BUILDER, "yes", *FOUND, "yes"]
 
 
+CURRENT = "$DOCKER_CONFIG/buildx/current"
+CHOOSING_HOOK = f"""#!/bin/bash
+export DOCKER_CONFIG=$(mktemp -d)
+mkdir $DOCKER_CONFIG/buildx
+echo '{{"Name":"own"}}' >{CURRENT}
+"""
 UNIT = f"""[Unit]
 Description=the agent
 [Service]
@@ -210,6 +216,12 @@ def test_a_hook_that_fails_fails_the_job_and_is_named(jobs: RootFolder) -> None:
         f"the agent's hook {HOOK} failed with exit code 1, and with it each job",
         "1",
     ]
+
+
+def test_what_the_hook_itself_chooses_counts(jobs: RootFolder) -> None:
+    jobs.put(HOOK[1:], CHOOSING_HOOK, 0o755)
+    jobs.run("86-jobs", before=BEFORE, after=f"{JOB} 'cat $DOCKER_CONFIG/buildx/*/* {CURRENT}'")
+    assert jobs.left.splitlines() == [RECORD, '{"Name":"own"}']
 
 
 def test_the_builders_of_other_dockers_are_left_to_them(jobs: RootFolder) -> None:

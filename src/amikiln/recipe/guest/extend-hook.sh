@@ -10,22 +10,24 @@ BLOCK_ENDS='# <<< amikiln'
 # more: so they may return early, and what is appended to them later is among them. Where they exit,
 # the agent takes nothing that they exported, and what was given before them counts.
 print_block() { # HOOK
-    give=$GIVE_BUILDER
-    [ "${1##*/}" = environment ] || give="$GIVE_BUILDER late"
+    before=$GIVE_BUILDER
+    after="$GIVE_BUILDER since \"\$amikiln_began\""
+    [ "${1##*/}" = environment ] || before="$GIVE_BUILDER late" after="$GIVE_BUILDER late"
     cat <<BLOCK
 $BLOCK_BEGINS
 if [ "\${amikiln_hook:-}" != inside ]; then
     amikiln_hook=inside
-    $give || :
+    amikiln_began=\$(date +%s)
+    $before || :
     . "\${BASH_SOURCE:-$1}"
     amikiln_hook=\$?
-    $give || :
+    $after || :
 BLOCK
     if [ "$BUILDX_BUILDER_VARIABLE" = true ]; then
         echo "    export BUILDX_BUILDER=\"\${BUILDX_BUILDER:-$BUILDER}\""
     fi
     cat <<BLOCK
-    eval "unset amikiln_hook; return \$amikiln_hook 2>/dev/null || exit \$amikiln_hook"
+    eval "unset amikiln_hook amikiln_began; return \$amikiln_hook 2>/dev/null || exit \$amikiln_hook"
 fi
 unset amikiln_hook
 $BLOCK_ENDS

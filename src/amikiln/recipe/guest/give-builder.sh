@@ -1,9 +1,12 @@
 #!/bin/sh
 # Gives a job the image's builder: its record is put into the job's own buildx directory, and it is
 # current there, as by `docker buildx use --default`. The agent's environment hook runs this in each
-# job. It never fails one: what goes wrong is one line on stderr. What a job chooses later, counts:
-# with the word "late", as the pre-command hook runs it, only a directory is changed that has neither
-# this builder nor a choice, because a plugin's hook has just made it.
+# job. It never fails one: what goes wrong is one line on stderr. What a job chooses later, counts, and
+# so does what its hooks choose:
+#   give-builder                 before the hook's own lines: whatever was current before this job
+#   give-builder since SECONDS   after them: a choice that is no older, counts
+#   give-builder late            in the pre-command hook: any choice counts; a directory that neither
+#                                has this builder nor a choice, a plugin's hook has just made
 # https://github.com/docker/buildx/blob/master/store/store.go
 set -u
 PATH=${PATH:+$PATH:}/usr/local/bin:/usr/bin:/bin
@@ -30,17 +33,20 @@ name_docker() {
     esac
 }
 
-# Whether a directory has this builder, or another choice.
-is_chosen() { # BUILDER
-    [ -e "$directory/instances/$1" ] || grep -q '"Name":"[^"]' "$directory/current" 2>/dev/null
+# Whether another builder is current in the directory.
+has_choice() { # BUILDER
+    grep '"Name":"[^"]' "$directory/current" 2>/dev/null | grep -qvF "\"Name\":\"$1\""
 }
 
-give() { # late or nothing
+give() { # as the script's words
     for record in "$records"/*; do
         builder=${record##*/}
-        if [ "$1" = late ] && is_chosen "$builder"; then continue; fi
+        if [ "$1" = late ] && { [ -e "$directory/instances/$builder" ] || has_choice "$builder"; }; then continue; fi
         mkdir -p "$directory/instances" "$directory/defaults" || return
         write "instances/$builder" <"$record" || return
+        if [ "$1" = since ] && has_choice "$builder" && [ "$(stat -c %Y "$directory/current")" -ge "$2" ]; then
+            continue
+        fi
         docker=$(name_docker)
         # The same Docker has two names; what is a default stays one when a job asks another between.
         for name in "$docker" unix:///var/run/docker.sock unix:///run/docker.sock; do
@@ -51,6 +57,6 @@ give() { # late or nothing
     done
 }
 
-said=$(give "${1:-}" 2>&1) || printf "amikiln: this job may not find the image's builder in %s: %s\n" \
+said=$(give "${1:-}" "${2:-0}" 2>&1) || printf "amikiln: this job may not find the image's builder in %s: %s\n" \
     "$directory" "$(printf '%s' "$said" | tr '\n' ' ')" >&2
 exit 0
