@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
 
 from amikiln.aws.connect import connect
 from amikiln.aws.instances import Instances
@@ -55,3 +59,26 @@ def test_no_call_names_more_values_than_a_filter_may_have(cloud: CloudFixture) -
     assert sizes == [200, 1]
     assert here.find_by_ids([]) == {}
     assert len(sizes) == 2, "nothing to ask for, nothing asked"
+
+
+@pytest.mark.parametrize(
+    ("latest", "asked"),
+    [("now", [True]), ("", [True, None]), ("UnsupportedOperation", [True, None])],
+)
+def test_the_console_is_read_as_it_is_now_where_the_type_can(
+    cloud: CloudFixture, latest: str, asked: list[bool | None]
+) -> None:
+    here, seen = instances(cloud), []
+
+    def answer(**which: Any) -> dict[str, str]:
+        seen.append(which.get("Latest"))
+        if not which.get("Latest"):
+            return {"Output": "at the start"}
+        if latest == "UnsupportedOperation":
+            refusal: Any = {"Error": {"Code": latest, "Message": "not this type"}}
+            raise ClientError(refusal, "GetConsoleOutput")
+        return {"Output": latest}
+
+    here._client = SimpleNamespace(get_console_output=answer)  # type: ignore[assignment]
+    assert here.read_console("i-1") == ("now" if latest == "now" else "at the start")
+    assert seen == asked

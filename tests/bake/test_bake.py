@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
+from amikiln.aws.images import ImageRecord
 from amikiln.catalog.tags import TAG_DIGEST, TAG_KEPT, TAG_PROOF
-from amikiln.errors import BakeError, VerifyError
+from amikiln.errors import BakeError, Interrupted, VerifyError
 from amikiln.runtime.guest import GuestUnreachable
 from fakes import fail_on, spec
 from harness import NOTHING, Harness
@@ -172,3 +177,102 @@ def test_a_step_that_looks_at_the_kernel_is_warned_about_in_a_container(
         " (systemd-nspawn) is the host's"
     )
     assert warnings == ([line] if warned else [])
+
+
+class ExpiredLook(Exception):
+    """Credentials that ended while an image was written."""
+
+
+@pytest.mark.parametrize("why", ["ctrl-c", "deadline", "an error of ours"])
+def test_an_image_that_ec2_began_is_kept_and_taken_up(harness: Harness, why: str) -> None:
+    harness.hypervisor.hold("save")
+    looks = 0
+
+    def interrupt(model: Any, **other: Any) -> None:
+        nonlocal looks
+        if model.name == "CreateImage":
+            looks = 1
+        elif model.name == "DescribeImages" and looks == 1:
+            looks = 2
+            raise Interrupted if why == "ctrl-c" else ExpiredLook
+
+    events = harness.clients()[0].meta.events
+    if why != "deadline":
+        events.register("before-call.ec2.*", interrupt)
+    wanted = spec(deadlines={"image_seconds": 1}) if why == "deadline" else spec()
+    with pytest.raises((Interrupted, ExpiredLook, BakeError)):
+        harness.run(wanted)
+    events.unregister("before-call.ec2.*", interrupt)
+    held = harness.holdings()
+    (image,), (machine,) = held["images"], held["instances"]
+    assert harness.ec2.describe_images(ImageIds=[image])["Images"][0]["State"] == "pending"
+    assert f"image {image} is still being written, and is kept" in harness.report.read()
+    assert held["keys"] == []
+
+    harness.hypervisor.release("save")
+    since = len(harness.script.asked)
+    done = harness.run()
+    assert done.image.id == image == harness.pointer()
+    assert not [asked for asked in harness.script.asked[since:] if "steps/" in asked], "no bake"
+    assert harness.holdings() | {"images": [], "snapshots": []} == NOTHING, machine
+
+
+def test_an_image_that_ec2_could_not_write_is_removed_and_the_next_run_bakes(
+    harness: Harness,
+) -> None:
+    harness.hypervisor.fail_next("save", "no space left")
+    with pytest.raises(BakeError, match="no space left"):
+        harness.run()
+    assert harness.holdings() == NOTHING
+    assert harness.run().image.id
+
+
+def test_where_an_image_that_was_to_be_taken_up_fails_another_is_baked(harness: Harness) -> None:
+    fail_verify(harness)
+    with pytest.raises(Exception, match="lost the machine"):
+        harness.run()
+    (finished,) = harness.holdings()["images"]
+    harness.script.refuse = lambda command: None
+    image = harness.cloud.backend.amis[finished]
+    image.state = "pending"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(harness.session.cloud.images, "get", fail_image(harness, finished))
+        done = harness.run()
+    assert done.image.id != finished
+    assert f"image {finished} is failed: it broke: another is baked" in harness.report.said
+
+
+def fail_image(harness: Harness, image_id: str) -> Callable[[str], ImageRecord | None]:
+    get = harness.session.cloud.images.get
+
+    def get_failed(asked: str) -> ImageRecord | None:
+        found = get(asked)
+        if found is None or asked != image_id:
+            return found
+        return dataclasses.replace(found, state="failed", reason="it broke")
+
+    return get_failed
+
+
+def test_an_image_has_the_root_volume_alone_and_nothing_of_it_is_changed(harness: Harness) -> None:
+    asked: list[dict[str, Any]] = []
+    harness.clients()[0].meta.events.register(
+        "provide-client-params.ec2.CreateImage", lambda params, **other: asked.append(params)
+    )
+    get = harness.session.cloud.images.get
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            harness.session.cloud.images,
+            "get",
+            lambda image_id: (
+                dataclasses.replace(found, devices=(*found.devices, "/dev/sdb", "/dev/sdc"))
+                if (found := get(image_id))
+                else None
+            ),
+        )
+        harness.run()
+    assert asked[0]["BlockDeviceMappings"] == [
+        {"DeviceName": "/dev/sda1", "Ebs": {"DeleteOnTermination": True}},
+        {"DeviceName": "/dev/sdb", "NoDevice": ""},
+        {"DeviceName": "/dev/sdc", "NoDevice": ""},
+    ]

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from amikiln.aws.connect import connect
-from amikiln.aws.parameters import Parameters
+from amikiln.aws.parameters import Listing, Parameters
 from amikiln.catalog import lease
-from amikiln.errors import LeaseError
+from amikiln.errors import Interrupted, LeaseError
 from amikiln.model.run import Run
 from amikiln.runtime.wait import Waiter
 from fakes import Recorder
@@ -182,3 +183,110 @@ def test_a_lease_whose_forerunners_cannot_be_removed_is_let_go(
         hold(parameters, "run-two")
     monkeypatch.undo()
     hold(parameters, "run-three").check()
+
+
+class LaggingList:
+    """Lists parameters as they were some time ago."""
+
+    def __init__(self, parameters: Parameters, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._then = parameters.list_below(PATH)
+        monkeypatch.setattr(parameters, "list_below", lambda path: self._then)
+
+
+def test_a_list_that_lags_behind_the_create_blocks_nobody(
+    parameters: Parameters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    LaggingList(parameters, monkeypatch)
+    first = hold(parameters, "run-one")
+    first.check()
+    with pytest.raises(LeaseError, match="run run-one of "):
+        hold(parameters, "run-two")
+    first.release()
+    for number in range(3, 9):
+        following = hold(parameters, f"run-{number}")
+        following.check()
+        following.release()
+
+
+def test_a_list_that_still_has_what_was_deleted_misleads_nobody(
+    parameters: Parameters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hold(parameters, "run-one").release()
+    LaggingList(parameters, monkeypatch)
+    hold(parameters, "run-two").release()
+    third = hold(parameters, "run-three")
+    assert third.name == f"{PATH}/3"
+    third.check()
+    with pytest.raises(LeaseError, match="run run-three of "):
+        hold(parameters, "run-four")
+
+
+def test_a_lease_that_is_not_found_right_after_it_was_created_is_waited_for(
+    parameters: Parameters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    get_all, hidden = parameters.get_all, [3]
+
+    def get_late(names: Sequence[str]) -> Listing:
+        found = get_all(names)
+        if found.parameters and hidden[0]:
+            hidden[0] -= 1
+            return Listing((), found.now)
+        return found
+
+    monkeypatch.setattr(parameters, "get_all", get_late)
+    hold(parameters, "run-one").check()
+    assert hidden == [0]
+
+
+def test_a_create_whose_answer_was_lost_is_known_by_what_it_wrote(
+    parameters: Parameters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create = parameters.create
+
+    def create_unheard(*what: Any) -> bool:
+        create(*what)
+        return create(*what)
+
+    monkeypatch.setattr(parameters, "create", create_unheard)
+    hold(parameters, "run-one").check()
+
+
+def test_what_fails_after_the_create_lets_the_lease_go(
+    parameters: Parameters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(self: lease.Lease) -> None:
+        raise Interrupted
+
+    monkeypatch.setattr(lease.Lease, "read", interrupt)
+    with pytest.raises(Interrupted):
+        hold(parameters, "run-one")
+    monkeypatch.undo()
+    hold(parameters, "run-two").check()
+
+
+def test_ctrl_c_during_the_create_lets_the_lease_go_and_nobody_elses(
+    parameters: Parameters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create = parameters.create
+
+    def interrupted(*what: Any) -> bool:
+        create(*what)
+        raise Interrupted
+
+    monkeypatch.setattr(parameters, "create", interrupted)
+    with pytest.raises(Interrupted):
+        hold(parameters, "run-one")
+    monkeypatch.undo()
+    second = hold(parameters, "run-two")
+    monkeypatch.setattr(lease, "is_lapsed", lambda parameter, listing: True)
+    monkeypatch.setattr(lease, "read_number", lambda parameter: 1)  # the same number again
+    monkeypatch.setattr(parameters, "create", interrupted)
+    with pytest.raises(Interrupted):
+        hold(parameters, "run-three")
+    monkeypatch.undo()
+    second.check()
+
+
+def test_what_is_no_number_is_no_lease(parameters: Parameters) -> None:
+    parameters.put(f"{PATH}/note", "hello")
+    hold(parameters, "run-one").check()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import io
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -114,24 +113,6 @@ def test_a_name_that_is_taken_is_a_fault(harness: Harness) -> None:
     with pytest.raises(PreflightError, match=f"{done.image.name} is taken by {done.image.id}"):
         preflight(planned, done.run, harness.session)
     preflight(planned, RUN, harness.session)
-
-
-@pytest.mark.parametrize(("minutes", "enough"), [(5, False), (120, True)])
-def test_credentials_that_end_too_soon_are_a_fault(
-    harness: Harness, minutes: int, enough: bool
-) -> None:
-    class Ending:
-        _expiry_time = datetime.now(UTC) + timedelta(minutes=minutes, seconds=30)
-
-    cloud = dataclasses.replace(harness.session.cloud, credentials=Ending())  # type: ignore[arg-type]
-    session = dataclasses.replace(harness.session, cloud=cloud)
-    planned = make_plan(harness.image(), session, pin)
-    if enough:
-        preflight(planned, RUN, session)
-    else:
-        with pytest.raises(PreflightError, match="the credentials end in 5 minutes"):
-            preflight(planned, RUN, session)
-    assert f"the credentials last for {minutes} minutes more" in harness.report.said
 
 
 def test_source_and_network_can_come_from_parameters(harness: Harness) -> None:

@@ -79,3 +79,32 @@ def test_a_failing_probe_ends_the_wait_and_is_counted(waiter: Waiter, clock: Clo
     with pytest.raises(ValueError, match="gone"):
         waiter.until(probe, what="x", deadline_seconds=60)
     assert waiter.waited_seconds() == clock.now
+
+
+class Busy(Exception):
+    """A failure that says nothing about what is waited for."""
+
+
+def test_a_wait_outlasts_looks_that_fail_and_reports_once(clock: Clock) -> None:
+    report = Recorder()
+    waiter = Waiter(report, clock.read, clock.pause)
+    waiter.outlast(lambda error: isinstance(error, Busy))
+
+    def probe() -> str | None:
+        if clock.now < 1000:
+            raise Busy("throttled")
+        return "there"
+
+    assert waiter.until(probe, what="x", deadline_seconds=2000) == "there"
+    assert report.said.count("cannot see whether this is so yet: x: throttled") == 1
+
+
+def test_looks_that_fail_until_the_deadline_are_named(clock: Clock) -> None:
+    waiter = Waiter(Recorder(), clock.read, clock.pause)
+    waiter.outlast(lambda error: isinstance(error, Busy))
+
+    def probe() -> None:
+        raise Busy("throttled")
+
+    with pytest.raises(DeadlinePassed, match=r"gave up .* x; the last look failed: throttled"):
+        waiter.until(probe, what="x", deadline_seconds=50)

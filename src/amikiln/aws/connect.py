@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, cast
 
 import boto3
@@ -50,12 +49,6 @@ class Cloud:
     profiles: InstanceProfiles
     ecr: Ecr
     credentials: Credentials | None
-
-    def credentials_expire(self) -> datetime | None:
-        """Return when the credentials in use expire, or None if they do not, or do not say."""
-        # Private to botocore; without it, a run could fail in the middle.
-        expires: datetime | None = getattr(self.credentials, "_expiry_time", None)
-        return expires
 
 
 # Needs no permission; it is declared so that the policy lists every call:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 from amikiln.aws.errors import AwsFailure
 from amikiln.aws.instance_types import TypeRecord
@@ -13,14 +12,12 @@ from amikiln.catalog.pointer import Pointer
 from amikiln.errors import PreflightError
 from amikiln.model.plan import Plan
 from amikiln.model.run import Run
+from amikiln.plan.credentials import check_credentials
 from amikiln.plan.network import check_network
 from amikiln.plan.room import estimate_room, find_room_fault
 from amikiln.recipe import scanner
 from amikiln.session import Session
 from amikiln.spec.machine import Volume
-
-SHORTEST_SESSION_MINUTES = 30
-"""Bake and verify take most of this; credentials that end sooner strand a run half-way."""
 
 
 def preflight(plan: Plan, run: Run, session: Session) -> None:
@@ -37,7 +34,7 @@ def preflight(plan: Plan, run: Run, session: Session) -> None:
     minutes = plan.longest_run.minutes
     session.report.line(f"a whole run takes {minutes} minutes at most, by the spec's deadlines")
     faults = [
-        *_check_credentials(session),
+        *check_credentials(plan, session),
         *_check_instance_types(plan, session),
         *check_network(plan, session),
         *_check_profile(plan, session),
@@ -52,19 +49,6 @@ def preflight(plan: Plan, run: Run, session: Session) -> None:
     ]
     if faults:
         raise PreflightError("\n".join(faults), hint="nothing was made; correct this and run again")
-
-
-def _check_credentials(session: Session) -> Iterator[str]:
-    expires = session.cloud.credentials_expire()
-    if expires is None:
-        return
-    minutes = int((expires - datetime.now(UTC)).total_seconds() // 60)
-    session.report.line(f"the credentials last for {minutes} minutes more")
-    if minutes < SHORTEST_SESSION_MINUTES:
-        yield (
-            f"the credentials end in {minutes} minutes, and a run may need"
-            f" {SHORTEST_SESSION_MINUTES}: log in again"
-        )
 
 
 def _check_instance_types(plan: Plan, session: Session) -> Iterator[str]:
