@@ -8,11 +8,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from amikiln import pipeline
+from amikiln.aws.requests import tag_specifications
 from amikiln.catalog.images import list_images
-from amikiln.catalog.tags import TAG_IMAGE, TAG_RUN
+from amikiln.catalog.tags import TAG_IMAGE, TAG_RUN, tags_for_spec
 from amikiln.errors import BakeError, VerifyError
 from amikiln.model.run import Run
 from amikiln.retire.sweep import sweep
+from amikiln.runtime.wait import DeadlinePassed
+from amikiln.session import Session
 from fakes import plan, spec
 from harness import POINTER, Harness
 
@@ -133,3 +136,16 @@ def test_a_snapshot_whose_image_is_gone_is_removed(harness: Harness) -> None:
     snapshots = harness.holdings()["snapshots"]
     harness.ec2.deregister_image(ImageId=image_id)
     assert sweep_as_next_run(harness) == [f"snapshot {snapshot}" for snapshot in snapshots]
+
+
+def test_a_machine_that_does_not_end_in_time_is_reported_and_stops_no_run(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(session: Session, instance_id: str) -> None:
+        raise DeadlinePassed(f"gave up after 600 s: instance {instance_id} to be gone")
+
+    tags = {**tags_for_spec("cpu-build"), TAG_RUN: "dead"}
+    left = harness.cloud.run_to(TagSpecifications=tag_specifications(("instance",), tags))
+    monkeypatch.setattr("amikiln.machine.instance.end", never)
+    assert sweep_as_next_run(harness) == []
+    assert f"cannot remove instance {left} of a dead run: gave up" in harness.report.read()

@@ -173,11 +173,13 @@ def _wait_until_written(image_id: str, plan: Plan, session: Session) -> ImageRec
         # One part of EC2 may know that it is written before another does.
         return record if record.snapshot_ids else None
 
-    return session.waiter.until(
+    record = session.waiter.until(
         find_available,
         what=f"image {image_id} to be written",
         deadline_seconds=plan.spec.deadlines.image_seconds,
     )
+    session.cloud.recent.note(record.id, *record.snapshot_ids)
+    return record
 
 
 def _settle_image(

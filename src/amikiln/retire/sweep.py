@@ -17,6 +17,7 @@ from amikiln.catalog.tags import is_kept_instance, run_of, tags_for_spec
 from amikiln.machine import instance as temporary
 from amikiln.model.plan import Plan
 from amikiln.model.run import Run
+from amikiln.runtime.wait import DeadlinePassed
 from amikiln.session import Session
 
 
@@ -44,8 +45,9 @@ def sweep(run: Run, plan: Plan, images: Sequence[CatalogImage], session: Session
     def remove(what: str, action: Callable[[], object]) -> None:
         try:
             action()
-        except AwsFailure as error:
-            session.report.line(f"cannot remove {what} of a dead run: {explain(error)[0]}")
+        except (*AwsFailure, DeadlinePassed) as error:
+            why = error.what if isinstance(error, DeadlinePassed) else explain(error)[0]
+            session.report.line(f"cannot remove {what} of a dead run: {why}")
             return
         removed.append(what)
         session.report.line(f"removed {what} of a dead run")
