@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+import amikiln
+from amikiln import ImageFolder, Plan, Session
 from amikiln.machine import ssh
 from amikiln.plan import resolve, reuse
 from cli.terminal import Terminal
@@ -102,6 +104,25 @@ def test_a_plan_that_may_be_too_old_after_its_own_bake_says_so(
     told = "plan.max_age_hours is 2, and a bake may take "
     assert told in account.run("plan", image, *short, "--out", PLAN).stderr
     assert "a bake may take" not in account.run("plan", image, "--out", PLAN).stderr
+
+
+def test_a_plan_is_given_the_secrets_of_its_logins(
+    account: Terminal, image: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[str] = []
+
+    def remember(folder: ImageFolder, session: Session) -> Plan:
+        given.extend(session.secrets.values())
+        return make_plan(folder, session)
+
+    make_plan = resolve.plan
+    monkeypatch.setattr(amikiln, "make_plan", remember, raising=False)
+    reader, writer = os.pipe()
+    os.write(writer, b'{"pull": "of-the-registry"}')
+    os.close(writer)
+    done = account.run("plan", image, "--secrets-fd", reader, "--out", PLAN)
+    assert (done.returncode, given) == (0, ["of-the-registry"])
+    assert "of-the-registry" not in Path(PLAN).read_text() + done.stdout + done.stderr
 
 
 def test_json_prints_what_out_writes(account: Terminal, image: Path) -> None:

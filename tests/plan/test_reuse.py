@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from amikiln.model.plan import PinnedImage, Plan
-from amikiln.model.plan_file import hash_plan
+from amikiln.model.plan_file import hash_plan, serialize
 from amikiln.plan import network, resolve
 from amikiln.plan.file import read_plan
 from amikiln.recipe import build_context
@@ -255,3 +255,17 @@ def test_what_is_kept_is_as_it_was_planned(
     for name in ("plan", "_find_source", "resolve_network"):
         monkeypatch.delattr(resolve, name)
     assert getattr(use(harness, file), field) == getattr(planned, field)
+
+
+def test_secrets_are_in_a_plan_s_file_by_name_alone(harness: Harness) -> None:
+    values = {"hf_token": "value-of-a-build's-token", "pull": "value-of-a-login"}
+    session = dataclasses.replace(harness.session, secrets=values)
+    login = {"registry.example": {"username": "puller", "secret": "pull"}}
+    wanted = spec(
+        docker={"images": ["registry.example/team/app:latest"], "logins": login},
+        warm={"context": "warm", "dockerfile": "Dockerfile", "secrets": ["hf_token"]},
+    )
+    text = serialize(resolve.plan(harness.image(wanted), session, pin)).decode()
+    assert [name in text for name in values] == [True, True]
+    assert [value for value in values.values() if value in text] == []
+    assert use(harness, write(harness, wanted), wanted).spec == wanted

@@ -50,6 +50,7 @@ def plan(
             "--out", metavar="FILE", help="Write the plan to this file, for --plan", dir_okay=False
         ),
     ] = None,
+    secrets_fd: SecretsFd = None,
 ) -> None:
     """Show what a run would do; changes nothing.
 
@@ -61,7 +62,7 @@ def plan(
     from amikiln.plan.room import find_room_fault
     from amikiln.runtime.files import write_file
 
-    folder, session = prepare(image, local, changes, bake_files=bake_files)
+    folder, session = prepare(image, local, changes, secrets_fd, bake_files=bake_files)
     planned = amikiln.make_plan(folder, session)
     if as_json:
         print(serialize(planned).decode(), end="")

@@ -16,6 +16,7 @@ from amikiln.cli.options import (
     ImageDirectory,
     Local,
     PlanPath,
+    SecretsFd,
 )
 from amikiln.cli.prepare import open_plan, prepare
 from amikiln.errors import AmikilnError
@@ -151,6 +152,7 @@ def export_packer_inputs(
     changes: Changes = NO_CHANGES,
     bake_files: BakeFiles = NO_FILES,
     plan: PlanPath = None,
+    secrets_fd: SecretsFd = None,
 ) -> None:
     """Write what a Packer build needs.
 
@@ -159,7 +161,9 @@ def export_packer_inputs(
     from amikiln.export.packer import folder
 
     plan_file = open_plan(plan)
-    loaded, session = prepare(image, local, changes, plan_file=plan_file, bake_files=bake_files)
+    loaded, session = prepare(
+        image, local, changes, secrets_fd, plan_file=plan_file, bake_files=bake_files
+    )
     if plan_file is not None:
         planned = amikiln.use_plan(plan_file, loaded, session)
     else:

@@ -61,7 +61,7 @@ SecretsFd = Annotated[
     typer.Option(
         "--secrets-fd",
         metavar="NUMBER",
-        help="Read the warm build's secrets from this file descriptor, as a JSON object",
+        help="Read the secrets of logins and warm build from this descriptor, as a JSON object",
     ),
 ]
 BakeFiles = Annotated[
