@@ -110,6 +110,17 @@ def content(
     print(push_ci_image(number, registry, home.cache, reporter_for_stderr()).digest)
 
 
+@cloud.command("stack-template")
+def stack_template() -> None:
+    """Print a template of the Elastic CI Stack whose image is this cloud's stand-in for it.
+
+    For source.stack_template, as a file beside image.toml.
+    """
+    from amikiln_localcloud.machines.elastic_stack import render_template
+
+    print(render_template(), end="")
+
+
 def _print(found: CloudStatus, as_json: bool) -> None:
     if as_json:
         print(json.dumps(dataclasses.asdict(found), indent=2))

@@ -40,6 +40,21 @@ class RunningRegistry(Protocol):
 
 
 @dataclass(frozen=True)
+class ImageToMake:
+    """An image that is made when a machine is first launched from it.
+
+    Attributes:
+        files: Where it will be.
+        key: Its ids are derived from it.
+        make: Makes it, or waits for who does.
+    """
+
+    files: SnapshotFiles
+    key: str
+    make: Callable[[], object]
+
+
+@dataclass(frozen=True)
 class Parts:
     """The parts of a cloud other than its API.
 
@@ -47,6 +62,7 @@ class Parts:
         base_key: The base image's ids are derived from it.
         base_gib: Size of its root file system.
         late: How many seconds late the API shows new things.
+        stack: The image that stands for the Elastic CI Stack's.
     """
 
     hypervisor: Hypervisor
@@ -56,6 +72,7 @@ class Parts:
     base_gib: int
     choice: Choice
     late: float = 0
+    stack: ImageToMake | None = None
 
 
 class LogReporter:
@@ -96,7 +113,14 @@ def start_parts(home: Home, choice: Choice, late: float = 0) -> Parts:
     host, _, port = registry.address.partition(":")
     hypervisor = make_hypervisor(home, launcher, choice, RegistryAddress(host, int(port)))
     base_key, base_gib = base_image.compute_base_key(), base_image.DISK_GIB
-    return Parts(hypervisor, registry, files, base_key, base_gib, choice, late)
+    variant = base_image.Variant.ELASTIC_STACK
+    stack_key = base_image.compute_base_key(variant)
+    stack = ImageToMake(
+        base_image.locate_base(home.cache, variant),
+        stack_key,
+        lambda: base_image.ensure_base(home.cache, LogReporter(), variant),
+    )
+    return Parts(hypervisor, registry, files, base_key, base_gib, choice, late, stack)
 
 
 def serve(home: Home, make_parts: Callable[[Home], Parts]) -> None:
@@ -123,7 +147,7 @@ def serve(home: Home, make_parts: Callable[[Home], Parts]) -> None:
         parts.hypervisor.sweep()
 
         # Imported here: a daemon that cannot start reports that without a second of imports.
-        from amikiln_localcloud.api.base_image import register_base
+        from amikiln_localcloud.api.base_image import ELASTIC_STACK, register_base
         from amikiln_localcloud.api.cloud import Cloud
         from amikiln_localcloud.api.late import Lateness
         from amikiln_localcloud.api.persistence import restore
@@ -133,6 +157,15 @@ def serve(home: Home, make_parts: Callable[[Home], Parts]) -> None:
         server = Server(cloud)
         restore(cloud)
         register_base(cloud, parts.base, key=parts.base_key, size_gib=parts.base_gib)
+        if parts.stack is not None:
+            register_base(
+                cloud,
+                parts.stack.files,
+                key=parts.stack.key,
+                size_gib=parts.base_gib,
+                offer=ELASTIC_STACK,
+                make=parts.stack.make,
+            )
         server.start()
         stack.callback(server.stop)
         _return_free_memory()

@@ -10,11 +10,12 @@ import logging
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from amikiln.errors import AmikilnError
 from amikiln.runtime.files import fill_atomically
-from amikiln_localcloud.machines.contract import SnapshotFiles
+from amikiln_localcloud.machines.contract import MachineFailure, SnapshotFiles
 
 log = logging.getLogger("amikiln.snapshots")
 
@@ -28,6 +29,7 @@ class SnapshotStore:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._registered: dict[str, SnapshotFiles] = {}
+        self._makers: dict[Path, Callable[[], object]] = {}
         self._users: Counter[Path] = Counter()
         self._deleted: set[Path] = set()
 
@@ -35,9 +37,37 @@ class SnapshotStore:
         """Return where a snapshot's files are, or will be."""
         return self._registered.get(snapshot_id) or SnapshotFiles(self._directory / snapshot_id)
 
-    def register(self, snapshot_id: str, files: SnapshotFiles) -> None:
-        """Make files outside of the directory (a base image's) those of a snapshot."""
+    def register(
+        self,
+        snapshot_id: str,
+        files: SnapshotFiles,
+        make: Callable[[], object] | None = None,
+    ) -> None:
+        """Make files outside of the directory (a base image's) those of a snapshot.
+
+        Args:
+            snapshot_id: The snapshot.
+            files: Its files.
+            make: Makes the files where they do not exist yet; called when they are needed first,
+                and by several threads at once.
+        """
         self._registered[snapshot_id] = files
+        if make is not None:
+            self._makers[files.directory] = make
+
+    def prepare(self, files: SnapshotFiles) -> None:
+        """Make a registered snapshot's files if they are not there yet; not under the lock.
+
+        Raises:
+            MachineFailure: They could not be made.
+        """
+        make = self._makers.get(files.directory)
+        if make is None or files.disk.is_file():
+            return
+        try:
+            make()
+        except AmikilnError as error:
+            raise MachineFailure(" ".join(error.what.split())) from error
 
     def exists(self, snapshot_id: str) -> bool:
         """Return whether a snapshot has files; a directory with its final name is complete."""

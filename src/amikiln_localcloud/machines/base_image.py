@@ -1,7 +1,9 @@
 """Builds the base image: an ordinary small Debian with Docker, from Debian's own packages.
 
 A few small units take the place of cloud-init: without KVM, ssh then answers in a third of the
-time. ``Variant.CLOUD_INIT`` is the same image with Debian's cloud-init.
+time. ``Variant.CLOUD_INIT`` is the same image with Debian's cloud-init, and
+``Variant.ELASTIC_STACK`` with what jobs and boots find in the image of Buildkite's Elastic CI
+Stack: users, units, hooks and scripts of the same names and effects.
 """
 
 from __future__ import annotations
@@ -62,12 +64,25 @@ class Variant(Enum):
 
     SMALL_UNITS = ("files", "small-units")
     CLOUD_INIT = ("files", "cloud-init")
+    ELASTIC_STACK = ("files", "small-units", "elastic-stack")
+
+
+MORE_PACKAGES = {
+    Variant.CLOUD_INIT: ("cloud-init",),
+    # bk-configure-docker.sh and bk-mount-instance-storage.sh call these.
+    Variant.ELASTIC_STACK: ("jq", "nvme-cli"),
+}
 
 
 def compute_base_key(variant: Variant = Variant.SMALL_UNITS) -> str:
     """Return the hash of everything that the base image is made from."""
     made_from = (DEBIAN_SUITE, _packages(variant), DISK_GIB, _BUILD_DISK)
     return hashlib.sha256(repr(made_from).encode() + _overlay(variant)).hexdigest()[:20]
+
+
+def locate_base(cache: Path, variant: Variant = Variant.SMALL_UNITS) -> SnapshotFiles:
+    """Return where a base image is in a cache directory, or will be."""
+    return SnapshotFiles(cache / "base" / compute_base_key(variant))
 
 
 def ensure_base(
@@ -85,7 +100,7 @@ def ensure_base(
     Raises:
         LocalCloudError: It could not be built: no network, no space, not permitted.
     """
-    base = SnapshotFiles(cache / "base" / compute_base_key(variant))
+    base = locate_base(cache, variant)
     try:
         make_once(base.directory, lambda directory: _build(directory, report, variant), report)
     except (MachineFailure, OSError, process.CommandFailed) as error:
@@ -145,7 +160,7 @@ tree=$1 target=$2; shift 2
 
 
 def _packages(variant: Variant) -> tuple[str, ...]:
-    return (*PACKAGES, "cloud-init") if variant is Variant.CLOUD_INIT else PACKAGES
+    return (*PACKAGES, *MORE_PACKAGES.get(variant, ()))
 
 
 def _overlay(variant: Variant) -> bytes:

@@ -129,8 +129,9 @@ class ImagesMixin(BaseEC2Backend):
         def copy() -> None:
             failure = None
             try:
+                snapshots.prepare(files)
                 snapshots.copy(files, image.ebs_snapshot.id)
-            except OSError as error:
+            except (OSError, MachineFailure) as error:
                 failure = f"the snapshot could not be copied: {error}"
             with self.cloud.change():
                 snapshots.release(files)

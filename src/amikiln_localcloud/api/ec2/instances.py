@@ -200,6 +200,7 @@ class LocalInstance(Instance):
     def _create(self, plan: MachinePlan) -> None:
         if self.state != "pending":
             return
+        self.cloud.snapshots.prepare(plan.source)
         machine = self.cloud.hypervisor.create(plan)
         with self.cloud.change(persistent=False):
             self.machine = machine
