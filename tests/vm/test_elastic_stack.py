@@ -16,7 +16,7 @@ from amikiln.verify.build_log import read_steps
 from vm import stack_files
 from vm.local_cloud import IMAGE_DIRECTORY, LocalCloud
 from vm.planting import Planter, planter
-from vm.test_buildkite import program
+from vm.programs import compile_program
 from vm.test_planted_faults import not_passed
 
 pytestmark = [pytest.mark.vm, pytest.mark.timeout(3600)]
@@ -46,6 +46,7 @@ chown -R buildkite-agent {checkout}
 cd /var/lib/buildkite-agent && runuser -u buildkite-agent -- env -i \
     HOME=/var/lib/buildkite-agent PATH=/usr/local/bin:/usr/bin USER=buildkite-agent \
     TMPDIR=/var/tmp BUILDKITE_AGENT_ACCESS_TOKEN=of-no-use \
+    BUILDKITE_BUILD_PATH={builds} \
     /usr/bin/buildkite-agent bootstrap --job 1 \
     --repository none --branch main --commit HEAD --build-path {builds} \
     --hooks-path /etc/buildkite-agent/hooks --bin-path /usr/bin \
@@ -175,9 +176,21 @@ def pack(folder: Path) -> bytes:
     return packed.getvalue()
 
 
+def compact(reports: str) -> str:
+    """Return BuildKit's reports one a line; some releases of buildx write each on many."""
+    decoder, lines, at = json.JSONDecoder(), [], reports.find("{")
+    while at >= 0:
+        report, end = decoder.raw_decode(reports, at)
+        lines.append(json.dumps(report, separators=(",", ":")))
+        at = reports.find("{", end)
+    return "\n".join(lines)
+
+
 def test_a_job_that_the_real_agent_runs_finds_every_step(machine: Planter) -> None:
     """Last of those on this machine, which is booted as the fleet's are."""
-    machine.run("cat >/usr/bin/buildkite-agent", input=program("buildkite-agent").read_bytes())
+    machine.run(
+        "cat >/usr/bin/buildkite-agent", input=compile_program("buildkite-agent").read_bytes()
+    )
     machine.run(f"chmod 755 /usr/bin/buildkite-agent\n{BOOT}")
     machine.run(
         f"mkdir -p {CHECKOUT} && tar -C {CHECKOUT} -xf -", input=pack(IMAGE_DIRECTORY / "warm")
@@ -190,7 +203,7 @@ def test_a_job_that_the_real_agent_runs_finds_every_step(machine: Planter) -> No
         assert "the job failed" not in said, said + machine.run(f"cat {log} || true")
         assert "config: /" in said
         assert "/var/lib/buildkite-agent/.docker" not in said
-        steps = read_steps(machine.run(f"cat {log}"))
+        steps = read_steps(compact(machine.run(f"cat {log}")))
         assert len(steps) == 17
         assert [step.name for step in steps if not step.cached] == []
     assert machine.run("ls /var/lib | grep -c elastic-stack-was-installed || true").strip() == "0"
