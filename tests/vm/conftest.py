@@ -147,7 +147,8 @@ def left_alone(local_cloud: LocalCloud) -> str:
     # So short that a timer of five minutes does not contradict them; the run is killed before.
     deadlines = {"boot": 20, "step": 3, "build": 5, "check": 1, "stop": 20}
     short = [f"deadlines.{name}_seconds={seconds}" for name, seconds in deadlines.items()]
-    changes = ["name=left-alone", "warm.attempts=1", "deadlines.machine_minutes=5", *short]
+    short += ["warm.attempts=1", "verify.builder_up_seconds=5"]
+    changes = ["name=left-alone", "deadlines.machine_minutes=5", *short]
     of_its_own = [word for change in changes for word in ("--set", change)]
     killed = local_cloud.start_run(*of_its_own)
     launched = read_until(killed, "launched from")[-1]

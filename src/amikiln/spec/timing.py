@@ -24,6 +24,8 @@ BOOT_SCRIPTS = 2
 """How many scripts the fleet's machines run at boot."""
 UPLOADS = 2
 """The recipe, and the warm build's context with its secrets."""
+PARTS_BUILDS = 1
+"""After a build that took layers from a cache, another one fetches what they were made from."""
 MARGIN_SECONDS = 60
 """By which a command may outlast a wait in it."""
 PAUSE_BETWEEN_ATTEMPTS_SECONDS = 60
@@ -100,9 +102,9 @@ def sum_bake_machine(spec: Spec, own_steps: int) -> Sum:
     if spec.warm is not None:
         shares.append(
             Share(
-                "attempts of the warm build",
+                "attempts of the warm build and of its parts",
                 "warm.attempts x deadlines.build_seconds",
-                spec.warm.attempts,
+                spec.warm.attempts + PARTS_BUILDS,
                 deadlines.build_seconds + PAUSE_BETWEEN_ATTEMPTS_SECONDS,
             )
         )
@@ -111,7 +113,7 @@ def sum_bake_machine(spec: Spec, own_steps: int) -> Sum:
 
 def limit_warm_step(spec: Spec) -> int:
     """Return how many seconds the warm build's step may take: all attempts, and the rest."""
-    attempts = spec.warm.attempts if spec.warm is not None else 0
+    attempts = spec.warm.attempts + PARTS_BUILDS if spec.warm is not None else 0
     deadlines = spec.deadlines
     of_builds = attempts * (deadlines.build_seconds + PAUSE_BETWEEN_ATTEMPTS_SECONDS)
     return deadlines.step_seconds + of_builds

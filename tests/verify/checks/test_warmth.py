@@ -48,6 +48,16 @@ def test_the_evidence_has_steps_time_and_seconds(script: Script, run: RunCheck) 
     assert failed.evidence.endswith("missed: [3/3] COPY . .")
 
 
+def test_a_job_needs_room_to_load_what_the_build_gives(script: Script, run: RunCheck) -> None:
+    needed_kib = 5 * 1024**2 + 36_700_000 / 1024
+    script.free_kib = int(needed_kib) + 1
+    assert run("builds-are-warm").outcome is Outcome.PASS
+    script.free_kib = int(needed_kib)
+    result = run("builds-are-warm")
+    assert result.outcome is Outcome.FAIL
+    assert "wanted: 5.0 GiB free for a job that loads its results" in result.evidence
+
+
 def test_a_spec_may_ask_for_less(script: Script, run: RunCheck) -> None:
     script.warm = ONE_STEP_MISSED
     lenient = plan(verify={"minimum_hit_share": 0.5})

@@ -19,6 +19,7 @@ from amikiln.verify.build_log import (
     read_steps,
 )
 from amikiln.verify.checks.finding import Finding, Subject, failed, passed, unknown
+from amikiln.verify.checks.system import BYTES_IN_GIB, measure_free
 
 SHOWN_STEPS = 5
 SHOWN_CHARACTERS = 1000
@@ -151,7 +152,7 @@ def _weigh(warmth: Warmth, read: Build, has_record: bool, subject: Subject) -> F
         "read_seconds": read.seconds,
         "read_megabytes": round(read.megabytes, 3),
     }
-    faults = []
+    faults = _find_room_fault(read, subject)
     if min(warmth.hit_share, warmth.time_share) < wanted.minimum_hit_share:
         faults.append(f"wanted: hits {wanted.minimum_hit_share:.0%}")
     if warmth.imported == warmth.steps:
@@ -179,6 +180,18 @@ def _weigh(warmth: Warmth, read: Build, has_record: bool, subject: Subject) -> F
         "was [warm] baked with the same context, arguments and builder as it is verified with?",
         figures,
     )
+
+
+def _find_room_fault(read: Build, subject: Subject) -> list[str]:
+    """Return why a job cannot load the build's results into Docker without a clean-up starting."""
+    free_gib, _ = measure_free(subject)
+    needed_gib = subject.plan.spec.verify.minimum_free_gib + read.megabytes * 1e6 / BYTES_IN_GIB
+    if free_gib >= needed_gib:
+        return []
+    return [
+        f"wanted: {needed_gib:.1f} GiB free for a job that loads its results, as room-on-disk"
+        f" counts; {free_gib:.1f} are"
+    ]
 
 
 def _list_missed(names: Sequence[str]) -> list[str]:
