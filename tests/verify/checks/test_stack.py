@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from amikiln.model.plan import Plan
 from amikiln.model.verdict import Outcome
+from amikiln.verify.checks.stack import USER_DATA
 from fakes import Script, plan
 from verify.checks.conftest import RunCheck
 
@@ -67,6 +70,34 @@ def test_user_data_that_does_not_run_fails_the_image(script: Script, run: RunChe
     result = run("stack-complete", plan(**FOR_A_STACK), guest=Disabled)
     assert result.outcome is Outcome.FAIL
     assert "user data does not run: cloud-final.service" in result.evidence
+
+
+@pytest.mark.parametrize(
+    ("answers", "off"),
+    [
+        ({}, ""),
+        ({"cloud-init.service": "not-found"}, ""),
+        ({"cloud-final.service": "masked"}, "cloud-final.service is not enabled\n"),
+        ({"cloud-final.service": "not-found"}, "cloud-final.service is not enabled\n"),
+        ({"cloud-init.service": "disabled"}, "cloud-init.service is not enabled\n"),
+    ],
+)
+def test_what_switches_user_data_off_is_seen(
+    answers: dict[str, str], off: str, tmp_path: Path
+) -> None:
+    cases = "".join(f"*{unit}) echo {state} ;;\n" for unit, state in answers.items())
+    programs = {"cloud-init": "", "systemctl": f'case "$*" in\n{cases}*) echo enabled ;; esac'}
+    for name, text in programs.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    said = subprocess.run(
+        ["sh", "-c", USER_DATA],
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    assert said.stdout == off
 
 
 @pytest.mark.parametrize(

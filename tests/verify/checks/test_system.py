@@ -6,9 +6,25 @@ import pytest
 
 from amikiln.errors import VerifyError
 from amikiln.model.verdict import Outcome
-from fakes import IMAGES, FakeGuest, Script, spec
+from fakes import IMAGES, FakeGuest, Script, plan, spec
 from harness import Harness
 from verify.checks.conftest import RunCheck
+
+
+@pytest.mark.parametrize(
+    ("key", "parameter"),
+    [
+        ("instance_storage", "EnableInstanceStorage"),
+        ("user_namespace_remap", "EnableDockerUserNamespaceRemap"),
+    ],
+)
+def test_what_the_fleets_boot_moved_away_is_named_with_the_stacks_parameter(
+    key: str, parameter: str, script: Script, run: RunCheck
+) -> None:
+    script.docker_store = "overlay2 /elsewhere"
+    result = run("docker-as-baked", plan(fleet={key: True}))
+    assert result.outcome is Outcome.FAIL
+    assert f"{key} ({parameter})" in result.hint
 
 
 @pytest.mark.parametrize(

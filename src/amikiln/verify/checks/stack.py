@@ -35,9 +35,12 @@ MOUNT_SCRIPT_SINCE = (5, 7)
 USER_DATA = r"""
 if command -v cloud-init >/dev/null; then
     if [ -e /etc/cloud/cloud-init.disabled ]; then echo /etc/cloud/cloud-init.disabled; fi
-    for unit in cloud-init.service cloud-final.service; do
-        case $(systemctl is-enabled "$unit" 2>/dev/null) in
-        masked* | disabled | '') echo "$unit is not enabled" ;;
+    # Later releases of cloud-init call the other units otherwise.
+    for unit in cloud-init-local.service cloud-init.service cloud-final.service; do
+        case $unit:$(systemctl is-enabled "$unit" 2>/dev/null) in
+        *:masked* | *:disabled | cloud-final.service: | cloud-final.service:not-found)
+            echo "$unit is not enabled"
+            ;;
         esac
     done
 fi

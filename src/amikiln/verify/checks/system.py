@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 
 from amikiln.machine.virtualization import describe_machine, is_container
+from amikiln.model.verdict import Outcome
 from amikiln.recipe.render import list_docker_mirrors
 from amikiln.verify.checks.finding import (
     Finding,
@@ -15,6 +16,12 @@ from amikiln.verify.checks.finding import (
     unknown,
     wait_until,
 )
+
+MOVING_KEYS = {
+    "instance_storage": "EnableInstanceStorage",
+    "user_namespace_remap": "EnableDockerUserNamespaceRemap",
+}
+"""Of ``[fleet]``, what moves Docker's data root, and an Elastic CI Stack's parameter for it."""
 
 GIB_IN_KIB = 1024**2
 BYTES_IN_GIB = 1024**3
@@ -52,12 +59,22 @@ def docker_as_baked(subject: Subject) -> Finding:
     baked = subject.read_manifest()["docker_store"]
     store, mirrors = found[:2], [url.rstrip("/") for url in found[2:]]
     wanted = list_docker_mirrors(subject.plan.spec)
-    return compare(
+    finding = compare(
         # Mirrors that the source image has may come after those of the spec.
         [*store, *mirrors[: len(wanted)]],
         [baked["driver"], baked["data_root"], *wanted],
         "Docker's storage driver, data root and mirrors",
     )
+    fleet = subject.plan.spec.fleet
+    moved_by = [name for name in MOVING_KEYS if getattr(fleet, name)]
+    if finding.outcome is Outcome.FAIL and moved_by:
+        keys = ", ".join(f"{name} ({MOVING_KEYS[name]})" for name in moved_by)
+        return failed(
+            finding.evidence,
+            f"the fleet's boot moves Docker's data away from what was baked: switch off {keys} for"
+            " the fleet and in image.toml",
+        )
+    return finding
 
 
 def room_on_disk(subject: Subject) -> Finding:
