@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    ReadTimeoutError,
+)
 
 from amikiln.aws.errors import explain
 
@@ -61,3 +67,10 @@ def test_a_refused_action_is_named_and_so_is_what_prints_the_policy(
 def test_other_errors_have_other_hints() -> None:
     assert explain(refusal("InternalError", "it broke"))[1] is None
     assert "log in again" in (explain(refusal("ExpiredToken", "gone"))[1] or "")
+
+
+@pytest.mark.parametrize("kind", [EndpointConnectionError, ConnectTimeoutError, ReadTimeoutError])
+def test_a_lost_connection_names_the_endpoint_and_what_to_check(kind: type[BotoCoreError]) -> None:
+    what, hint = explain(kind(endpoint_url="https://ec2.us-east-1.amazonaws.com/"))
+    assert "ec2.us-east-1.amazonaws.com" in what
+    assert "check the network" in (hint or "")

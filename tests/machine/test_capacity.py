@@ -56,11 +56,13 @@ def test_the_next_zone_is_tried(harness: Harness, code: str) -> None:
 
 
 @pytest.mark.parametrize("code", codes(Elsewhere.TYPE))
-def test_a_quota_leads_to_the_next_type_in_no_other_zone(harness: Harness, code: str) -> None:
+def test_what_is_about_the_type_leads_to_the_next_type_in_no_other_zone(
+    harness: Harness, code: str
+) -> None:
     asked, error = run_with(harness, lambda type_, subnet: code if type_ == TYPES[0] else None)
     assert error == ""
     assert [type_ for type_, _ in asked[:2]] == list(TYPES)
-    assert "quota" in harness.report.read()
+    assert CAPACITY[code][1] in harness.report.read()
 
 
 @pytest.mark.parametrize("code", codes(Elsewhere.NOWHERE))

@@ -40,6 +40,8 @@ CAPACITY: Mapping[str, tuple[Elsewhere, str]] = {
     "VcpuLimitExceeded": (T, "the account's quota of vCPUs for this family is used up"),
     "HostLimitExceeded": (T, "the account's quota of dedicated hosts is used up"),
     "MaxSpotInstanceCountExceeded": (T, "the account's quota of Spot instances is used up"),
+    "UnsupportedOperation": (T, "this type is not supported with this image"),
+    "NetworkInterfaceLimitExceeded": (N, f"the quota of network interfaces is used up: {LIMIT}"),
     "VolumeLimitExceeded": (N, f"the account's quota of EBS storage is used up: {LIMIT}"),
     "MaxIOPSLimitExceeded": (N, f"the account's quota of IOPS is used up: {LIMIT}"),
     "PendingVerification": (N, "AWS is still verifying the account: try again in some hours"),

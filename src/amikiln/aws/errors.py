@@ -8,7 +8,6 @@ from botocore.exceptions import (
     BotoCoreError,
     ClientError,
     ConnectionError,
-    EndpointConnectionError,
     HTTPClientError,
     MetadataRetrievalError,
     NoCredentialsError,
@@ -90,7 +89,7 @@ def explain(error: ClientError | BotoCoreError) -> tuple[str, str | None]:
         return "there are no AWS credentials", "log in to AWS, or use --local for the local cloud"
     if isinstance(error, NoRegionError):
         return "there is no AWS region", "set region in image.toml"
-    if isinstance(error, EndpointConnectionError):
+    if isinstance(error, ConnectionError | HTTPClientError):
         return str(error), "check the network, AWS_ENDPOINT_URL, and `amikiln cloud status`"
     return f"{type(error).__name__}: {error}", None
 
