@@ -8,7 +8,7 @@ from test_layout import KNOWN, imported
 
 API = "amikiln_localcloud.api."
 FLOORS = (
-    ("errors", "records", "snapshots", "authorization"),
+    ("errors", "records", "snapshots", "authorization", "late"),
     ("state_file",),
     ("cloud",),
     ("ssm",),

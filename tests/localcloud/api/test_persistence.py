@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,9 +17,14 @@ from localcloud.fixture import CloudFixture
 POINTER = "/buildkite/cpu-build-ami/us-east-1"
 
 
-def create_image(cloud: CloudFixture, name: str = "kept", **options: Any) -> str:
+def create_image(
+    cloud: CloudFixture,
+    name: str = "kept",
+    launch: Mapping[str, Any] | None = None,
+    **options: Any,
+) -> str:
     answer = cloud.client("ec2").create_image(
-        InstanceId=cloud.run_to("running"), Name=name, **options
+        InstanceId=cloud.run_to("running", **(launch or {})), Name=name, **options
     )
     image_id: str = answer["ImageId"]
     cloud.until_image(image_id, "available")
@@ -53,7 +59,7 @@ def test_images_snapshots_and_parameters_survive(cloud: CloudFixture) -> None:
     image_id = create_image(
         cloud,
         Description="a test's",
-        BlockDeviceMappings=[mapping],
+        launch={"BlockDeviceMappings": [mapping]},
         TagSpecifications=[
             {"ResourceType": "image", "Tags": tags},
             {"ResourceType": "snapshot", "Tags": tags},
