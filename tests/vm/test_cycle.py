@@ -191,7 +191,7 @@ def test_every_step_can_run_again_and_keeps_the_builder(
         guest.run(f"mkdir -p {there} && tar -x -C {there}", input=archive, timeout_seconds=60)
     said: list[str] = []
     for step in rendered.steps:
-        if step < "steps/90":
+        if "steps/10" <= step < "steps/90":  # without the scans, whose scanner is not sent
             again = f"cd /run/again && sh -eu {step}"
             guest.stream(again, said.append, timeout_seconds=BOOT_SECONDS)
     assert "builder baked-vllm-builder is there already" in said
