@@ -103,6 +103,8 @@ class Lateness:
                     }
                     stack.enter_context(_without(things, hidden))
             yield
+        # A region's EC2 comes with groups of its own; its Systems Manager comes with nothing.
+        self._known += [ssm for ssm in _ssm() if ssm not in self._known]
         self._note()
 
     def _is_hidden(self, id_: str, action: str, named: set[str]) -> bool:
