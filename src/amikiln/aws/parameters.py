@@ -81,7 +81,7 @@ class Parameters:
             names: Ten at most
                 (https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameters.html).
         """
-        answer = self._client.get_parameters(Names=list(names))
+        answer = self._recent.call(lambda: self._client.get_parameters(Names=list(names)))
         found = tuple(_parameter(raw) for raw in answer["Parameters"])
         return Listing(found, _read_time(answer))
 

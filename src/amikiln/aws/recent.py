@@ -197,9 +197,7 @@ class Recent:
             assert last is not None  # noqa: S101  (an attempt that is not done has failed)
             self._waiter.say(f"{explain(last)[0]}: asked again")
             try:
-                done = self._waiter.until(
-                    attempt, what="AWS to answer otherwise", deadline_seconds=seconds
-                )
+                done = self._waiter.until(attempt, what="asking again", deadline_seconds=seconds)
             except DeadlinePassed:
                 raise last from None
         return done[0]

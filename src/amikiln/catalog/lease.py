@@ -113,6 +113,8 @@ class Lease:
             self._was_shown = self._was_shown or bool(found.parameters)
             return found if self._was_shown else None
 
+        if self._was_shown:
+            return read_from(self._parameters, self._path, self._number)
         return self._waiter.until(
             find, what=f"the lease {self.name} to be shown", deadline_seconds=SHOWN_SECONDS
         )
