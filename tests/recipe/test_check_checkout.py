@@ -37,10 +37,18 @@ def warm(root: RootFolder) -> RootFolder:
             "variables": {"COMMIT": "{commit}"},
         },
     }
+    root.put("answers/targets", json.dumps({"target": {"default": {"context": "."}}}, indent=2))
     root.put("answers/1", "\n".join(WORKED) + "\n")
     root.fake_program(
         "docker",
-        f"({LOOK}) >>/state/seen; echo commit $COMMIT >>/state/seen; cat /answers/1",
+        f"""
+case "$*" in
+*--help*) exit ;;
+*--print*) cat /answers/targets; exit ;;
+esac
+({LOOK}) >>/state/seen
+echo commit $COMMIT >>/state/seen
+cat /answers/1""",
     )
     return root
 

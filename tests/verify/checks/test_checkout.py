@@ -98,3 +98,10 @@ def test_without_two_builds_nothing_is_known(run: RunCheck, builds: tuple[Any, .
 def test_a_folder_has_no_other_checkouts() -> None:
     assert "checkouts-match" not in [check.name for check in list_checks(plan())]
     assert list_checks(of_git())[-1].name == "checkouts-match"
+
+
+def test_a_step_that_targets_share_is_reported_for_any_of_them(run: RunCheck) -> None:
+    before = {"[lua source 2/4] COPY a .": True, "[docs source 2/4] COPY b .": True}
+    after = {"[checked source 2/4] COPY a .": True, "[checked 2/4] COPY b .": False}
+    result = run("checkouts-match", of_git(), guest=answer(before, after))
+    assert "follow one that does: [docs source 2/4] COPY b .; wanted" in result.evidence

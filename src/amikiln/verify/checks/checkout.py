@@ -20,6 +20,7 @@ BUILD_SECONDS = 300
 for as long as it takes."""
 SHOWN_STEPS = 5
 ENDED = re.compile(r"ended (\w+) (\d+)")
+STAGE = re.compile(r"^\[([^\]]* )?(?=\d+/\d+\] )")
 USUAL_UMASK = 0o022
 READS_CONTEXT = re.compile(r"\] (COPY|ADD) (?!--from)|--mount=type=bind(?![^ ]*from=)")
 
@@ -97,9 +98,20 @@ def _read_builds(output: str) -> tuple[dict[str, tuple[Step, ...]], int]:
 
 
 def _find_lost(before: Sequence[Step], after: Sequence[Step]) -> list[Step]:
-    """Return the steps that were hits and are none now; a step may not even have been reached."""
-    hits = {step.name for step in after if step.cached}
-    return [step for step in before if step.name not in hits]
+    """Return the steps that were hits and are none now; a step may not even have been reached.
+
+    What several targets share is reported for any of them, and what is made from the context has
+    another digest for each client: place and command are compared besides.
+    """
+    digests = {step.digest for step in after if step.cached}
+    ran = {_strip_stage(step) for step in after if not step.cached}
+    hits = {_strip_stage(step) for step in after if step.cached} - ran
+    return [it for it in before if it.digest not in digests and _strip_stage(it) not in hits]
+
+
+def _strip_stage(step: Step) -> str:
+    """Return a step's place and command, without target and stage: ``2/5] RUN make``."""
+    return STAGE.sub("", step.name)
 
 
 def _list_names(steps: Sequence[Step]) -> str:
