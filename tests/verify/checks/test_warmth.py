@@ -56,6 +56,9 @@ def test_a_job_needs_room_to_load_what_the_build_gives(script: Script, run: RunC
     result = run("builds-are-warm")
     assert result.outcome is Outcome.FAIL
     assert "wanted: 5.0 GiB free for a job that loads its results" in result.evidence
+    script.free_kib = 5 * 1024**2 - 1
+    assert run("room-on-disk").outcome is Outcome.FAIL
+    assert run("builds-are-warm").outcome is Outcome.PASS
 
 
 def test_a_spec_may_ask_for_less(script: Script, run: RunCheck) -> None:

@@ -185,8 +185,10 @@ def _weigh(warmth: Warmth, read: Build, has_record: bool, subject: Subject) -> F
 def _find_room_fault(read: Build, subject: Subject) -> list[str]:
     """Return why a job cannot load the build's results into Docker without a clean-up starting."""
     free_gib, _ = measure_free(subject)
-    needed_gib = subject.plan.spec.verify.minimum_free_gib + read.megabytes * 1e6 / BYTES_IN_GIB
-    if free_gib >= needed_gib:
+    least_gib = subject.plan.spec.verify.minimum_free_gib
+    needed_gib = least_gib + read.megabytes * 1e6 / BYTES_IN_GIB
+    # Below the cut-off itself room-on-disk has failed already.
+    if free_gib < least_gib or free_gib >= needed_gib:
         return []
     return [
         f"wanted: {needed_gib:.1f} GiB free for a job that loads its results, as room-on-disk"
