@@ -75,6 +75,7 @@ def test_the_real_build_runs_on_the_baked_builder_as_its_owner(warm: RootFolder)
         "--file=docker-bake.hcl",
         "--file=ci.hcl",
         "--set=*.args.FLAGS=-O2 it's",
+        "--allow=fs.read=/recipe/nothing",
         "--allow=fs.read=/run/amikiln-secrets/token",
         "--allow=network.host",
         "--file=/recipe/warm-overlay.json",

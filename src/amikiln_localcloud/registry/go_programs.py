@@ -137,12 +137,13 @@ def _compile(programs: GoPrograms, cache: Path, directory: Path, report: Reporte
                 process.run(
                     [command, *build, "-o", str(directory / name), package],
                     cwd=Path(scratch),
-                    env=_environment(Path(scratch)),
+                    env=make_environment(Path(scratch)),
                     timeout_seconds=COMPILE_SECONDS,
                 )
 
 
-def _environment(scratch: Path) -> Mapping[str, str]:
+def make_environment(scratch: Path) -> Mapping[str, str]:
+    """Return the environment in which Go compiles for guests; what it fetches is in a folder."""
     return {
         **os.environ,
         "CGO_ENABLED": "0",

@@ -45,6 +45,8 @@ stop_builder() {
             "its databases may be damaged"
 }
 
+restart_builder() { docker restart --time "$BUILDER_STOP_SECONDS" "$(builder_container)" >/dev/null; }
+
 print_builder_version() { docker exec "$(builder_container)" buildkitd --version | cut -d' ' -f3; }
 
 find_builder_state() {

@@ -37,6 +37,8 @@ stop_builder() {
     esac
 }
 
+restart_builder() { systemctl restart buildkit.service; }
+
 print_builder_version() { "$PROGRAMS/bin/buildkitd" --version | cut -d' ' -f3; }
 
 find_builder_state() { printf '%s\n' "$STATE"; }

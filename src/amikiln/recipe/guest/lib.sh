@@ -105,6 +105,7 @@ list_packages() {
 # The builder of the plan's driver: builders/DRIVER.sh, each of which defines
 #   make_builder             creates and starts it; one of equal inputs keeps its cache
 #   stop_builder             stops it cleanly, and waits until it has exited
+#   restart_builder          stops it cleanly, and starts it again
 #   print_builder_version    prints BuildKit's version
 #   find_builder_state       prints where its state is on this disk; it may be stopped
 #   run_buildctl             runs buildctl against it with the given arguments
