@@ -116,7 +116,7 @@ def test_the_warm_build_fits_the_spec_and_the_registry() -> None:
     warm = load_image(IMAGE_DIRECTORY, local=True).spec.warm
     assert warm is not None
     folder = IMAGE_DIRECTORY / warm.context
-    bake = "".join((folder / name).read_text() for name in warm.bake_files)
+    bake = "".join((folder / str(file.file)).read_text() for file in warm.bake_files)
     groups = re.findall(r'^group "(\S+)" \{\n  targets = \[(.*)\]$', bake, re.MULTILINE)
     targets = {name: re.findall(r'"(\w+)"', of) for name, of in groups}
     built = [target for name in warm.targets for target in targets[name]]
