@@ -20,6 +20,9 @@ TAG_USED = "amikiln:used-gib"
 """How much of its disk an image used at the end of its bake, in GiB."""
 TAG_EXPIRES = "amikiln:expires"
 TAG_KEPT = "amikiln:kept"
+TAG_BOOT, BOOT_KERNEL = "amikiln:boot", "kernel"
+"""On a machine: asks a cloud whose machines may be containers for one that boots
+the image's own kernel. On EC2 every machine does."""
 """An instance that ``--keep-on-error`` left for somebody to look at."""
 TAG_VERDICT = "amikiln:verdict"
 TAG_VERDICT_HASH = "amikiln:verdict-sha256"
@@ -74,6 +77,11 @@ def tags_of_run(run_id: str) -> dict[str, str]:
 def tags_of_kept_instance() -> dict[str, str]:
     """Return the tags that keep an instance, with its key pair and group, from being swept."""
     return {TAG_KEPT: KEPT_BY}
+
+
+def tags_that_ask_for_a_kernel() -> dict[str, str]:
+    """Return the tags of a machine that has to boot the image's own kernel."""
+    return {TAG_BOOT: BOOT_KERNEL}
 
 
 def run_of(tags: Mapping[str, str]) -> str | None:

@@ -22,6 +22,7 @@ from amikiln.runtime.guest import Guest, GuestCommandFailed
 from amikiln.session import Session
 from amikiln.verify.checks.finding import Subject
 from amikiln.verify.checks.run import list_checks, run_check
+from amikiln.verify.kernel_boot import boot_kernel_if_changed
 from amikiln.version import __version__
 
 MARKS = {Outcome.PASS: "ok  ", Outcome.FAIL: "FAIL", Outcome.UNKNOWN: "??  "}
@@ -53,6 +54,8 @@ def verify(image: Image, plan: Plan, run: Run, session: Session) -> VerdictFile:
         upload.send_build(subject.plan, subject.guest, session)
         subject = replace(subject, machine=detect_machine(subject.guest))
         session.report.line(f"checked on: {describe_machine(subject.machine)}")
+        boot = boot_kernel_if_changed(subject, image, run, session)
+        subject = replace(subject, kernel_boot=boot)
         results = tuple(_run_checks(subject, session))
     verdict = Verdict(
         image_id=image.id,

@@ -72,6 +72,7 @@ class MachinePlan:
         source: The snapshot whose disk the machine starts from; it is never written to.
         volume_gib: Size of the root disk; not smaller than the source.
         metadata: Called for each request of the guest, because the metadata can change.
+        boots_kernel: Whether it has to boot the disk's own kernel, which a container does not.
     """
 
     instance_id: str
@@ -80,6 +81,7 @@ class MachinePlan:
     memory_mib: int
     volume_gib: int
     metadata: Callable[[], InstanceMetadata]
+    boots_kernel: bool = False
 
 
 class Ending(Enum):

@@ -103,7 +103,7 @@ class DiskHypervisor(ABC):
         instances = self._home.instances
         for directory in instances.iterdir() if instances.is_dir() else ():
             if directory.is_dir():
-                self._sweep(MachineFiles(directory))
+                self.end_leftovers(MachineFiles(directory))
                 shutil.rmtree(directory, ignore_errors=True)
         remove_partial_directories(self._home.snapshots)
 
@@ -120,7 +120,7 @@ class DiskHypervisor(ABC):
         """Return the machine whose disk and address are there."""
 
     @abstractmethod
-    def _sweep(self, files: MachineFiles) -> None:
+    def end_leftovers(self, files: MachineFiles) -> None:
         """End what a killed daemon left of a machine, apart from its directory."""
 
 

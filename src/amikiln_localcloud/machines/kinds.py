@@ -133,4 +133,5 @@ def make_hypervisor(
     hierarchies = Hierarchies.of_this_host()
     if hierarchies is None:
         raise PreflightError("no cgroup 2 is mounted any more", hint="mount it, or choose a kind")
-    return ContainerHypervisor(home, launcher, hierarchies, registry)
+    virtual = QemuHypervisor(home, launcher, accelerator.EMULATION, registry)
+    return ContainerHypervisor(home, launcher, hierarchies, registry, virtual)

@@ -55,7 +55,8 @@ class QemuHypervisor(DiskHypervisor):
             self._registry,
         )
 
-    def _sweep(self, files: MachineFiles) -> None:
+    def end_leftovers(self, files: MachineFiles) -> None:
+        """End what a killed daemon left of a machine, apart from its directory."""
         end_recorded_processes(QemuFiles(files.directory).pid, files.directory)
 
 

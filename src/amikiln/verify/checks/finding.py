@@ -16,6 +16,23 @@ from amikiln.runtime.guest import Guest
 
 
 @dataclass(frozen=True)
+class KernelBoot:
+    """How a machine fared that booted the image's own kernel, where the one checked boots none.
+
+    Attributes:
+        machine: What it says it is: see machine.virtualization.
+        state: systemd's word for it; empty if nobody could log in.
+        trouble: Why it was not seen to boot; empty if it was.
+        is_known: Whether it was really tried.
+    """
+
+    machine: str = UNKNOWN
+    state: str = ""
+    trouble: str = ""
+    is_known: bool = True
+
+
+@dataclass(frozen=True)
 class Subject:
     """A machine that was booted from the image.
 
@@ -25,12 +42,14 @@ class Subject:
         image_digest: The digest of its inputs that it was tagged with at the bake; for an image
             that amikiln did not bake, the one that its manifest leads to.
         machine: What the machine says it is: see machine.virtualization.
+        kernel_boot: The boot of another machine, of a kind that boots a kernel; None: no need.
     """
 
     guest: Guest
     plan: Plan
     image_digest: str
     machine: str = UNKNOWN
+    kernel_boot: KernelBoot | None = None
 
     def ask(self, command: str, timeout_seconds: float | None = None) -> str:
         """Run a shell command as root and return what it wrote to stdout, stripped.

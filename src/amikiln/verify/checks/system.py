@@ -9,6 +9,7 @@ from amikiln.model.verdict import Outcome
 from amikiln.recipe.render import list_docker_mirrors
 from amikiln.verify.checks.finding import (
     Finding,
+    KernelBoot,
     Subject,
     compare,
     failed,
@@ -32,16 +33,11 @@ DOCKER_FACTS = (
 
 
 def boot_finished(subject: Subject) -> Finding:
-    """The system came up, and no unit failed; a container does not show what /boot would do."""
+    """The system came up, and no unit failed; where /boot changed, its kernel booted, too."""
     state = subject.ask("systemctl is-system-running --wait || true")
     if state == "running":
         if is_container(subject.machine) and subject.read_manifest().get("boot_changed"):
-            return unknown(
-                "all units are up, and the bake changed /boot, which was not booted from:"
-                f" {describe_machine(subject.machine)}",
-                "verify it on a machine that boots a kernel: on EC2, or in a local cloud of"
-                " `amikiln cloud up --machines emulated`",
-            )
+            return _judge_kernel_boot(subject)
         return passed("all units are up")
     units = subject.ask("systemctl list-units --failed --plain --no-legend")
     names = ", ".join(line.split()[0] for line in units.splitlines() if line.strip())
@@ -49,6 +45,27 @@ def boot_finished(subject: Subject) -> Finding:
         f"the system is {state}; failed units: {names or 'none'}",
         "`journalctl -u UNIT` on the machine says why",
     )
+
+
+def _judge_kernel_boot(subject: Subject) -> Finding:
+    """A container shows nothing of /boot: another machine has to."""
+    boot = subject.kernel_boot or KernelBoot(is_known=False, trouble="it was not tried")
+    where = describe_machine(boot.machine)
+    if not boot.is_known:
+        return unknown(
+            "all units are up, and the bake changed /boot, which was not booted from:"
+            f" {boot.trouble}",
+            "verify it on a machine that boots a kernel: on EC2, or in a local cloud of"
+            " `amikiln cloud up --machines emulated`",
+        )
+    if boot.state != "running":
+        said = boot.trouble or f"the system is {boot.state or 'silent'} on {where}"
+        return failed(
+            f"all units are up in a container, but not with the image's own kernel: {said}",
+            "the bake changed /boot: what is in it, and does a machine of the image log on its"
+            " console why it does not boot?",
+        )
+    return passed(f"all units are up, also on {where}, which booted the kernel of the new /boot")
 
 
 def docker_as_baked(subject: Subject) -> Finding:

@@ -55,6 +55,7 @@ class ContainerHypervisor(DiskHypervisor):
         launcher: Starts the processes.
         hierarchies: The host's control groups.
         registry: Where the name of the container registry leads in machines.
+        virtual: Makes the machines that have to boot a kernel; without it, none can.
     """
 
     def __init__(
@@ -63,12 +64,28 @@ class ContainerHypervisor(DiskHypervisor):
         launcher: Launcher,
         hierarchies: Hierarchies,
         registry: RegistryAddress | None = None,
+        virtual: DiskHypervisor | None = None,
     ) -> None:
         super().__init__(home)
         self._launcher = launcher
         self._hierarchies = hierarchies
         self._registry = registry
+        self._virtual = virtual
         self._containers: list[ContainerMachine] = []
+
+    def create(self, plan: MachinePlan) -> DiskMachine:
+        """Make a container, or a virtual machine if the plan asks for a kernel of its own."""
+        if not plan.boots_kernel:
+            return super().create(plan)
+        if self._virtual is None:
+            raise MachineFailure(f"cannot make {plan.instance_id}: a container boots no kernel")
+        return self._virtual.create(plan)
+
+    def close(self) -> None:
+        """Destroy every machine made here."""
+        super().close()
+        if self._virtual is not None:
+            self._virtual.close()
 
     def _machine(self, plan: MachinePlan, files: MachineFiles, address: Address) -> DiskMachine:
         keeper = self._make_keeper(plan.instance_id, files)
@@ -104,7 +121,10 @@ class ContainerHypervisor(DiskHypervisor):
         if shortage:
             raise MachineFailure(f"no room for another machine: {shortage}")
 
-    def _sweep(self, files: MachineFiles) -> None:
+    def end_leftovers(self, files: MachineFiles) -> None:
+        """End what a killed daemon left of a machine, apart from its directory."""
+        if self._virtual is not None:
+            self._virtual.end_leftovers(files)
         if sudo.is_needed():
             with contextlib.suppress(MachineFailure):  # it goes with the next sweep
                 sudo.ask("end", files.directory.name)
