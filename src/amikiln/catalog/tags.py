@@ -84,6 +84,11 @@ def tags_that_ask_for_a_kernel() -> dict[str, str]:
     return {TAG_BOOT: BOOT_KERNEL}
 
 
+def asks_for_a_kernel(tags: Mapping[str, str]) -> bool:
+    """Tell whether a machine with these tags has to boot the image's own kernel."""
+    return tags.get(TAG_BOOT) == BOOT_KERNEL
+
+
 def run_of(tags: Mapping[str, str]) -> str | None:
     """Return the id of the run that made something; None: no run of ours did."""
     return tags.get(TAG_RUN)

@@ -35,9 +35,6 @@ log = logging.getLogger("amikiln.instances")
 CONSOLE_BYTES = 64 * 1024
 """GetConsoleOutput returns the last 64 KB (.../APIReference/API_GetConsoleOutput.html)."""
 
-BOOT_TAG = "amikiln:boot"
-"""With the value "kernel": the machine boots the image's own kernel, whatever others here do."""
-
 
 class LocalInstance(Instance):
     """An instance with a machine. Attributes change inside ``Cloud.change()`` only."""
@@ -114,24 +111,12 @@ class LocalInstance(Instance):
                 user_data=base64.b64decode(str(self.user_data)) if self.user_data else b"",
             )
 
-    @property
-    def wants_kernel(self) -> bool:
-        """Whether its tags ask for a machine that boots the image's own kernel."""
-        tags = {tag["key"]: tag["value"] for tag in self.get_tags()}
-        return tags.get(BOOT_TAG) == "kernel"
-
     # -- requests, inside Cloud.change() ----------------------------------------------------
 
-    def launch(self, cores: int, memory_mib: int, volume_gib: int) -> None:
+    def launch(self, cores: int, memory_mib: int, volume_gib: int, boots_kernel: bool) -> None:
         """Make the machine and boot it, in the background."""
         plan = MachinePlan(
-            instance_id=self.id,
-            source=self._source,
-            cores=cores,
-            memory_mib=memory_mib,
-            volume_gib=volume_gib,
-            metadata=self.metadata,
-            boots_kernel=self.wants_kernel,
+            self.id, self._source, cores, memory_mib, volume_gib, self.metadata, boots_kernel
         )
         self._submit(lambda: self._create(plan), self._terminate_after_failure)
 

@@ -19,6 +19,7 @@ from moto.ec2.utils import (
 )
 from moto.packages.boto.ec2.instance import Reservation
 
+from amikiln.catalog.tags import asks_for_a_kernel
 from amikiln_localcloud.api.ec2.images import LocalImage
 from amikiln_localcloud.api.ec2.instance_types import get_hardware
 from amikiln_localcloud.api.ec2.instances import LocalInstance
@@ -111,7 +112,8 @@ class InstancesMixin(LaunchTemplatesMixin):
             self._attach_root_volume(instance, volume, volume_tags)
             if profile:
                 self.associate_iam_instance_profile(instance.id, **profile)
-            instance.launch(hardware.cores, hardware.memory_mib, volume.size)
+            boots_kernel = asks_for_a_kernel(tags.get("instance", {}))
+            instance.launch(hardware.cores, hardware.memory_mib, volume.size, boots_kernel)
         return reservation
 
     def stop_instances(
