@@ -23,6 +23,7 @@ AS_OWNER = "runuser -u buildkite-agent -- env -C /var/lib/buildkite-agent"
 TOKEN = base64.b64encode(b"AWS:eyJwYXlsb2FkIjoibm90IGEgcmVhbCBvbmUifQ==").decode()
 ECR = "123456789012.dkr.ecr.us-east-1.amazonaws.com"
 ECR_LOGIN = json.dumps({"auths": {ECR: {"auth": TOKEN}}})
+EMPTY_CACHE = "fail: without the network the build of 17 steps fails"
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +157,7 @@ def test_a_damaged_database(local_cloud: LocalCloud, machine: Planter, tmp_path:
     found = not_passed(local_cloud, image_id, tmp_path / "verdict.json")
     assert found.keys() == {"store-kept", "builds-are-warm"}
     assert "a database was set aside" in found["store-kept"]
-    assert "fail: 0 of 17 steps are hits" in found["builds-are-warm"]
+    assert found["builds-are-warm"].startswith(EMPTY_CACHE)
 
 
 def test_docker_that_looks_elsewhere(
@@ -200,7 +201,7 @@ def test_a_builder_that_was_made_anew_has_an_empty_cache(
     machine.run(f"docker start {CONTAINER}")
     found = not_passed(local_cloud, anew, tmp_path / "verdict.json")
     assert found.keys() == {"store-kept", "builds-are-warm"}
-    assert "fail: 0 of 17 steps are hits" in found["builds-are-warm"]
+    assert found["builds-are-warm"].startswith(EMPTY_CACHE)
 
 
 def test_pulled_images_alone_do_not_make_builds_warm(

@@ -140,7 +140,7 @@ SAID = "ERROR: failed to solve: connect: permission denied"
         (
             f"{FETCHING.replace('RUN make', 'FROM base')}ended ask 1 2.0 0\n{SAID}\n",
             Outcome.FAIL,
-            "0 of 2 steps are hits; without the network the build fails",
+            "without the network the build of 2 steps fails, so not all of it is on the disk",
         ),
         (f"ended ask 1 2.0 0\n{SAID}\n", Outcome.UNKNOWN, "cannot tell"),
         (f"{WARM}ended ask 0 2.0 0\n", Outcome.UNKNOWN, "incomplete"),

@@ -72,7 +72,7 @@ def builds_are_warm(subject: Subject) -> Finding:
     by_name = {build.name: build for build in builds}
     for build in builds:
         if build.error:
-            return _explain_failure(build, warmth, max(warmth.steps, len(cold)))
+            return _explain_failure(build, warmth.missed, max(warmth.steps, len(cold)))
     if not by_name["ask"].steps:
         return unknown("the build reported no step of its own", "does it have a RUN?")
     return _weigh(warmth, by_name["read"], bool(cold), subject)
@@ -112,15 +112,16 @@ def read_builds(output: str) -> tuple[Build, ...]:
     return tuple(builds)
 
 
-def _explain_failure(build: Build, warmth: Warmth, steps: int) -> Finding:
+def _explain_failure(build: Build, missed: Sequence[str], steps: int) -> Finding:
+    """Explain a build that broke off; of one BuildKit calls steps cached that it never got to."""
     said = build.error[-SHOWN_CHARACTERS:]
-    if build.broken or warmth.missed:
+    if build.broken or missed:
         return failed(
             "; ".join(
                 [
-                    f"{warmth.hits} of {steps} steps are hits",
-                    "without the network the build fails, so not all of it is on the disk",
-                    *_list_missed(build.broken or warmth.missed),
+                    f"without the network the build of {steps} steps fails, so not all of it is on"
+                    " the disk",
+                    *_list_missed(build.broken or missed),
                     said,
                 ]
             ),
