@@ -74,6 +74,11 @@ def render_docker_config(logins: Mapping[str, Credentials]) -> bytes:
     return json.dumps({"auths": entries}).encode()
 
 
+def find_docker_directory() -> Path:
+    """Return where Docker's client keeps its configuration and plugins on this machine."""
+    return Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
+
+
 def _find_login(host: str, login: Login, session: Session) -> Credentials:
     if isinstance(login, PasswordLogin):
         if login.secret not in session.secrets:
@@ -94,7 +99,7 @@ def _ask_docker(host: str) -> Credentials:
 
     A credential store, which skopeo does not ask, is asked by its own protocol.
     """
-    directory = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
+    directory = find_docker_directory()
     config: Any = json.loads((directory / "config.json").read_text())
     key = HUB_KEY if host == DOCKER_HUB else host
     helper = config.get("credHelpers", {}).get(key) or config.get("credsStore")

@@ -140,12 +140,13 @@ def check_network(plan: Plan, session: Session) -> Iterator[str]:
         session: The cloud to look in.
     """
     network = plan.network
+    subnets = session.cloud.network.find_subnets(network.subnet_ids)
     if network.vpc_id is None:
         yield f"there is no subnet {', '.join(network.subnet_ids)} in {plan.spec.region}"
     else:
-        yield from _check_subnets(network, network.vpc_id, session)
+        yield from _check_subnets(subnets, network, network.vpc_id, session)
     if network.security_group_id is not None:
-        yield from _check_security_group(plan, network.security_group_id, session)
+        yield from _check_security_group(plan, network.security_group_id, subnets, session)
     if network.connect == "session-manager":
         for program in SESSION_MANAGER_PROGRAMS:
             if shutil.which(program) is None:
@@ -157,8 +158,9 @@ def check_network(plan: Plan, session: Session) -> Iterator[str]:
             )
 
 
-def _check_subnets(network: Network, vpc_id: str, session: Session) -> Iterator[str]:
-    subnets = session.cloud.network.find_subnets(network.subnet_ids)
+def _check_subnets(
+    subnets: Sequence[Subnet], network: Network, vpc_id: str, session: Session
+) -> Iterator[str]:
     routes = session.cloud.network.find_default_routes(vpc_id, network.subnet_ids)
     if all(each.free_addresses == 0 for each in subnets):
         yield f"no private address is free in {', '.join(each.id for each in subnets)}"
@@ -191,7 +193,9 @@ def _check_subnet(
         )
 
 
-def _check_security_group(plan: Plan, group_id: str, session: Session) -> Iterator[str]:
+def _check_security_group(
+    plan: Plan, group_id: str, subnets: Sequence[Subnet], session: Session
+) -> Iterator[str]:
     group = session.cloud.network.find_security_group(group_id)
     network = plan.network
     if group is None:
@@ -203,16 +207,17 @@ def _check_security_group(plan: Plan, group_id: str, session: Session) -> Iterat
             f" {network.subnet_ids[0]} of {network.vpc_id}"
         )
     if network.connect != "session-manager":
-        yield from _check_ssh_rules(group, plan, session)
+        yield from _check_ssh_rules(group, plan, subnets, session)
 
 
-def _check_ssh_rules(group: SecurityGroup, plan: Plan, session: Session) -> Iterator[str]:
+def _check_ssh_rules(
+    group: SecurityGroup, plan: Plan, subnets: Sequence[Subnet], session: Session
+) -> Iterator[str]:
     if not group.ssh_from and not group.has_other_sources:
         yield f"security group {group.id} lets nobody in to port 22"
         return
     network = plan.network
     try:
-        subnets = session.cloud.network.find_subnets(network.subnet_ids)
         own = _find_own_address(network.connect, subnets)
     except PreflightError as error:
         session.report.line(f"{error.what}: whether {group.id} lets it in is not known")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from amikiln.errors import PreflightError
-from amikiln.machine.logins import Credentials, render_docker_config
+from amikiln.machine.logins import Credentials, find_docker_directory, render_docker_config
 from amikiln.spec.spec import Spec
 
 
@@ -68,7 +68,7 @@ def open_registry_access(spec: Spec, logins: Mapping[str, Credentials]) -> Itera
 
 
 def _link_plugins(directory: Path) -> None:
-    users_own = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker") / "cli-plugins"
+    users_own = find_docker_directory() / "cli-plugins"
     if users_own.is_dir():
         (directory / "cli-plugins").symlink_to(users_own)
 
