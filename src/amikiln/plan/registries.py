@@ -142,9 +142,7 @@ def read_notes(
     manifest = _parse(_read_manifest(reference, access))
     if "manifests" in manifest:
         notes.append(("index's annotation", manifest.get("annotations") or {}))
-        child = _choose_platform(manifest["manifests"], PLATFORMS[architecture])
-        reference = PinnedImage(image.reference, child).by_digest
-        manifest = _parse(_read_manifest(reference, access))
+        reference, manifest = _enter_index(image.reference, manifest, architecture, access)
     notes.append(("annotation", manifest.get("annotations") or {}))
     command = _build_command(reference, access, configuration=True)
     raw = process.run(command, timeout_seconds=LOOKUP_SECONDS).stdout
@@ -160,10 +158,17 @@ def _pin_one(reference: str, access: RegistryAccess, architecture: str) -> Pinne
     found = PinnedImage(reference, f"sha256:{hashlib.sha256(raw).hexdigest()}")
     manifest = _parse(raw)
     if "manifests" in manifest:
-        child = _choose_platform(manifest["manifests"], PLATFORMS[architecture])
-        by_digest = PinnedImage(reference, child).by_digest
-        manifest = _parse(_read_manifest(by_digest, access))
+        _, manifest = _enter_index(reference, manifest, architecture, access)
     return PinnedImage(found.reference, found.digest, _list_layers(manifest))
+
+
+def _enter_index(
+    reference: str, index: dict[str, Any], architecture: str, access: RegistryAccess
+) -> tuple[str, dict[str, Any]]:
+    """Return the image for an architecture, out of an index: by its digest, and its manifest."""
+    child = _choose_platform(index["manifests"], PLATFORMS[architecture])
+    by_digest = PinnedImage(reference, child).by_digest
+    return by_digest, _parse(_read_manifest(by_digest, access))
 
 
 def _read_manifest(reference: str, access: RegistryAccess) -> bytes:

@@ -50,7 +50,7 @@ def boot_kernel_if_changed(
                 render_recipe(subject.plan),
                 guest,
                 session,
-                subject.plan.spec.deadlines.step_seconds,
+                deadlines.step_seconds,
             )
             ask = "systemctl is-system-running --wait || true"
             state = guest.run(ask, timeout_seconds=deadlines.boot_seconds).strip()
