@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
 
 from amikiln import pipeline
+from amikiln.runtime.guest import Login
 from amikiln.spec import timing
 from amikiln.spec.spec import Spec
-from fakes import FakeGuest, spec
+from amikiln.verify.checks import warmth
+from fakes import WARM, FakeGuest, Script, spec
 from harness import Harness
+from recipe_context import Repository
 
 STEPS, CHECKS = ("steps/after-docker-a.sh", "steps/before-seal.sh"), ("checks/mine.sh",)
+BUILT = f"{WARM}ended same 0\n{WARM}ended checkout 0\n0022\n"
 STACK: dict[str, Any] = {"fleet": {"elastic_stack": True}}
 
 
@@ -39,6 +44,13 @@ class Waits:
         return found
 
 
+class BuildingGuest(FakeGuest):
+    """A guest that also builds from other checkouts."""
+
+    def run(self, command: str, **options: Any) -> str:
+        return super().run(command, **options) or (BUILT if "check-checkout.sh" in command else "")
+
+
 @pytest.mark.parametrize(
     "wanted",
     [spec(), spec(buildkit={"builder": "b", "driver": "systemd"}), spec(**STACK)],
@@ -62,3 +74,35 @@ def test_commands_take_no_longer_than_their_machine_lives(
     run = pipeline.new_run(wanted.name)
     pipeline.verify_image(harness.image(wanted), image.id, run, harness.session, verdict)
     assert 0 < waits.take() + before <= timing.sum_verify_machine(wanted, len(CHECKS)).seconds
+
+
+def test_the_machine_outlives_the_builds_and_the_boot_for_which_it_waits(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert warmth.BUILDS <= timing.BUILDS_OF_VERIFY
+    repository = Repository(harness.folder / "origin")
+    repository.commit({"Dockerfile": "FROM scratch\n"})
+    warm = {"context": f"{repository.url}#main", "dockerfile": "Dockerfile"}
+    # As short as they can be: what is not in the sum cannot hide behind what is left of it.
+    wanted = spec(warm=warm, deadlines={"step_seconds": 1, "check_seconds": 1, "boot_seconds": 400})
+    containers = Script(machine="systemd-nspawn", manifest={"boot_changed": True})
+    harness.script = containers
+
+    def connect(login: Login) -> FakeGuest:
+        (machine,) = (m for m in harness.hypervisor.machines.values() if m.address == login.address)
+        return FakeGuest(
+            login, Script(machine="qemu") if machine.plan.boots_kernel else harness.script
+        )
+
+    harness.session = dataclasses.replace(harness.session, connect=connect)
+    run = pipeline.new_run(wanted.name)
+    image = pipeline.bake_image(harness.image(wanted), run, harness.session).image
+    waits, run = Waits(), pipeline.new_run(wanted.name)
+    waits.watch(monkeypatch)
+    verdict = harness.folder / "verdict.json"
+    pipeline.verify_image(harness.image(wanted), image.id, run, harness.session, verdict)
+    found = waits.take()
+    boots = 2 * (2 * wanted.deadlines.boot_seconds)
+    assert found > timing.CHECKOUT_BUILDS * timing.CHECKOUT_BUILD_SECONDS + 400
+    needed = timing.sum_verify_machine(wanted, 0).seconds
+    assert found + boots + timing.END_SECONDS <= needed

@@ -155,7 +155,7 @@ variable "deprecate_days" {
 
 variable "machine_minutes" {
   type        = number
-  default     = 1294
+  default     = 1314
   description = "Minutes until the instance terminates itself, in case Packer cannot."
   validation {
     condition     = var.machine_minutes >= 5 && var.machine_minutes <= 10080

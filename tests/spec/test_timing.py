@@ -9,6 +9,7 @@ import pytest
 from amikiln.recipe import render
 from amikiln.recipe.context.checkout import FETCH_SECONDS
 from amikiln.spec import timing
+from amikiln.spec.contradictions import find_contradictions
 from amikiln.verify.checks.run import BUILT_IN
 from fakes import plan, spec, spec_values
 
@@ -18,7 +19,7 @@ SHORT = {"boot_seconds": 20, "step_seconds": 3, "build_seconds": 5, "check_secon
 def test_the_shipped_steps_and_checks_are_no_more_than_are_counted() -> None:
     shipped = [path for path in render.read_shipped_files() if path.startswith("steps/")]
     assert 0 < len(shipped) <= timing.SHIPPED_STEPS
-    assert 0 < len(BUILT_IN) + 1 <= timing.SHIPPED_CHECKS
+    assert 0 < len(BUILT_IN) + 2 <= timing.SHIPPED_CHECKS
 
 
 def test_every_wait_is_in_the_sum_of_the_bake_s_machine() -> None:
@@ -26,7 +27,7 @@ def test_every_wait_is_in_the_sum_of_the_bake_s_machine() -> None:
     steps = (timing.SHIPPED_STEPS + 4 + timing.UPLOADS) * 3
     builds = (2 + 1) * (5 + timing.PAUSE_BETWEEN_ATTEMPTS_SECONDS)
     needed = timing.sum_bake_machine(wanted, own_steps=4)
-    assert needed.seconds == 2 * 20 + steps + builds + 7
+    assert needed.seconds == 2 * 20 + steps + builds + 7 + timing.SHORT_COMMANDS_SECONDS
     assert timing.limit_warm_step(wanted) == 3 + builds
     assert (
         f"attempts of the warm build and of its parts 3 x {builds // 3} s (warm"
@@ -74,18 +75,33 @@ def test_attempts_and_steps_of_one_s_own_count() -> None:
     )
 
 
+def test_each_secret_counts_where_it_is_sent() -> None:
+    without, secrets = {"context": "warm"}, {"context": "warm", "secrets": ["a", "b"]}
+    for needed in (timing.sum_bake_machine, timing.sum_verify_machine):
+        more = needed(spec(warm=secrets), 0).seconds - needed(spec(warm=without), 0).seconds
+        assert more == 4 * timing.SECRET_SECONDS
+
+
+def test_a_build_of_a_commit_is_made_from_other_checkouts_too() -> None:
+    of_git = spec(warm={"context": "https://example.org/a.git#main"})
+    more = timing.limit_checkout_builds(of_git)
+    assert more > timing.CHECKOUT_BUILDS * timing.CHECKOUT_BUILD_SECONDS
+    in_all = timing.sum_verify_machine(of_git, 0).seconds
+    assert in_all == timing.sum_verify_machine(spec(), 0).seconds + more
+
+
 def test_a_given_timer_that_is_long_enough_is_used() -> None:
     planned = plan(deadlines={"machine_minutes": 9000})
     assert planned.request_bake_machine().machine_minutes == 9000
     assert planned.request_verify_machine("ami-1").machine_minutes == 9000
-    assert timing.find_contradictions(planned.spec, 0, 0) == []
+    assert find_contradictions(planned.spec, 0, 0) == []
 
 
 def test_a_timer_that_fits_until_there_are_steps_of_one_s_own_is_a_fault_with_them() -> None:
     exactly = timing.sum_bake_machine(spec(), 0).minutes
     wanted = spec(deadlines={"machine_minutes": exactly})
-    assert timing.find_contradictions(wanted, 0, 0) == []
-    (fault,) = timing.find_contradictions(wanted, 1, 0)
+    assert find_contradictions(wanted, 0, 0) == []
+    (fault,) = find_contradictions(wanted, 1, 0)
     assert fault.startswith(f"deadlines.machine_minutes: {exactly} ends the machine of bake")
     assert f"steps {timing.SHIPPED_STEPS + 1} x 1800 s (deadlines.step_seconds)" in fault
 
@@ -118,6 +134,6 @@ def test_a_deadline_that_never_applies_is_a_fault() -> None:
     values: dict[str, Any] = spec_values(deadlines={"build_seconds": 60})
     del values["warm"]
     without = type(spec()).model_validate(values)
-    assert timing.find_contradictions(without, 0, 0) == [
+    assert find_contradictions(without, 0, 0) == [
         "deadlines.build_seconds: never applies: there is no [warm]"
     ]

@@ -16,9 +16,8 @@ from amikiln.recipe.paths import (
 )
 from amikiln.runtime.guest import Guest
 from amikiln.session import Session
+from amikiln.spec import timing
 from amikiln.spec.spec import Spec
-
-SECRET_SECONDS = 120
 
 
 def send_recipe(
@@ -63,7 +62,9 @@ def send_logins(spec: Spec, guest: Guest, session: Session) -> None:
 
 def remove_secrets(guest: Guest) -> None:
     """Remove logins and secrets, as the recipe does after the warm build."""
-    guest.run(f"rm -rf {LOGINS_DIRECTORY} {SECRETS_DIRECTORY}", timeout_seconds=SECRET_SECONDS)
+    guest.run(
+        f"rm -rf {LOGINS_DIRECTORY} {SECRETS_DIRECTORY}", timeout_seconds=timing.SECRET_SECONDS
+    )
 
 
 def _write_secret(file: str, content: bytes, guest: Guest) -> None:
@@ -72,7 +73,7 @@ def _write_secret(file: str, content: bytes, guest: Guest) -> None:
     guest.run(
         f"umask 077 && mkdir -p $(dirname {quoted}) && cat >{quoted}",
         input=content,
-        timeout_seconds=SECRET_SECONDS,
+        timeout_seconds=timing.SECRET_SECONDS,
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from amikiln.errors import SpecError
-from amikiln.spec import explain, timing
+from amikiln.spec import contradictions, explain
 from amikiln.spec.own_files import read_checks, read_steps
 from amikiln.spec.spec import Spec
 
@@ -155,7 +155,7 @@ def _find_faults(raw: Mapping[str, Any], origin: str, own: tuple[int, int] = (0,
         spec = Spec.model_validate(raw)
     except ValidationError as error:
         return explain.describe(error, Spec, origin)
-    return [f"{origin}: {fault}" for fault in timing.find_contradictions(spec, *own)]
+    return [f"{origin}: {fault}" for fault in contradictions.find_contradictions(spec, *own)]
 
 
 def _refuse(faults: Sequence[str]) -> None:

@@ -1,8 +1,7 @@
 """How long a run may take: every wait that a spec allows, added up.
 
 What must not end earlier follows from these sums: a machine's own timer, the exported timeouts of a
-pipeline, and how long credentials have to last. A value of the spec that contradicts a sum is a
-fault of the spec.
+pipeline, and how long credentials may be needed.
 """
 
 from __future__ import annotations
@@ -19,11 +18,19 @@ SHIPPED_CHECKS = 24
 COMMANDS_OF_A_CHECK = 2
 """How many commands a built-in check waits for at most, on average."""
 BUILDS_OF_VERIFY = 6
-"""How many builds the checks run at most."""
+"""How many builds of the image's own checkout the checks run at most."""
+CHECKOUT_BUILDS = 3
+"""How many builds are made from other checkouts of the commit, each of which is stopped."""
+CHECKOUT_BUILD_SECONDS = 300
+"""What is in the cache is found within seconds, and what is not would run for much longer."""
 BOOT_SCRIPTS = 2
 """How many scripts the fleet's machines run at boot."""
 UPLOADS = 2
 """The recipe, and the warm build's context with its secrets."""
+SHORT_COMMANDS_SECONDS = 1200
+"""Commands on one machine whose bound is no key of the spec."""
+SECRET_SECONDS = 120
+"""To send one secret, or to remove all of them."""
 PARTS_BUILDS = 1
 """After a build that took layers from a cache, another one fetches what they were made from."""
 MARGIN_SECONDS = 60
@@ -40,9 +47,6 @@ SET_UP_SECONDS = 1200
 """What a step of the pipeline does before it calls amikiln: checkout and set-up."""
 LOCK_MARGIN_SECONDS = 300
 """A retried step waits so much longer for the lease than it takes to lapse."""
-METAL_BOOT_SECONDS = 1200
-"""https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instance-types.html: a bare metal instance
-takes longer to start than a virtual one; up to 20 minutes until ssh answers is usual."""
 
 
 @dataclass(frozen=True)
@@ -149,8 +153,15 @@ def sum_verify_machine(spec: Spec, own_checks: int) -> Sum:
                 own_checks + BUILDS_OF_VERIFY,
                 deadlines.step_seconds,
             ),
+            *_sum_checkouts(spec),
+            *_sum_kernel_boot(spec),
         )
     )
+
+
+def limit_checkout_builds(spec: Spec) -> int:
+    """Return how many seconds the builds from other checkouts may take, with all around them."""
+    return CHECKOUT_BUILDS * CHECKOUT_BUILD_SECONDS + spec.deadlines.check_seconds
 
 
 def machine_minutes(spec: Spec, needed: Sum) -> int:
@@ -204,64 +215,34 @@ def pipeline_minutes(spec: Spec, own_steps: int, own_checks: int) -> dict[str, i
     return {key: -(-(before + seconds) // 60) for key, seconds in parts.items()}
 
 
-def find_contradictions(spec: Spec, own_steps: int, own_checks: int) -> list[str]:
-    """Return the deadlines that contradict others, each as ``key: fault`` with the other key.
-
-    Args:
-        spec: The spec, all of whose single values are allowed.
-        own_steps: How many steps lie beside it.
-        own_checks: How many checks lie beside it.
-    """
-    return [*_check_machine(spec, own_steps, own_checks), *_check_boot(spec), *_check_use(spec)]
-
-
-def _check_machine(spec: Spec, own_steps: int, own_checks: int) -> Iterator[str]:
-    minutes = spec.deadlines.machine_minutes
-    if minutes is None:
-        return
-    for what, needed in (
-        ("bake", sum_bake_machine(spec, own_steps)),
-        ("verify", sum_verify_machine(spec, own_checks)),
-    ):
-        if minutes < needed.minutes:
-            yield (
-                f"deadlines.machine_minutes: {minutes} ends the machine of {what} while it may"
-                f" still be needed, for {needed.minutes} minutes: {needed.describe()};"
-                " leave it out, and it follows from these"
-            )
+def _sum_start(spec: Spec) -> Iterator[Share]:
+    deadlines = spec.deadlines
+    yield Share("to boot and to log in", "deadlines.boot_seconds", 2, deadlines.boot_seconds)
+    yield Share("uploads", "deadlines.step_seconds", UPLOADS, deadlines.step_seconds)
+    yield Share("short commands", "", 1, SHORT_COMMANDS_SECONDS)
+    secrets = len(spec.warm.secrets) if spec.warm is not None else 0
+    if secrets or spec.docker.logins:
+        yield Share("secrets and logins", "", secrets + 2, SECRET_SECONDS)
 
 
-def _check_boot(spec: Spec) -> Iterator[str]:
-    boot = spec.deadlines.boot_seconds
-    for key, types in (
-        ("instance.types", spec.instance.types),
-        ("fleet.instance_types", spec.fleet.instance_types),
-    ):
-        metal = [name for name in types if name.partition(".")[2].startswith("metal")]
-        if metal and boot < METAL_BOOT_SECONDS:
-            yield (
-                f"deadlines.boot_seconds: {boot} is too short for {', '.join(metal)} of {key}:"
-                f" a metal machine needs up to {METAL_BOOT_SECONDS}"
-            )
-
-
-def _check_use(spec: Spec) -> Iterator[str]:
-    if spec.warm is None and "build_seconds" in spec.deadlines.model_fields_set:
-        yield "deadlines.build_seconds: never applies: there is no [warm]"
-    hours = spec.deprecate_days * 24
-    if spec.max_age_hours > hours:
-        yield (
-            f"max_age_hours: {spec.max_age_hours} would reuse an image that AWS deprecates"
-            f" after {hours}: deprecate_days is {spec.deprecate_days}"
+def _sum_checkouts(spec: Spec) -> Iterator[Share]:
+    if spec.warm is not None and spec.warm.is_git:
+        yield Share(
+            "builds from other checkouts", "deadlines.check_seconds", 1, limit_checkout_builds(spec)
         )
 
 
-def _sum_start(spec: Spec) -> tuple[Share, Share]:
+def _sum_kernel_boot(spec: Spec) -> Iterator[Share]:
+    """Yield what a kernel's boot adds: the machine that is checked waits for another one."""
     deadlines = spec.deadlines
-    return (
-        Share("to boot and to log in", "deadlines.boot_seconds", 2, deadlines.boot_seconds),
-        Share("uploads", "deadlines.step_seconds", UPLOADS, deadlines.step_seconds),
+    yield Share(
+        "a changed kernel to run, to let us log in and to come up",
+        "deadlines.boot_seconds",
+        3,
+        deadlines.boot_seconds,
     )
+    yield Share("its recipe", "deadlines.step_seconds", 1, deadlines.step_seconds)
+    yield Share("its end", "", 1, END_SECONDS)
 
 
 def _sum_rest() -> tuple[Share, Share]:

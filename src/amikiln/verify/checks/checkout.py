@@ -11,13 +11,11 @@ from collections.abc import Sequence
 
 from amikiln.model.plan import Plan
 from amikiln.recipe.paths import RECIPE_DIRECTORY
+from amikiln.spec import timing
 from amikiln.spec.content import COMMIT_PLACE
 from amikiln.verify.build_log import Step, read_steps
 from amikiln.verify.checks.finding import Finding, Subject, failed, passed, unknown
 
-BUILD_SECONDS = 300
-"""A build is stopped then: what is in the cache is found within seconds, and what is not would run
-for as long as it takes."""
 SHOWN_STEPS = 5
 ENDED = re.compile(r"ended (\w+) (\d+)")
 STAGE = re.compile(r"^\[([^\]]* )?(?=\d+/\d+\] )")
@@ -34,9 +32,9 @@ def checkouts_match(subject: Subject) -> Finding:
     """A job's own checkout of the commit finds the same steps in the cache."""
     builds, umask = _read_builds(
         subject.ask(
-            f"cd {RECIPE_DIRECTORY} && CHECKOUT_SECONDS={BUILD_SECONDS}"
+            f"cd {RECIPE_DIRECTORY} && CHECKOUT_SECONDS={timing.CHECKOUT_BUILD_SECONDS}"
             " exec sh -eu check-checkout.sh",
-            timeout_seconds=subject.plan.spec.deadlines.step_seconds,
+            timeout_seconds=timing.limit_checkout_builds(subject.plan.spec),
         )
     )
     before = [step for step in builds["same"] if step.cached]
