@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import platform
 from pathlib import Path
 
 import pytest
 
 from amikiln.errors import PreflightError
-from amikiln.recipe import render, scanner
+from amikiln.recipe import render, scanner, scanner_program
 from amikiln.runtime import process
 from fakes import plan
 
@@ -39,13 +38,22 @@ def test_the_compiled_rules_go_along_and_are_made_once(
     assert len(list(made.iterdir())) == 1
 
 
-def test_another_architecture_is_a_fault_before_anything_is_made(
+def test_a_machine_of_another_kind_compiles_the_rules_itself(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(platform, "machine", lambda: "aarch64")
-    assert scanner.find_fault("arm64") is None
-    with pytest.raises(PreflightError, match="installed for arm64, and the image is for x86_64"):
-        scanner.read_files(RULES, "x86_64")
+    monkeypatch.setattr(scanner_program, "read_program", lambda architecture: b"for arm64")
+    monkeypatch.setattr(process, "run", pytest.fail)
+    assert scanner.read_files(RULES, "arm64") == {scanner.PROGRAM: b"for arm64"}
+
+
+def test_a_scanner_that_cannot_be_had_is_a_fault_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(architecture: str, report: object) -> Path:
+        raise PreflightError(f"cannot fetch it for {architecture}", hint="go online")
+
+    monkeypatch.setattr(scanner_program, "find_program", refuse)
+    assert scanner.find_fault("arm64") == "cannot fetch it for arm64: go online"
+    monkeypatch.undo()
+    assert scanner.find_fault("x86_64") is None
 
 
 def test_the_allow_list_is_a_line_an_entry_whatever_is_in_it() -> None:

@@ -41,7 +41,7 @@ def preflight(plan: Plan, run: Run, session: Session) -> None:
     ]
     _tell_missing_groups(plan, session)
     faults += [
-        *_check_scanner(plan),
+        *_check_scanner(plan, session),
         *_check_volume(plan, session),
         *_check_name(plan.ami_name(run), session),
         *_check_pointer(plan, session),
@@ -109,9 +109,9 @@ def _tell_missing_groups(plan: Plan, session: Session) -> None:
             session.report.line(f"warning: there is no {what}, which rollout will look for")
 
 
-def _check_scanner(plan: Plan) -> Iterator[str]:
-    if fault := scanner.find_fault(plan.spec.source.architecture):
-        yield f"{fault}: {scanner.HINT}"
+def _check_scanner(plan: Plan, session: Session) -> Iterator[str]:
+    if fault := scanner.find_fault(plan.spec.source.architecture, session.report):
+        yield fault
 
 
 def _check_volume(plan: Plan, session: Session) -> Iterator[str]:

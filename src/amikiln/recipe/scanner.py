@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import platform
 import tempfile
-from importlib import metadata
 from pathlib import Path
 
-import kingfisher
-
 from amikiln.errors import PreflightError
+from amikiln.recipe import scanner_program
 from amikiln.runtime import directories, process
 from amikiln.runtime.cache import compute_key, make_once
+from amikiln.runtime.progress import Reporter
 from amikiln.spec.content import AllowedSecret, Secrets
 
 PROGRAM = "kingfisher"
@@ -36,47 +34,40 @@ def read_files(rules: bytes, architecture: str) -> dict[str, bytes]:
 
     The scanner is a static program, and takes rules that another machine with the same kind of
     processor compiled for the same version; without KVM a guest would compile them for minutes.
+    A machine of another kind, which is a real one, compiles them itself in seconds.
 
     Args:
         rules: The content of ``scanner-rules.yml``.
         architecture: The machine's, as in the spec.
 
     Raises:
-        PreflightError: There is no scanner for that architecture.
+        PreflightError: There is no scanner for that architecture, and it cannot be fetched.
     """
-    if fault := find_fault(architecture):
-        raise PreflightError(fault, hint=HINT)
-    program = Path(kingfisher.get_binary_path())
-    found = {PROGRAM: program.read_bytes()}
-    for entry in _compile_rules(program, rules).iterdir():
-        found[f"{CACHE_FOLDER}/{entry.name}"] = entry.read_bytes()
+    found = {PROGRAM: scanner_program.read_program(architecture)}
+    if scanner_program.runs_here(architecture):
+        program = scanner_program.find_program(architecture)
+        for entry in _compile_rules(program, rules).iterdir():
+            found[f"{CACHE_FOLDER}/{entry.name}"] = entry.read_bytes()
     return found
 
 
-HINT = "bake on a machine of the image's architecture, with requirements.lock installed"
-
-
-def find_fault(architecture: str) -> str | None:
+def find_fault(architecture: str, report: Reporter | None = None) -> str | None:
     """Return why a machine of an architecture cannot be scanned from here; None if it can.
 
-    The package holds the program for the machine that it was installed on.
+    Args:
+        architecture: The machine's, as in the spec.
+        report: Says what takes long: the scanner is fetched if it is not here yet.
     """
-    here = {"aarch64": "arm64"}.get(platform.machine(), platform.machine())
-    if here != architecture:
-        return (
-            f"the scanner for secrets is installed for {here}, and the image is for"
-            f" {architecture}: an image that cannot be scanned is not baked"
-        )
     try:
-        kingfisher.get_binary_path()
-    except OSError as error:
-        return f"the scanner for secrets is not installed: {error}"
+        scanner_program.find_program(architecture, report)
+    except PreflightError as error:
+        return f"{error.what}: {error.hint}"
     return None
 
 
 def read_version() -> str:
     """Return the scanner's version."""
-    return metadata.version("kingfisher-bin")
+    return scanner_program.VERSION
 
 
 def render_allow_list(secrets: Secrets) -> str:
