@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import PurePosixPath
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 from urllib.parse import urlsplit
 
 from pydantic import GetJsonSchemaHandler, model_validator
@@ -18,6 +18,8 @@ SUFFIX = r"\.(hcl|json|ya?ml)$"
 
 class BakeFile(SpecTable):
     """A bake file: a path in the context, or a table that says where else it comes from."""
+
+    WRITTEN_AS: ClassVar[str] = "string or table"
 
     file: RelativePath | None = None
     """In the context; the path alone says the same."""

@@ -5,45 +5,165 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
-from pydantic.fields import FieldInfo
+
+from amikiln.spec import words
 
 MOST_CHARACTERS = 60
+KEY_MARK = "[key]"
+"""What pydantic appends to a path when it is the key that is not allowed."""
+LENGTHS = {
+    "string_too_short": ("has to have at least", "min_length", "character"),
+    "string_too_long": ("has to have at most", "max_length", "character"),
+    "too_short": ("needs at least", "min_length", "entry"),
+}
+BOUNDS = {
+    "greater_than_equal": ("at least", "ge"),
+    "greater_than": ("more than", "gt"),
+    "less_than_equal": ("at most", "le"),
+    "less_than": ("less than", "lt"),
+}
+
+Path = tuple[str | int, ...]
 
 
-def describe(error: ValidationError, model: type[BaseModel], origin: str) -> list[str]:
-    """Return one line for each fault, in the order of the model's keys.
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong with a spec.
+
+    Attributes:
+        path: The key's, or its table's; empty: of the whole file.
+        message: The value and why it is not allowed, without the key.
+    """
+
+    path: Path
+    message: str
+
+    def __str__(self) -> str:
+        key = ".".join(_quote(part) for part in self.path)
+        return f"{key}: {self.message}" if key else self.message
+
+
+def describe(error: ValidationError, model: type[BaseModel], raw: Mapping[str, Any]) -> list[Fault]:
+    """Return the faults in a person's words, in the order of the model's keys.
 
     Args:
         error: What pydantic found.
-        model: What the values were checked against; its fields' descriptions say what is allowed.
-        origin: The file's name, which each line begins with.
+        model: What the values were checked against.
+        raw: The values.
     """
-    return [
-        f"{origin}: {line}" for fault in error.errors() for line in _describe_fault(fault, model)
-    ]
+    faults: list[Fault] = []
+    skipped: list[Path] = []
+    for found in error.errors():
+        path, rest, value = _follow(found["loc"], raw)
+        if rest and not isinstance(value, Mapping):
+            # Each type that the value might have complains: it is said once what it has to be.
+            faults.append(_describe_wrong_type(path, value, model))
+        elif len(rest) == 1 and found["type"] != "value_error":
+            skipped.append(path)  # it is the table among the types, whose own faults come, too
+        else:
+            faults.append(_describe_fault((*path, *rest[1:]), found, model))
+    for path in skipped:
+        if not any(fault.path[: len(path)] == path for fault in faults):
+            faults.append(_describe_wrong_type(path, _follow(path, raw)[2], model))
+    return list(dict.fromkeys(faults))
 
 
-def _describe_fault(fault: Any, model: type[BaseModel]) -> Iterator[str]:
-    path: tuple[str | int, ...] = fault["loc"]
-    key = ".".join(str(part) for part in path) or "(the whole)"
-    kind, value = fault["type"], fault["input"]
+def _follow(place: Path, raw: Any) -> tuple[Path, Path, Any]:
+    """Return a fault's path as it is in the file, the rest of it, and the value at the path.
+
+    Where a value may have several types, pydantic puts the type's name into the path: the rest
+    begins with that.
+    """
+    for number, part in enumerate(place):
+        if isinstance(raw, Mapping) and part in raw:
+            raw = raw[str(part)]
+        elif isinstance(raw, list) and isinstance(part, int):
+            raw = raw[part]
+        elif _is_type(part):
+            return place[:number], place[number:], raw
+    return place, (), raw
+
+
+def _is_type(part: str | int) -> bool:
+    """Tell the name of a type that pydantic puts into a path from a key that is not in the file."""
+    return re.match(r"[A-Z]\w*$|literal\[", str(part)) is not None
+
+
+def _describe_fault(path: Path, found: Any, model: type[BaseModel]) -> Fault:
+    kind, value = found["type"], found["input"]
+    if path and path[-1] == KEY_MARK:
+        table = words.find_field(model, path[:-2])
+        (choice, *_) = words.list_choices(table)
+        allowed = words.describe_allowed(get_args(choice)[0])
+        return Fault(path[:-1], f"this key is not allowed; allowed: {allowed}")
     if kind == "extra_forbidden":
-        table = _find_model(model, path[:-1])
-        yield f"{key}: unknown key{_suggest(str(path[-1]), list(table.model_fields))}"
-    elif kind == "missing":
-        yield f"{key}: is missing{_describe_allowed(model, path)}"
-    elif kind == "value_error":
-        yield f"{key}: {re.sub('^Value error, ', '', fault['msg'])}"
+        table = words.find_table(words.find_field(model, path[:-1]))
+        keys = list(table.model_fields) if table is not None else []
+        return Fault(path, f"unknown key{_suggest(str(path[-1]), keys)}")
+    field = words.find_field(model, path)
+    if kind == "missing":
+        return Fault(path, f"is missing{_describe_missing(path, field)}")
+    if kind == "value_error":
+        return _describe_rule(path, re.sub("^Value error, ", "", found["msg"]), model)
+    allowed = words.describe_allowed(field)
+    also = f"; allowed: {allowed}" if allowed else ""
+    if kind in LENGTHS:
+        bound, name, noun = LENGTHS[kind]
+        count = found["ctx"][name]
+        message = f"{bound} {count} {noun if count == 1 else f'{noun}s'}"
+    elif kind in BOUNDS:
+        bound, name = BOUNDS[kind]
+        message = f"has to be {bound} {found['ctx'][name]:g}"
+    elif "pattern" in kind:
+        message = "is not allowed"
     else:
-        message = fault["msg"][0].lower() + fault["msg"][1:]
-        allowed = _describe_allowed(model, path)
-        if "pattern" in kind and allowed:
-            message = "is not allowed"
-        yield f"{key}: {_shorten(value)}: {message}{allowed}"
+        return _describe_wrong_type(path, value, model)
+    return Fault(path, f"{_shorten(value)}: {message}{also}")
+
+
+def _describe_rule(path: Path, message: str, model: type[BaseModel]) -> Fault:
+    """Return a fault of a rule between keys; one of the whole file is its first word's."""
+    key, _, rest = message.partition(" ")
+    if not path and "." in key and words.find_field(model, key.split(".")) is not None:
+        return Fault(tuple(key.split(".")), rest)
+    return Fault(path, message)
+
+
+def _describe_wrong_type(path: Path, value: Any, model: type[BaseModel]) -> Fault:
+    field = words.find_field(model, path)
+    allowed = words.describe_allowed(field)
+    also = f"; allowed: {allowed}" if allowed else ""
+    return Fault(path, f"{_shorten(value)}: has to be {words.describe_value(field)}{also}")
+
+
+def _describe_missing(path: Path, field: Any) -> str:
+    """Return what has to be there: a table with the keys that it needs, or a value."""
+    table = words.find_table(field)
+    if table is not None and words.describe_type(field) == "table":
+        needed = [
+            f"{name} ({_describe_needed(inner)})"
+            for name, inner in table.model_fields.items()
+            if inner.is_required()
+        ]
+        keys = " and ".join(needed) or str(getattr(table, "NEEDS", ""))
+        return f": add the table [{'.'.join(map(str, path))}] with {keys}"
+    return f": give {_describe_needed(field)}"
+
+
+def _describe_needed(field: Any) -> str:
+    allowed = words.describe_allowed(field)
+    return words.describe_value(field) + (f", allowed: {allowed}" if allowed else "")
+
+
+def _quote(part: str | int) -> str:
+    """Return a part of a path as TOML writes it."""
+    text = str(part)
+    return text if re.fullmatch(r"[\w-]+", text, re.ASCII) else json.dumps(text)
 
 
 def _shorten(value: Any) -> str:
@@ -56,36 +176,3 @@ def _suggest(written: str, keys: Sequence[str]) -> str:
     if close:
         return f"; did you mean {close[0]}?"
     return f"; known here: {', '.join(keys)}"
-
-
-def _describe_allowed(model: type[BaseModel], path: Sequence[str | int]) -> str:
-    field = _find_field(model, path)
-    description = field and (field.description or _find_description(field.annotation))
-    return f"; allowed: {description}" if description else ""
-
-
-def _find_description(kind: Any) -> str | None:
-    """Return the description of the type inside of a list or an optional."""
-    for inner in (*getattr(kind, "__metadata__", ()), *get_args(kind)):
-        found = inner.description if isinstance(inner, FieldInfo) else _find_description(inner)
-        if found:
-            return str(found)
-    return None
-
-
-def _find_field(model: type[BaseModel], path: Sequence[str | int]) -> FieldInfo | None:
-    names = [part for part in path if isinstance(part, str)]
-    if not names:
-        return None
-    return _find_model(model, names[:-1]).model_fields.get(names[-1])
-
-
-def _find_model(model: type[BaseModel], path: Sequence[str | int]) -> type[BaseModel]:
-    for name in path:
-        field = model.model_fields.get(str(name))
-        if field is None:
-            continue
-        for kind in (field.annotation, *get_args(field.annotation)):
-            if isinstance(kind, type) and issubclass(kind, BaseModel):
-                model = kind
-    return model

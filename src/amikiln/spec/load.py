@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,10 @@ from pydantic import ValidationError
 
 from amikiln.errors import SpecError
 from amikiln.spec import contradictions, explain
+from amikiln.spec.explain import Fault
 from amikiln.spec.own_files import read_checks, read_steps
 from amikiln.spec.spec import Spec
+from amikiln.spec.where import Flag, Written, explain_syntax
 
 SPEC_FILE_NAME = "image.toml"
 OF_AN_ACCOUNT = {
@@ -110,52 +111,69 @@ def parse(raw: Mapping[str, Any], *, origin: str) -> Spec:
     Raises:
         SpecError: All faults at once, one a line, each as ``origin: key: fault``.
     """
-    _refuse(_find_faults(raw, origin))
+    written = Written(origin)
+    _refuse([written.show(fault) for fault in _find_faults(raw)])
     return Spec.model_validate(raw)
 
 
 def _read_spec(
     path: Path, local: bool, changes: Sequence[str], own: tuple[int, int]
 ) -> tuple[Mapping[str, Any], list[str]]:
-    raw, overlay = _read_tables(path)
+    text, raw, overlay = _read_tables(path)
+    flags = [_parse_change(change, local) for change in changes]
     changed: dict[str, Any] = {}
-    for change in changes:
-        changed = _override(changed, _parse_change(change))
+    for flag in flags:
+        if flag.local:
+            overlay = _override(overlay, flag.values)
+        else:
+            changed = _override(changed, flag.values)
+    written = Written(str(path), text, flags)
     plain = _apply_source(raw, changed)
     with_local = _apply_source(_apply_local(raw, overlay), changed)
+    written_local = replace(written, local=True)
+    of_local = _find_faults(with_local, own)
     if local:
-        return with_local, _find_faults(with_local, str(path), own)
+        return with_local, [written_local.show(fault) for fault in of_local]
+    faults = _find_faults(plain, own)
     # A typo in [local] is reported now, not on the day when somebody needs it.
-    faults = _find_faults(plain, str(path), own)
-    more = [line for line in _find_faults(with_local, str(path), own) if line not in faults]
-    return plain, [*faults, *(f"{line} (with [local])" for line in more)]
+    more = [_mark_local(written_local.show(fault)) for fault in of_local if fault not in faults]
+    return plain, [*(written.show(fault) for fault in faults), *more]
 
 
-def _read_tables(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return a file's tables, and separately those of ``[local]``."""
+def _mark_local(fault: str) -> str:
+    first, newline, line = fault.partition("\n")
+    return f"{first} (with [local]){newline}{line}"
+
+
+def _read_tables(path: Path) -> tuple[str, dict[str, Any], dict[str, Any]]:
+    """Return a file's text and tables, and separately those of ``[local]``."""
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        text = path.read_text(encoding="utf-8-sig")
+        raw = tomllib.loads(text)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise SpecError(
-            f"there is no {path}", hint=f"name a directory that holds an {SPEC_FILE_NAME}"
+            f"there is no {path}",
+            hint=f"name a directory that holds an {SPEC_FILE_NAME}, or make one: amikiln init NAME",
         ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise SpecError(f"cannot read {path}: {error}") from error
     except tomllib.TOMLDecodeError as error:
-        raise SpecError(f"{path} is not TOML: {error}") from error
+        raise SpecError(explain_syntax(error, str(path), text)) from error
     overlay = raw.pop("local", {})
     if not isinstance(overlay, dict):
-        raise SpecError(f"{path}: local: has to be a table", hint="write [local.NAME] tables")
-    return raw, overlay
+        place = Written(str(path), text).show(Fault(("local",), "has to be a table"))
+        raise SpecError(place, hint="write [local.NAME] tables")
+    return text, raw, overlay
 
 
-def _find_faults(raw: Mapping[str, Any], origin: str, own: tuple[int, int] = (0, 0)) -> list[str]:
-    """Return a line for each fault of a spec beside which so many steps and checks lie."""
+def _find_faults(raw: Mapping[str, Any], own: tuple[int, int] = (0, 0)) -> list[Fault]:
+    """Return the faults of a spec beside which so many steps and checks lie."""
     try:
         spec = Spec.model_validate(raw)
     except ValidationError as error:
-        return explain.describe(error, Spec, origin)
-    return [f"{origin}: {fault}" for fault in contradictions.find_contradictions(spec, *own)]
+        return explain.describe(error, Spec, raw)
+    found = [text.partition(": ") for text in contradictions.find_contradictions(spec, *own)]
+    return [Fault(tuple(key.split(".")), message) for key, _, message in found]
 
 
 def _refuse(faults: Sequence[str]) -> None:
@@ -163,21 +181,39 @@ def _refuse(faults: Sequence[str]) -> None:
         raise SpecError("\n".join(faults))
 
 
-def _parse_change(text: str) -> dict[str, Any]:
-    """Return ``a.b=value`` as nested tables; the value is TOML, or else a string as it is."""
+def _parse_change(text: str, local: bool) -> Flag:
+    """Return a ``--set a.b=value``; the value is TOML, or else a string as it is."""
     key, separator, written = text.partition("=")
-    if not separator or not re.fullmatch(r"[a-z_]+(\.[a-z_]+)*", key):
+    try:
+        # Keys are TOML's, too: docker.logins."docker.io"
+        values = tomllib.loads(f"{key} = 0") if separator and "\n" not in key else {}
+    except tomllib.TOMLDecodeError:
+        values = {}
+    if not values:
         raise SpecError(
             f"--set {text}: not a key and a value",
             hint="write it as --set buildkit.max_parallelism=8",
         )
+    path: list[str] = []
+    while isinstance(values, dict):
+        ((part, values),) = values.items()
+        path.append(part)
+    of_local = path[0] == "local"
+    if of_local and (len(path) == 1 or not local):
+        raise SpecError(
+            f"--set {text}: [local] counts only with --local"
+            if len(path) > 1
+            else f"--set {text}: local has to be a table",
+            hint="add --local, or leave out `local.`, as in --set volume.size_gib=20",
+        )
     try:
-        value = tomllib.loads(f"value = {written}")["value"]
+        found = tomllib.loads(f"value = {written}")
+        value = found["value"] if len(found) == 1 else written
     except tomllib.TOMLDecodeError:
         value = written
-    for part in reversed(key.split(".")):
+    for part in reversed(path[of_local:]):
         value = {part: value}
-    return dict(value)
+    return Flag(text, tuple(path[of_local:]), dict(value), of_local)
 
 
 def _parse_bake_file(text: str) -> tuple[str, Path]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -38,6 +38,8 @@ class Source(SpecTable):
     By its id, by an SSM parameter, the newest of a name, or the image of a version of Buildkite's
     Elastic CI Stack.
     """
+
+    NEEDS: ClassVar[str] = "one of id, parameter, name and owner, or stack_version"
 
     id: Annotated[str, *match(rf"^{AMI_ID}$", "an AMI id")] | None = None
     parameter: ParameterPath | None = None
