@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from amikiln import pipeline
+from amikiln.aws.credentials import CredentialsEnded
 from amikiln.bake.bake import bake as real_bake
 from amikiln.catalog import lease
 from amikiln.errors import (
@@ -75,6 +76,44 @@ def test_an_interrupt_in_mid_bake_leaves_nothing(harness: Harness) -> None:
     with pytest.raises(Interrupted):
         harness.run()
     assert harness.holdings() == NOTHING
+
+
+def test_credentials_that_end_in_mid_bake_are_named_and_the_next_run_removes_what_stayed(
+    harness: Harness,
+) -> None:
+    clients = [harness.session.cloud.network._client, *harness.clients()]
+    ended: list[str] = []
+
+    def end(command: str) -> None:
+        if "90-" in command and not ended:
+            ended.append(command)
+            for client in clients:
+                client.meta.events.register("before-call", refuse)
+
+    def refuse(**call: Any) -> None:
+        raise CredentialsEnded(source="env", ends="2026-11-24 18:00 UTC")
+
+    harness.script.refuse = end
+    with pytest.raises(BakeError, match=r"credentials \(env\) ended at 2026-11-24 18:00") as caught:
+        harness.run()
+    assert "start the run again" in str(caught.value.hint)
+    assert ended
+    assert "left behind: instance amikiln-cpu-build-" in harness.report.read()
+    assert harness.holdings()["instances"] != []
+    for client in clients:
+        client.meta.events.unregister("before-call", refuse)
+    # Its lease could not be given back: it lapses.
+    name = f"{spec().lease_path}/1"
+    held = harness.ssm.get_parameter(Name=name)["Parameter"]["Value"]
+    lapsed = held.replace('"released": false', '"released": true')
+    assert lapsed != held
+    harness.ssm.put_parameter(Name=name, Value=lapsed, Type="String", Overwrite=True)
+    done = harness.run()
+    assert harness.holdings() == {
+        **NOTHING,
+        "images": [done.image.id],
+        "snapshots": list(done.image.snapshot_ids),
+    }
 
 
 def test_a_missing_source_image_is_named_before_anything_is_made(harness: Harness) -> None:

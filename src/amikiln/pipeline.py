@@ -27,7 +27,7 @@ from amikiln.errors import (
 )
 from amikiln.model.fleet import FleetGroup
 from amikiln.model.image import Image, PublishResult
-from amikiln.model.plan import Plan
+from amikiln.model.plan import Command, Plan
 from amikiln.model.plan_file import PlanFile
 from amikiln.model.result import BakeResult, RunResult
 from amikiln.model.run import Run
@@ -80,7 +80,7 @@ def run(
         AmikilnError: A stage failed; the kind of error, and its exit code, say which.
     """
     stages, spec = _Stages(this_run, session), folder.spec
-    plan = stages.plan(folder, plan_file)
+    plan = stages.plan(folder, plan_file, "run")
     with stages.hold_lease(spec) as lease:
         images = stages.sweep(plan)
         usable = [] if rebake else images
@@ -122,7 +122,7 @@ def bake_image(
         AmikilnError: A stage failed; the kind of error, and its exit code, say which.
     """
     stages = _Stages(this_run, session)
-    plan = stages.plan(folder, plan_file)
+    plan = stages.plan(folder, plan_file, "bake")
     with stages.hold_lease(folder.spec):
         images = stages.sweep(plan)
         image = stages.bake(plan, images, keep_on_error)
@@ -155,7 +155,7 @@ def verify_image(
         AmikilnError: A stage failed; the kind of error, and its exit code, say which.
     """
     stages = _Stages(this_run, session)
-    plan = stages.plan(folder, plan_file)
+    plan = stages.plan(folder, plan_file, "verify")
     with stages.hold_lease(folder.spec):
         image = stages.find_image(image_id, folder.spec, VerifyError)
         if plan_file is not None:
@@ -212,7 +212,7 @@ class _Stages:
         self._run = this_run
         self._session = session
 
-    def plan(self, folder: ImageFolder, file: PlanFile | None) -> Plan:
+    def plan(self, folder: ImageFolder, file: PlanFile | None, command: Command) -> Plan:
         with self._run_stage("plan", PreflightError):
             session = self._session
             if file is not None:
@@ -220,7 +220,7 @@ class _Stages:
                 session.report.line(told)
             planned = use_plan(file, folder, session) if file else plan(folder, session)
             self._session.report.line(f"inputs {planned.digest[:12]}, source {planned.source.id}")
-            preflight(planned, self._run, self._session)
+            preflight(planned, self._run, self._session, command)
             return planned
 
     @contextmanager

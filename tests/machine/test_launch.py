@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import dataclasses
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from botocore.credentials import RefreshableCredentials
 
 from amikiln.errors import BakeError
 from fakes import spec, spec_values
@@ -104,3 +108,18 @@ def test_a_plain_spec_asks_for_none_of_it(harness: Harness, launches: list[dict[
             "NetworkInterfaces",
         }
         assert "Encrypted" not in launch["BlockDeviceMappings"][0]["Ebs"]
+
+
+def test_a_machine_ends_itself_when_its_run_has_no_credentials_any_more(
+    harness: Harness, launches: list[dict[str, Any]]
+) -> None:
+    ends = datetime.now(UTC) + timedelta(minutes=90, seconds=30)
+    metadata = {"access_key": "A", "secret_key": "S", "token": "T", "expiry_time": ends.isoformat()}
+    credentials = RefreshableCredentials.create_from_metadata(metadata, lambda: metadata, "env")
+    cloud = dataclasses.replace(harness.session.cloud, credentials=credentials)
+    harness.session = dataclasses.replace(harness.session, cloud=cloud)
+    assert harness.run().published is not None
+    assert len(launches) == 2
+    for launch in launches:
+        script = base64.b64decode(launch["UserData"]).decode()
+        assert "--on-active=90m systemctl poweroff" in script

@@ -11,6 +11,7 @@ from botocore.config import Config
 from botocore.credentials import Credentials
 
 from amikiln.aws.autoscaling import AutoScaling
+from amikiln.aws.credentials import explain_end
 from amikiln.aws.ecr import Ecr
 from amikiln.aws.images import Images
 from amikiln.aws.instances import Instances
@@ -81,6 +82,8 @@ def connect(
         read_timeout=60,
         user_agent_extra="amikiln",
     )
+    credentials = session.get_credentials()
+    explain_end(credentials)
     ec2 = session.client("ec2", config=config)
     caller = session.client("sts", config=config).get_caller_identity()
     return Cloud(
@@ -95,5 +98,5 @@ def connect(
         recent=recent,
         ecr=Ecr(cast("Any", session.client)),
         profiles=InstanceProfiles(lambda: session.client("iam", config=config)),
-        credentials=session.get_credentials(),
+        credentials=credentials,
     )

@@ -15,6 +15,12 @@ from botocore.exceptions import (
     ResponseStreamingError,
 )
 
+from amikiln.aws.credentials import CredentialsEnded
+
+LOG_IN_AGAIN = (
+    "log in again, and start the run again: it takes up an image that EC2 has begun, and removes"
+    " what is left of this run"
+)
 REFUSALS = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
 """The error codes of a missing permission; services have different ones."""
 
@@ -87,6 +93,8 @@ def explain(error: ClientError | BotoCoreError) -> tuple[str, str | None]:
         return f"{error.operation_name} failed: {code}: {message}", hint
     if isinstance(error, NoCredentialsError):
         return "there are no AWS credentials", "log in to AWS, or use --local for the local cloud"
+    if isinstance(error, CredentialsEnded):
+        return str(error), LOG_IN_AGAIN
     if isinstance(error, NoRegionError):
         return "there is no AWS region", "set region in image.toml"
     if isinstance(error, ConnectionError | HTTPClientError):
@@ -110,7 +118,7 @@ def _suggest_permission(error: ClientError, message: str) -> str:
 
 def _suggest(code: str) -> str | None:
     if code in {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}:
-        return "log in again: the AWS credentials have expired"
+        return f"the AWS credentials have expired: {LOG_IN_AGAIN}"
     if "Throttl" in code or code == "RequestLimitExceeded":
         return "AWS limits how often it can be called, and retries did not help: try again later"
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -123,6 +124,19 @@ class CatalogImage:
         except (ValueError, TypeError):  # not a time, or one without a zone
             return None
         return age if age >= timedelta(0) else None
+
+    def bake_time(self) -> timedelta | None:
+        """Return how long its run took until EC2 began it; None: that cannot be told."""
+        stamp = re.search(r"-(\d{8}-\d{6})-[0-9a-f]+$", self.run or "")
+        try:
+            began = datetime.strptime(stamp[1], "%Y%m%d-%H%M%S") if stamp else None
+            ended = datetime.fromisoformat(self.record.created)
+        except (ValueError, TypeError):
+            return None
+        if began is None or ended.tzinfo is None:
+            return None
+        time = ended - began.replace(tzinfo=UTC)
+        return time if time >= timedelta(0) else None
 
     def find_contradicting_tags(self, proof: VerdictFile) -> list[str]:
         """Return the names of the tags that are not those of an image with this verdict."""

@@ -76,7 +76,7 @@ def plan(
     if out is not None:
         write_file(out, serialize(planned))
         session.report.line(f"wrote the plan to {out}: its SHA-256 is {hash_plan(planned)}")
-        longest, baking = planned.spec.plan.max_age_hours, planned.longest_bake.seconds / 3600
+        longest, baking = planned.spec.plan.max_age_hours, planned.longest("bake").seconds / 3600
         if longest < baking:
             session.report.line(
                 f"plan.max_age_hours is {longest:g}, and a bake may take {baking:.1f} h: after a"

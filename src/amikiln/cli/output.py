@@ -59,7 +59,9 @@ def print_plan(plan: Plan) -> None:
         table.add_row(
             "timer", f"{ends}; it may be needed for {needed.minutes}: {needed.describe()}"
         )
-    table.add_row("whole run", f"{plan.longest_run.minutes} min at most, by the spec's deadlines")
+    table.add_row(
+        "whole run", f"{plan.longest('run').minutes} min at most, by the spec's deadlines"
+    )
     table.add_row("reached by", _describe_way(plan))
     encryption = f", encrypted with {volume.kms_key}" if volume.kms_key else ""
     table.add_row(

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from amikiln.aws.credentials import describe_life
 from amikiln.aws.errors import AwsFailure, explain
 from amikiln.aws.launch import Launch
 from amikiln.catalog.tags import tags_for_run, tags_of_kept_instance
@@ -59,7 +60,8 @@ def start(session: Session, request: MachineRequest, run: Run, undo: Undo) -> Te
     """
     network, where = session.cloud.network, request.network
     name = f"amikiln-{run.id}-{request.purpose}"
-    ours = tags_for_run(run, request.digest, request.machine_minutes)
+    minutes = _limit_minutes(request, session)
+    ours = tags_for_run(run, request.digest, minutes)
     tags = {**request.own_tags, **ours, "Name": name}
 
     directory = make_scratch_directory()
@@ -82,7 +84,7 @@ def start(session: Session, request: MachineRequest, run: Run, undo: Undo) -> Te
         subnet_id="",
         security_group_id=group_id,
         key_name=name,
-        user_data=render_user_data(keys, request.machine_minutes),
+        user_data=render_user_data(keys, minutes),
         root_device=request.root_device,
         volume={**describe_volume(request.volume), **_describe_encryption(request.volume)},
         tags=tags,
@@ -100,6 +102,16 @@ def start(session: Session, request: MachineRequest, run: Run, undo: Undo) -> Te
     guest = _log_in(instance_id, login, request, session)
     undo.add(f"ssh connection to {instance_id}", guest.leave)
     return TemporaryMachine(name, instance_id, login, keys, guest)
+
+
+def _limit_minutes(request: MachineRequest, session: Session) -> int:
+    """Return after how many minutes the machine ends itself.
+
+    Once this process has no credentials any more nobody can make an image of it.
+    """
+    life = describe_life(session.cloud.credentials)
+    left = life.minutes_left() if life is not None else None
+    return request.machine_minutes if left is None else max(1, min(request.machine_minutes, left))
 
 
 def _end_instances(session: Session, name: str) -> None:

@@ -57,6 +57,8 @@ class SourceImage:
     """How much of that is in use, if the image says so; None: it does not."""
 
 
+Command = Literal["run", "bake", "verify"]
+"""What works from a plan on a machine of its own."""
 Connect = Literal["public", "private", "session-manager"]
 
 
@@ -210,15 +212,14 @@ class Plan:
     proof_digest: str
     """SHA-256 of what verify has to prove, and how."""
 
-    @property
-    def longest_bake(self) -> timing.Sum:
-        """How long a bake of this plan may take, once it has the lease."""
-        return timing.sum_bake(self.spec, len(self.own_steps))
-
-    @property
-    def longest_run(self) -> timing.Sum:
-        """How long a whole run of this plan may take, once it has the lease."""
-        return timing.sum_run(self.spec, len(self.own_steps), len(self.own_checks))
+    def longest(self, command: Command) -> timing.Sum:
+        """Return how long a command with this plan may take, once it has the lease."""
+        steps, checks = len(self.own_steps), len(self.own_checks)
+        if command == "bake":
+            return timing.sum_bake(self.spec, steps)
+        if command == "verify":
+            return timing.sum_verify(self.spec, checks)
+        return timing.sum_run(self.spec, steps, checks)
 
     def request_bake_machine(self) -> MachineRequest:
         """Return what bake boots; containers do not reach its metadata service."""

@@ -10,7 +10,7 @@ from amikiln.catalog.fleet import select_groups
 from amikiln.catalog.images import find_used_gib, list_images
 from amikiln.catalog.pointer import Pointer
 from amikiln.errors import PreflightError
-from amikiln.model.plan import Plan
+from amikiln.model.plan import Command, Plan
 from amikiln.model.run import Run
 from amikiln.plan.credentials import check_credentials
 from amikiln.plan.network import check_network
@@ -20,21 +20,22 @@ from amikiln.session import Session
 from amikiln.spec.machine import Volume
 
 
-def preflight(plan: Plan, run: Run, session: Session) -> None:
+def preflight(plan: Plan, run: Run, session: Session, command: Command = "run") -> None:
     """Look for what would make the run fail later. Writes nothing.
 
     Args:
         plan: What is to be done.
         run: By which run.
         session: Where.
+        command: For which command.
 
     Raises:
         PreflightError: All faults at once, each in a line.
     """
-    minutes = plan.longest_run.minutes
-    session.report.line(f"a whole run takes {minutes} minutes at most, by the spec's deadlines")
+    minutes = plan.longest(command).minutes
+    session.report.line(f"`{command}` takes {minutes} minutes at most, by the spec's deadlines")
     faults = [
-        *check_credentials(plan, session),
+        *check_credentials(plan, command, session),
         *_check_instance_types(plan, session),
         *check_network(plan, session),
         *_check_profile(plan, session),
