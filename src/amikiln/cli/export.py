@@ -36,6 +36,14 @@ def export_schema() -> None:
     print(schema.render_spec_schema(), end="")
 
 
+@export.command("spec-reference")
+def export_spec_reference() -> None:
+    """Print a page that lists every key of image.toml."""
+    from amikiln.export import spec_reference
+
+    print(spec_reference.render_reference(), end="")
+
+
 @export.command("plan-schema")
 def export_plan_schema() -> None:
     """Print the schema of a plan file."""

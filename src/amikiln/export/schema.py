@@ -6,7 +6,10 @@ import copy
 import json
 from typing import Any
 
+from pydantic import BaseModel
+
 from amikiln.model import plan_file, verdict
+from amikiln.spec import words
 from amikiln.spec.spec import Spec
 
 
@@ -14,6 +17,10 @@ def render_spec_schema() -> str:
     """Return the schema of image.toml; ``[local]`` holds the same tables, all optional."""
     schema = Spec.model_json_schema()
     schema["title"] = "amikiln image.toml"
+    for table in words.list_tables(Spec):
+        part = schema if table is Spec else schema["$defs"][table.__name__]
+        # A table that may be written as a string, too, is the second of two choices.
+        _add_texts(table, part.get("anyOf", [part])[-1]["properties"])
     local = {
         "type": "object",
         "description": "Laid over the other values by --local; part of the inputs' digest then.",
@@ -25,6 +32,13 @@ def render_spec_schema() -> str:
     }
     schema["properties"]["local"] = local
     return json.dumps(schema, indent=2) + "\n"
+
+
+def _add_texts(table: type[BaseModel], properties: dict[str, Any]) -> None:
+    """Let editors show what each key is for, and what is allowed."""
+    for name, text in words.read_texts(table).items():
+        allowed = words.describe_allowed(table.model_fields[name])
+        properties[name]["description"] = f"{text} Allowed: {allowed}." if allowed else text
 
 
 def render_verdict_schema() -> str:

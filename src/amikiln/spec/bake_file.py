@@ -26,6 +26,7 @@ class BakeFile(SpecTable):
     beside: Annotated[
         str | None, *match(rf"^(\.?\w[\w.-]*/)*\.?\w[\w.-]*{SUFFIX}", "a path beside image.toml")
     ] = None
+    """A file beside image.toml."""
     given: Annotated[
         str | None, *match(rf"^\w[\w.-]*{SUFFIX}", "a file's name, as bake-config.json", 128)
     ] = None
@@ -34,6 +35,7 @@ class BakeFile(SpecTable):
         str | None,
         *match(rf"^https://[^\s#?@\\]+{SUFFIX}", "https://HOST/PATH.hcl, .json or .yaml", 1024),
     ] = None
+    """A file that is fetched; needs ``sha256``."""
     sha256: Annotated[str | None, *match(r"^[0-9a-f]{64}$", "64 hexadecimal digits")] = None
     """What the URL's content has to be."""
 

@@ -35,17 +35,21 @@ class Docker(SpecTable):
     """Docker, and the container images that are pulled into it."""
 
     images: tuple[ImageReference, ...] = Field(strict=False)
+    """The container images that are pulled, each by the digest that ``plan`` finds."""
     logins: Logins = Field(default={})
     """Who pulls from a registry; from one that is not named, anybody. For images, builder and warm
     build, by plan and by the machine alike."""
     minimum_version: Version = "24.0"
+    """The oldest version of Docker that will do."""
     minimum_buildx_version: Version = "0.12"
+    """The oldest version of buildx that will do."""
     buildx_url: (
         Annotated[str, *match(r"^https?://[^\s@]+$", "a URL without a login", longest=1024)] | None
     ) = None
     """A release of buildx, which is installed where the machine has none, an older one, or one that
     does not say its version: https://github.com/docker/buildx/releases"""
     buildx_sha256: Annotated[str, *match(r"^[0-9a-f]{64}$", "64 hexadecimal digits")] | None = None
+    """The SHA-256 of what ``buildx_url`` leads to."""
 
     @model_validator(mode="after")
     def check_both_of_buildx(self) -> Docker:
@@ -58,16 +62,21 @@ class Buildkit(SpecTable):
     """The persistent builder (https://docs.docker.com/build/buildkit/toml-configuration/)."""
 
     driver: Literal["docker-container", "systemd"] = "docker-container"
-    """systemd: buildkitd as a service, its programs out of the same image; no container."""
+    """``docker-container``: a container that Docker starts at boot. ``systemd``: buildkitd as a
+    service, with its programs out of the same image."""
     builder: Annotated[
         str,
         *match(r"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,99}$", "letters, digits, _ . and -, 100 at most"),
     ]
+    """The builder's name, as in ``docker buildx build --builder NAME``."""
     image: ImageReference = "moby/buildkit:v0.26.3"
+    """BuildKit's image."""
     owner: UserName = "buildkite-agent"
     """The user that runs jobs: buildx keeps the builder's record in that user's home."""
     max_parallelism: int = Field(default=16, ge=1, le=1024)
+    """How many steps of builds run at once."""
     gc: bool = False
+    """Whether BuildKit removes what was not used lately, which may be the warm cache."""
     entitlements: tuple[Literal["network.host", "security.insecure"], ...] = Field(
         default=("network.host",), strict=False
     )
@@ -77,6 +86,7 @@ class Buildkit(SpecTable):
     """Whether jobs also get BUILDX_BUILDER, which `docker build` heeds, and which a job's own
     `docker buildx use` does not change. The builder is current for each job without it."""
     plain_http_registries: tuple[HostName, ...] = Field(default=(), strict=False)
+    """Registries that answer by http only, without TLS."""
 
 
 class Warm(SpecTable):
@@ -94,20 +104,23 @@ class Warm(SpecTable):
             longest=1024,
         ),
     ]
-    """Plan resolves a REF to a commit, once."""
+    """The build's context: a folder beside image.toml, or a git repository at a branch, tag or
+    commit, which ``plan`` resolves to a commit, once; ``:FOLDER`` is a folder of the repository."""
     commit_from: ImageReference | None = None
     """One of docker.images, whose label or annotation names the commit: what was built last, which
     is in the cache, where REF's newest commit is not. It has to be in the repository."""
     commit_label: LabelName = "org.opencontainers.image.revision"
+    """Which label or annotation of ``commit_from`` holds the commit."""
     bake_files: tuple[BakeFile, ...] = Field(default=(), strict=False)
     """In the order in which buildx merges them; by default those that it looks for."""
     targets: tuple[TargetName, ...] = Field(default=("default",), min_length=1, strict=False)
+    """What is built: targets and groups of the bake files."""
     dockerfile: RelativePath | None = None
     """Instead of bake files."""
     build_args: Mapping[VariableName, str] = {}
     """Of all targets. ``{commit}`` in a value stands for the context's commit."""
     target_args: Mapping[TargetName, Mapping[VariableName, str]] = {}
-    """Of single targets."""
+    """Build arguments of single targets."""
     variables: Mapping[VariableName, str] = {}
     """Environment variables of the build, which bake files read their variables from."""
     cache_from: tuple[CacheSource, ...] = Field(default=(), strict=False)
@@ -117,6 +130,7 @@ class Warm(SpecTable):
     allow: tuple[Grant, ...] = Field(default=(), strict=False)
     """What else the build may, as ``docker buildx bake --allow`` takes it."""
     attempts: int = Field(default=3, ge=1, le=10)
+    """How often the build is tried in the bake before the bake fails."""
 
     @field_validator("context")
     @classmethod
@@ -178,32 +192,39 @@ class AllowedSecret(SpecTable):
     """A finding of the scan for secrets that is no secret, and why."""
 
     path: str = Field(min_length=2, max_length=1024, pattern=r"^/")
-    """Where; ``*`` matches anything, ``/`` included."""
+    """Where it is on the machine; ``*`` matches anything, ``/`` included."""
     kind: str = Field(default="*", min_length=1, max_length=200)
     """What the scan called it; ``*`` matches anything."""
     reason: str = Field(min_length=10, max_length=500)
+    """Why it is no secret: it is shown wherever the finding would be."""
 
 
 class Secrets(SpecTable):
     """What the scan for secrets may find."""
 
     allow: tuple[AllowedSecret, ...] = Field(default=(), strict=False)
+    """Findings that are no secrets."""
 
 
 class Verify(SpecTable):
     """What is required of a machine that was booted from the image."""
 
     minimum_hit_share: float = Field(default=1.0, gt=0, le=1)
-    """Of the warm build's steps, and of the time they took when cold."""
+    """The share of the warm build's steps, and of the time that they took when cold, that has to
+    come out of the cache."""
     minimum_checkout_hit_share: float = Field(default=1.0, ge=0, le=1)
-    """Of the steps, from another checkout of the commit, as an agent makes it: steps that read .git
-    are no hits there."""
+    """The share of the steps that has to come out of the cache from another checkout of the commit,
+    as an agent makes it: steps that read .git are no hits there."""
     minimum_speedup: float = Field(default=5.0, ge=1)
-    """Seconds of the steps in the bake, against those on the machine."""
+    """How many times faster the steps have to be on the machine than in the bake."""
     maximum_read_seconds: int | None = Field(default=None, ge=1)
-    """For reading all that the warm build's results consist of; None: it is only measured."""
+    """How long reading all that the warm build's results consist of may take. Left out: it is only
+    measured."""
     minimum_free_gib: int = Field(default=5, ge=0)
+    """How much of the disk has to be free."""
     minimum_free_inodes: int = Field(default=250_000, ge=0)
-    """Below either, the Elastic CI Stack's low-disk clean-up prunes images and cache:
-    https://github.com/buildkite/elastic-ci-stack-for-aws (bk-check-disk-space.sh)."""
+    """How many inodes have to be free. Below either, the Elastic CI Stack's low-disk clean-up
+    prunes images and cache: https://github.com/buildkite/elastic-ci-stack-for-aws
+    (bk-check-disk-space.sh)."""
     builder_up_seconds: int = Field(default=180, ge=1, le=3600)
+    """How long Docker and the builder may take to be up after the boot."""

@@ -42,10 +42,12 @@ class Source(SpecTable):
     NEEDS: ClassVar[str] = "one of id, parameter, name and owner, or stack_version"
 
     id: Annotated[str, *match(rf"^{AMI_ID}$", "an AMI id")] | None = None
+    """The image's id."""
     parameter: ParameterPath | None = None
-    """An SSM parameter that holds an AMI id, as AWS publishes them below /aws/service."""
+    """An SSM parameter that holds an AMI id, as AWS publishes them below /aws/service; ``{region}``
+    stands for the region."""
     name: str | None = Field(default=None, min_length=1, max_length=128)
-    """An AMI name; ``*`` and ``?`` match as in DescribeImages. Needs ``owner``."""
+    """The newest AMI of this name; ``*`` and ``?`` match as in DescribeImages. Needs ``owner``."""
     owner: (
         Annotated[
             str,
@@ -56,6 +58,7 @@ class Source(SpecTable):
         ]
         | None
     ) = None
+    """Whose image of that name: names are free for anybody to use."""
     stack_version: (
         Annotated[str, *match(rf"^{STACK_VERSION}$", "a version, as v6.71.1 or v6.0.0-beta1", 64)]
         | None
@@ -76,6 +79,7 @@ class Source(SpecTable):
     ] = STACK_TEMPLATE
     """The template whose mapping names the image: a URL, or a file beside image.toml."""
     architecture: Literal["x86_64", "arm64"] = "x86_64"
+    """The image's processor architecture, and that of the machines."""
     user: UserName = "ec2-user"
     """Who logs in over ssh; needs sudo without a password, unless it is root."""
 
@@ -108,11 +112,15 @@ class Instance(SpecTable):
     types: tuple[InstanceType, ...] = Field(min_length=1, strict=False)
     """In order of preference: the next is tried where there is no capacity for one."""
     subnet: Annotated[str, *match(r"^subnet-[0-9a-f]{8,17}$", "a subnet id")] | None = None
+    """The subnet of the machines. Left out, as ``subnet_parameter``: the default VPC's subnets, one
+    a zone."""
     subnet_parameter: ParameterPath | None = None
-    """An SSM parameter that holds a subnet id. Neither: the default VPC's subnets, one a zone."""
+    """An SSM parameter that holds a subnet's id, instead of ``subnet``."""
     security_group: Annotated[str, *match(r"^sg-[0-9a-f]{8,17}$", "a group id")] | None = None
+    """The machines' security group, which has to let ssh in. Left out, as
+    ``security_group_parameter``: one is made for each run, and removed after it."""
     security_group_parameter: ParameterPath | None = None
-    """An SSM parameter that holds a group id. Neither: one is made for each run."""
+    """An SSM parameter that holds a group's id, instead of ``security_group``."""
     ssh_from: (
         Annotated[
             str,
@@ -120,7 +128,8 @@ class Instance(SpecTable):
         ]
         | None
     ) = None
-    """Whom a run's own security group lets in; None: the address this machine connects from."""
+    """Whom a run's own security group lets in. Left out: the address that this machine connects
+    from."""
     profile: (
         Annotated[
             str,
@@ -149,10 +158,14 @@ class Volume(SpecTable):
     """The root volume, gp3 (https://docs.aws.amazon.com/ebs/latest/userguide/general-purpose.html)."""
 
     size_gib: int = Field(ge=1, le=65536)
+    """Its size. ``plan`` estimates what it has to hold, and less is a fault."""
     iops: int = Field(default=6000, ge=3000, le=80000)
+    """Its provisioned IOPS: at most 500 for each GiB."""
     throughput_mib: int = Field(default=500, ge=125, le=2000)
+    """Its provisioned throughput: at most 0.25 MiB/s for each IOPS."""
     kms_key: Annotated[str, *match(rf"^{KEY_ARN}$", "the ARN of a KMS key or alias")] | None = None
-    """Encrypts the volume and the image's snapshot; None: the account's default decides."""
+    """The ARN of the key that encrypts the volume and the image's snapshot. Left out: the account's
+    default decides."""
 
     @model_validator(mode="after")
     def check_limits_of_gp3(self) -> Volume:
@@ -181,23 +194,23 @@ class Fleet(SpecTable):
     """Whose machines follow the pointer."""
 
     auto_scaling_groups: tuple[GroupName, ...] = Field(default=(), strict=False)
-    """The groups by name."""
+    """The Auto Scaling groups by name."""
     stacks: tuple[StackName, ...] = Field(default=(), strict=False)
     """The CloudFormation stacks whose groups they are: an Elastic CI Stack names its group anew."""
     group_tags: Mapping[TagKey, TagValue] = {}
     """Groups that have all of these tags."""
     instance_types: tuple[InstanceType, ...] = Field(default=(), strict=False)
-    """What verify boots an image on; none: those of ``[instance]``."""
+    """What verify boots an image on. Left out: the types of ``[instance]``."""
     metadata_hop_limit: int = Field(default=2, ge=1, le=64)
-    """2 lets containers reach the metadata service:
+    """The hop limit of the machines' metadata service. 2 lets containers reach it:
     https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-instance-metadata-options.html"""
     instance_storage: bool = False
     """Whether the machines move Docker's data to their own disks: a baked cache is lost there."""
     user_namespace_remap: bool = False
     """Whether the machines' Docker maps users: it then has another data root, without a cache."""
     elastic_stack: bool | None = None
-    """Whether an Elastic CI Stack boots the image; None: if ``source.stack_version`` names one. The
-    image must then have what the stack starts."""
+    """Whether an Elastic CI Stack boots the image, which then must have what the stack starts. Left
+    out: if ``source.stack_version`` is given."""
     environment: Mapping[VariableName, BootValue] = {}
     """Further variables of the image's boot scripts, as DOCKER_EXPERIMENTAL = "true"."""
 
@@ -211,7 +224,7 @@ class Fleet(SpecTable):
 
 
 class Deadlines(SpecTable):
-    """How long each wait may take, in seconds; spec/timing.py adds them up."""
+    """How long each wait may take, in seconds. What ends a machine follows from their sum."""
 
     boot_seconds: Deadline = 600
     """Until a machine runs, and then once more until it lets us log in."""
@@ -222,9 +235,11 @@ class Deadlines(SpecTable):
     check_seconds: Deadline = 300
     """One command of a built-in check."""
     stop_seconds: Deadline = 600
+    """For a machine to stop."""
     image_seconds: Deadline = 4 * 3600
+    """For EC2 to make the image of a stopped machine."""
     lease_seconds: Annotated[int, Field(ge=3, le=3600)] = 900
     """A run that has not renewed its lease for this long counts as dead."""
     machine_minutes: Annotated[int, Field(ge=5, le=7 * 24 * 60)] | None = None
-    """A machine of ours ends itself after this long, whatever became of its run; None: when the
+    """A machine of ours ends itself after this long, whatever became of its run. Left out: when the
     deadlines above cannot need it any more."""

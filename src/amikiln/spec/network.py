@@ -27,10 +27,11 @@ class NetworkSettings(SpecTable):
     """
 
     public_address: Literal["yes", "no", "subnet"] = "subnet"
-    """Whether they get a public address; subnet: as the subnet gives it."""
+    """Whether the machines get a public address; ``subnet``: as the subnet gives it."""
     connect: Literal["auto", "public", "private", "session-manager"] = "auto"
-    """By which address ssh reaches them. auto: the public one if they get one, else the private
-    one. session-manager: through AWS Systems Manager, which needs no address and no open port."""
+    """By which address ssh reaches them. ``auto``: the public one if they get one, else the private
+    one. ``session-manager``: through AWS Systems Manager, which needs no address and no open port,
+    but the AWS CLI and its plugin here."""
 
 
 def check_tags(tags: Mapping[str, str]) -> Mapping[str, str]:

@@ -24,8 +24,9 @@ class PasswordLogin(SpecTable):
     username: Annotated[
         str, *match(r"^[^\s:\x00-\x1f]+$", "a user name without spaces and colons", 256)
     ]
+    """The user's name at the registry."""
     secret: SecretName
-    """Among those of ``--secrets-fd``."""
+    """The name of the password or token among those of ``--secrets-fd``."""
 
 
 Login = Literal["ecr", "docker"] | PasswordLogin

@@ -19,24 +19,26 @@ class Publish(SpecTable):
     """The pointer: an SSM parameter that names the image in use."""
 
     parameter: ParameterPath
-    """``{region}`` stands for the region."""
+    """The parameter's name; ``{region}`` stands for the region."""
     data_type: Literal["aws:ec2:image", "text"] = "aws:ec2:image"
-    """``resolve:ssm:`` in a launch template asks for aws:ec2:image."""
+    """The parameter's type: ``resolve:ssm:`` in a launch template wants aws:ec2:image."""
 
 
 class PlanFiles(SpecTable):
     """How long a plan that was written to a file may be used."""
 
     max_age_hours: float = Field(default=48, gt=0, le=24 * 365)
-    """Since it was planned: what it names gets old. Verify uses it after a bake, which may take
-    a day by its deadlines."""
+    """How old it may be: what it names gets old. Verify uses it after a bake, which may take a day
+    by its deadlines."""
 
 
 class Spec(SpecTable):
     """One image: what goes in, where it is published, and which fleet uses it."""
 
     name: Name
+    """The image's name, which its lease and the tags on everything that its runs make have."""
     region: Annotated[str, *match(rf"^{REGION}$", "an AWS region, as us-east-1", 30)]
+    """The AWS region in which it is baked and published."""
     ami_name_prefix: Annotated[
         # RegisterImage's characters; the time and a random part are appended, and 128 is the limit:
         # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateImage.html
@@ -46,29 +48,47 @@ class Spec(SpecTable):
             "3 to 100 of: letters, digits, spaces and ( ) [ ] . / - ' @ _",
         ),
     ]
+    """How the names of its AMIs begin; the time and a random part follow."""
     deprecate_days: int = Field(default=7, ge=1, le=3650)
+    """Days after which AWS deprecates an image that this run made: it can still be launched by its
+    id, and is in no list."""
     max_age_hours: int = Field(default=20, ge=0, le=24 * 365)
-    """A proven image of the same inputs that is younger is not baked again."""
+    """A proven image of the same inputs that is younger, in hours, is not baked again; 0: always
+    bake."""
     schedule: str = "0 6 * * *"
-    """When CI bakes, as a cron line in UTC."""
+    """When CI bakes, as a cron line in UTC; it is read by the exported pipeline and by
+    Terraform."""
     source: Source
+    """The image that a bake starts from."""
     instance: Instance
+    """The machines that bake and verify run on, and their network."""
     network: NetworkSettings = NetworkSettings()
+    """How these machines are reached."""
     volume: Volume
+    """The root volume, of the image and of the machines that bake and verify."""
     tags: Tags = Field(default={})
     """Your own tags on everything that a run makes; many accounts refuse what has none."""
     docker: Docker
+    """Docker, and the container images that are pulled into it."""
     mirrors: Mirrors = Field(default={})
     """Who is asked first for a registry's images: by BuildKit, and by Docker for docker.io."""
     buildkit: Buildkit
+    """The persistent builder."""
     warm: Warm | None = None
-    """Without it nothing shows that builds are warm, and no image is published."""
+    """The real build that fills the builder's cache. Without it nothing shows that builds are warm,
+    and no image is published."""
     secrets: Secrets = Secrets()
+    """What the scan for secrets may find."""
     verify: Verify = Verify()
+    """What is required of a machine that was booted from the image."""
     plan: PlanFiles = PlanFiles()
+    """How long a plan that was written to a file may be used."""
     publish: Publish
+    """The pointer: the SSM parameter that names the image in use."""
     fleet: Fleet = Fleet()
+    """Whose machines use the published image, and what they are like."""
     deadlines: Deadlines = Deadlines()
+    """How long each wait may take."""
 
     @model_validator(mode="after")
     def check_key_is_in_the_region(self) -> Spec:

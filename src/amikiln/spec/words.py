@@ -87,6 +87,16 @@ def list_choices(kind: Any) -> list[Any]:
     return [kind]
 
 
+def list_tables(table: type[BaseModel]) -> list[type[BaseModel]]:
+    """Return a table and all tables in it, each once, in the order of their keys."""
+    found = [table]
+    for field in table.model_fields.values():
+        inner = find_table(field)
+        if inner is not None:
+            found += [each for each in list_tables(inner) if each not in found]
+    return found
+
+
 def read_texts(table: type[BaseModel]) -> dict[str, str]:
     """Return what each key of a table is for: the string below it in the source.
 
@@ -153,7 +163,8 @@ def _make_plural(words: str) -> str:
 def _add_article(words: str) -> str:
     if words.startswith(NO_NOUNS):
         return words
-    return " or ".join(f"a {word}" for word in words.split(" or "))
+    parts = [words] if " of " in words else words.split(" or ")
+    return " or ".join(f"a {part}" for part in parts)
 
 
 def _join(words: Sequence[str]) -> str:
