@@ -90,6 +90,14 @@ def test_a_failing_command_is_told_with_its_tail(guest: SshGuest) -> None:
     assert caught.value.tail == "why"
 
 
+def test_who_has_left_runs_nothing_more_until_the_next_login(guest: SshGuest) -> None:
+    guest.leave()
+    with pytest.raises(GuestUnreachable, match="no connection"):
+        guest.run("true", timeout_seconds=5)
+    with pytest.raises(GuestUnreachable, match="no connection"):
+        guest.stream("true", print, timeout_seconds=5)
+
+
 def test_a_lost_connection_is_not_the_commands_failure(
     guest: SshGuest, monkeypatch: pytest.MonkeyPatch
 ) -> None:

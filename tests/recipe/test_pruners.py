@@ -9,8 +9,8 @@ from recipe.root_folder import RootFolder
 SYSTEMCTL = r"""
 case "$*" in
 "list-units --type=timer"*) printf 'docker-gc.timer loaded active\nfstrim.timer loaded active\n' ;;
-"list-unit-files --type=timer"*) printf 'docker-gc.timer enabled\nlater.timer enabled\n' ;;
-"list-unit-files --type=service"*) printf 'getty@.service enabled\n%s' "$SERVICES" ;;
+"list-unit-files --type=timer,service"*)
+    printf 'docker-gc.timer enabled\nlater.timer enabled\ngetty@.service enabled\n%s' "$SERVICES" ;;
 *--property=Id*) printf 'ExecStart={ path=/x ; argv[]=/x ; }\nId=x.service\n\n'
     printf 'ExecStart={ path=%s ; argv[]=%s ; }\nId=clean.service\n' "$AT_BOOT" "$AT_BOOT" ;;
 *--property=Unit*later.timer) echo "$LATER" ;;
@@ -88,8 +88,7 @@ def test_what_prunes_with_each_job_or_each_boot_is_found(
     "asked",
     [
         "list-units",
-        "list-unit-files --type=timer",
-        "list-unit-files --type=service",
+        "list-unit-files --type=timer,service",
         "--property=Unit",
         "--property=ExecStart",
         "--property=Id",

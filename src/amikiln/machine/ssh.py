@@ -91,6 +91,7 @@ class SshGuest:
         self._address = login.address
         self._has_proxy = login.proxy_command is not None
         self._greeting_seconds = FIRST_GREETING_SECONDS
+        self._has_left = False
         self._target = f"{login.user}@{login.address}"
         self._sudo = "" if login.user == "root" else "sudo -n "
         self._ssh: list[str | Path] = ["ssh", "-F", "none", "-i", keys.ours]
@@ -108,6 +109,7 @@ class SshGuest:
             )
         except process.CommandFailed as error:
             return error.tail.strip().rsplit("\n", 1)[-1] or error.what
+        self._has_left = False
         return None
 
     def _await_greeting(self) -> str | None:
@@ -145,6 +147,8 @@ class SshGuest:
             raise self._explained(command, error) from error
 
     def leave(self) -> None:
+        # Without the connection that it shares, another thread's command would make one of its own.
+        self._has_left = True
         try:
             process.run([*self._ssh, "-O", "exit", self._target], timeout_seconds=CONNECT_SECONDS)
         except process.CommandFailed:
@@ -152,6 +156,8 @@ class SshGuest:
             return
 
     def _argv(self, command: str) -> list[str | Path]:
+        if self._has_left:
+            raise GuestUnreachable(f"no connection to {self._target} any more")
         return [*self._ssh, self._target, f"{self._sudo}sh -c {shlex.quote(command)}"]
 
     def _explained(self, command: str, error: process.CommandFailed) -> AmikilnError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,8 +21,8 @@ from amikiln.recipe import digest, render
 from amikiln.runtime.cleanup import Undo
 from amikiln.runtime.guest import Guest, GuestCommandFailed
 from amikiln.session import Session
-from amikiln.verify.checks.finding import Subject
-from amikiln.verify.checks.run import list_checks, run_check
+from amikiln.verify.checks.finding import Check, Subject
+from amikiln.verify.checks.run import Round, list_rounds, run_check
 from amikiln.verify.kernel_boot import boot_kernel_if_changed
 from amikiln.version import __version__
 
@@ -97,13 +98,29 @@ def _restore_plan(subject: Subject) -> Plan:
 
 
 def _run_checks(subject: Subject, session: Session) -> Iterator[CheckResult]:
-    for check in list_checks(subject.plan):
-        with session.waiter.span(f"check {check.name}"):
-            result = run_check(check, subject)
-        # A build may print the secrets that it was given.
-        result = replace(result, evidence=session.mask(result.evidence))
-        session.report.line(describe_result(result))
-        yield result
+    for checks in list_rounds(subject.plan):
+        for result in _run_side_by_side(checks, subject, session):
+            session.report.line(describe_result(result))
+            yield result
+
+
+def _run_side_by_side(checks: Round, subject: Subject, session: Session) -> Iterator[CheckResult]:
+    """Run checks at once, and yield their results in their order, each as soon as it is known."""
+    pool = ThreadPoolExecutor(len(checks))
+    try:
+        running = [pool.submit(_run_check, check, subject, session) for check in checks]
+        for check in running:
+            yield check.result()
+    finally:
+        # Whoever breaks off leaves the machine, which ends the commands that are still running.
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _run_check(check: Check, subject: Subject, session: Session) -> CheckResult:
+    with session.waiter.span(f"check {check.name}"):
+        result = run_check(check, subject)
+    # A build may print the secrets that it was given.
+    return replace(result, evidence=session.mask(result.evidence))
 
 
 def describe_result(result: CheckResult) -> str:

@@ -129,8 +129,8 @@ WantedBy=multi-user.target
 """
 SYSTEMCTL = """
 case "$*" in
-"list-unit-files"*) echo "buildkite-agent.service enabled" ;;
-*FragmentPath*) echo /agent.service; echo /drop-in.conf ;;
+*UnitPath*) echo "/etc/systemd/system /nowhere /units" ;;
+*FragmentPath*) echo /units/buildkite-agent.service; echo /drop-in.conf ;;
 *ExecStart*) echo "{ path=/a ; argv[]=/a start $OPTION ; ignore_errors=no ; pid=0 }" ;;
 esac
 """
@@ -154,7 +154,7 @@ esac
 def test_the_hook_is_made_where_the_agent_looks(
     configuration: str, drop_in: str, option: str, folder: str, jobs: RootFolder
 ) -> None:
-    jobs.put("agent.service", UNIT)
+    jobs.put("units/buildkite-agent.service", UNIT)
     jobs.put("drop-in.conf", f"[Service]\n{drop_in}\n")
     jobs.put("opt/agent.cfg", configuration + "\n")
     jobs.fake_program("systemctl", SYSTEMCTL)
@@ -167,7 +167,7 @@ def test_the_hook_is_made_where_the_agent_looks(
 
 
 def test_each_folder_that_has_a_hook_is_extended(jobs: RootFolder) -> None:
-    jobs.put("agent.service", UNIT)
+    jobs.put("units/buildkite-agent.service", UNIT)
     jobs.put("drop-in.conf", "")
     jobs.put("opt/agent.cfg", "hooks-path=/opt/a\nadditional-hooks-paths=/opt/b,/opt/c\n")
     jobs.put("opt/a/pre-command", "#!/bin/sh\n")
@@ -182,7 +182,7 @@ def test_each_folder_that_has_a_hook_is_extended(jobs: RootFolder) -> None:
 
 
 def test_a_job_has_what_the_unit_gives_and_nothing_of_roots(jobs: RootFolder) -> None:
-    jobs.put("agent.service", UNIT)
+    jobs.put("units/buildkite-agent.service", UNIT)
     jobs.put("drop-in.conf", "[Service]\nLimitNOFILE=4096\nEnvironment=B=1\n")
     jobs.fake_program("systemctl", SYSTEMCTL)
     settings = "/run/systemd/system/amikiln-job-.service.d/agent.conf"
@@ -199,6 +199,32 @@ def test_a_job_has_what_the_unit_gives_and_nothing_of_roots(jobs: RootFolder) ->
         "Environment=B=1",
         "RuntimeDirectoryPreserve=yes",
     ]
+
+
+@pytest.mark.parametrize(
+    ("files", "found"),
+    [
+        ([], ""),
+        (["/units/buildkite-agent@.service"], "buildkite-agent@1.service\n"),
+        (["/units/buildkite-agent-b.service"], "buildkite-agent-b.service\n"),
+        (
+            ["/units/buildkite-agent.service", "/units/buildkite-agent-b.service"],
+            "buildkite-agent.service\n",
+        ),
+    ],
+)
+@pytest.mark.parametrize("masked", [False, True])
+def test_the_agents_unit_is_found_unless_it_is_masked(
+    files: list[str], found: str, masked: bool, jobs: RootFolder
+) -> None:
+    for file in files:
+        jobs.put(file[1:], UNIT)
+    jobs.fake_program("systemctl", SYSTEMCTL)
+    # The folder that comes first counts, as for systemd.
+    mask = "; ".join(f"ln -s /dev/null /etc/systemd/system/{Path(file).name}" for file in files)
+    before = f"{BEFORE}; mkdir -p /etc/systemd/system; {mask if masked and mask else 'true'}"
+    jobs.run("20-owner", before=before, after="cd /recipe; . ./lib.sh; find_agent_unit")
+    assert jobs.left == ("" if masked else found)
 
 
 def test_a_plugin_that_gives_another_configuration_does_not_hide_the_builder(

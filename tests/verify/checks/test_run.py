@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from amikiln.model.verdict import Outcome
-from amikiln.verify.checks.run import list_checks
+from amikiln.verify.checks.run import list_checks, list_rounds
 from fakes import FakeGuest, Script, fail_on, plan
 from verify.checks.conftest import RunCheck
 
@@ -38,6 +38,19 @@ def test_own_checks_come_before_the_build_that_changes_the_machine() -> None:
     planned = dataclasses.replace(plan(), own_checks={"models": b"true\n"})
     names = [check.name for check in list_checks(planned)]
     assert names == [*NAMES[:-1], "own-models", NAMES[-1]]
+
+
+def test_what_may_change_the_machine_or_finds_what_jobs_leave_runs_alone() -> None:
+    planned = dataclasses.replace(plan(), own_checks={"a": b"true\n", "b": b"true\n"})
+    alone = [checks[0].name for checks in list_rounds(planned) if len(checks) == 1]
+    assert alone == [
+        "fleet-boot",
+        "boot-finished",
+        "no-secrets",
+        "own-a",
+        "own-b",
+        "builds-are-warm",
+    ]
 
 
 @pytest.mark.parametrize("name", NAMES)

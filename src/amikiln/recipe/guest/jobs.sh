@@ -4,9 +4,16 @@
 JOB_UNITS=amikiln-job-
 
 # Prints the unit of the agent, one instance of it if it is a template; nothing where there is none.
+# Looks for the file itself: list-unit-files reads all units of the machine, for a quarter of a second.
 find_agent_unit() {
-    systemctl list-unit-files --type=service --plain --no-legend 'buildkite-agent*' |
-        awk '$2 !~ /^masked/ { print $1 }' | sort | sed 's/@\.service$/@1.service/' |
+    # The first folder that has a unit decides; one that is masked is empty, or a link to /dev/null.
+    systemctl show --property=UnitPath --value | tr ' ' '\n' | while IFS= read -r folder; do
+        for file in "$folder"/buildkite-agent*.service; do
+            if [ -s "$file" ]; then echo "${file##*/} there"; else echo "${file##*/} masked"; fi
+        done
+    done |
+        awk '!seen[$1]++ && $1 !~ /\*/ && $2 == "there" { print $1 }' | sort |
+        sed 's/@\.service$/@1.service/' |
         awk '{ all[NR] = $1 } $1 == "buildkite-agent.service" { exact = $1 }
             END { if (exact) print exact; else if (NR) print all[1] }'
 }
@@ -36,16 +43,17 @@ print_job_settings() { # UNIT FILE...
     echo 'RuntimeDirectoryPreserve=yes'
 }
 
-# Runs a command with the user, groups, environment, limits, directories and control group that the
-# agent's unit gives; where there is no agent, as the builder's owner. Nothing of root's is passed on.
-in_agent_unit() {
-    unit=$(find_agent_unit)
+# Gives systemd's units of jobs what the agent's unit has. Several may come at once: each goes on when
+# the settings are in effect, whoever wrote them.
+place_job_settings() ( # UNIT, or nothing where there is no agent
+    exec 6>>job-settings.lock
+    flock 6
     folder=/run/systemd/system/$JOB_UNITS.service.d
     wanted=$(mktemp ./job-settings.XXXXXX)
-    if [ -n "$unit" ]; then
+    if [ -n "$1" ]; then
         # shellcheck disable=SC2046 # systemd's paths of unit files have no blanks
-        print_job_settings "$unit" $(systemctl show --property=FragmentPath --property=DropInPaths \
-            --value "$unit") >"$wanted"
+        print_job_settings "$1" $(systemctl show --property=FragmentPath --property=DropInPaths \
+            --value "$1") >"$wanted"
     else
         printf '[Service]\nUser=%s\nWorkingDirectory=~\n' "$BUILDER_OWNER" >"$wanted"
     fi
@@ -60,6 +68,13 @@ in_agent_unit() {
         mv "$wanted" "$folder/agent.conf"
         systemctl daemon-reload
     fi
+)
+
+# Runs a command with the user, groups, environment, limits, directories and control group that the
+# agent's unit gives; where there is no agent, as the builder's owner. Nothing of root's is passed on.
+in_agent_unit() {
+    unit=$(find_agent_unit)
+    place_job_settings "$unit"
     command_line=''
     if [ -n "$unit" ]; then
         command_line=$(systemctl show --property=ExecStart --value "$unit" |

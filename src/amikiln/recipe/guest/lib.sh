@@ -130,7 +130,7 @@ record_builder() {
 
 # Prints how much the builder's cache holds, as JSON. BuildKit prints -1 for a size it does not know.
 print_builder_store() {
-    run_buildctl du --format '{{range .}}{{.Size}}{{println}}{{end}}' >store.list
-    awk 'NF { records++; if ($1 > 0) bytes += $1 }
-        END { printf "{\"records\":%d,\"bytes\":%.0f}", records, bytes }' store.list
+    sizes=$(run_buildctl du --format '{{range .}}{{.Size}}{{println}}{{end}}') || return
+    printf '%s\n' "$sizes" | awk 'NF { records++; if ($1 > 0) bytes += $1 }
+        END { printf "{\"records\":%d,\"bytes\":%.0f}", records, bytes }'
 }

@@ -28,9 +28,9 @@ print_pruners() { # NAME COMMAND-LINE
 : >pruners.list
 # An enabled timer that nothing has started yet is there after the next boot.
 systemctl list-units --type=timer --all --plain --no-legend >timers.list
-# Without --state: systemctl exits with 1 where it finds none.
-systemctl list-unit-files --type=timer --plain --no-legend >files.list
-awk '$2 ~ /^enabled/' files.list >>timers.list
+# Without --state: systemctl exits with 1 where it finds none. Once for both: it reads all units' files.
+systemctl list-unit-files --type=timer,service --plain --no-legend >files.list
+awk '$1 ~ /\.timer$/ && $2 ~ /^enabled/' files.list >>timers.list
 while read -r timer _; do
     unit=$(systemctl show --property=Unit --value "$timer" </dev/null)
     [ -n "$unit" ] || continue
@@ -39,11 +39,8 @@ while read -r timer _; do
     print_pruners "$timer" "$(printf '%s' "$line" | tr ';={}' '    ')" >>pruners.list
 done <timers.list
 
-systemctl list-unit-files --type=service --state=enabled --plain --no-legend >services.list
-while read -r service _; do
-    # One without a name is a template, which has no command of its own.
-    case $service in *@.service) ;; *) printf '%s\n' "$service" ;; esac
-done <services.list >enabled.list
+# One without a name is a template, which has no command of its own.
+awk '$1 ~ /\.service$/ && $1 !~ /@\.service$/ && $2 == "enabled" { print $1 }' files.list >enabled.list
 if [ -s enabled.list ]; then
     # One call for all: each one's properties in whatever order, and an empty line between them.
     xargs systemctl show --property=Id,ExecStartPre,ExecStart,ExecStartPost <enabled.list >shown.list ||

@@ -1,4 +1,4 @@
-"""The checks that an image has to pass, by name and in order, and how one is run."""
+"""The checks that an image has to pass, by name and in rounds, and how one is run."""
 
 from __future__ import annotations
 
@@ -22,24 +22,35 @@ from amikiln.verify.checks import (
 from amikiln.verify.checks.finding import Check, Subject, unknown
 from amikiln.verify.checks.own import own_check
 
-BUILT_IN = (
+Round = tuple[Check, ...]
+"""Checks that run side by side, for none changes what another one looks at."""
+
+ROUNDS: tuple[Round, ...] = (
     # First, for all others look at what it makes of the machine.
-    Check("fleet-boot", fleet.boot_as_fleet),
-    Check("boot-finished", system.boot_finished),
-    Check("stack-complete", stack.stack_complete),
-    Check("docker-as-baked", system.docker_as_baked),
-    Check("room-on-disk", system.room_on_disk),
-    Check("builder-up", builder.builder_up),
-    Check("builder-answers", builder.builder_answers),
-    Check("builder-configured", builder.builder_configured),
-    Check("jobs-find-builder", jobs.jobs_find_builder),
-    Check("nothing-prunes", builder.nothing_prunes),
-    Check("store-kept", store.store_kept),
-    Check("manifest-as-planned", content.manifest_as_planned),
-    Check("images-present", content.images_present),
-    Check("no-secrets", secrets.no_secrets),
+    (Check("fleet-boot", fleet.boot_as_fleet),),
+    (Check("boot-finished", system.boot_finished),),
+    # These wait for Docker and for the builder, with which the next round's work.
+    (
+        Check("stack-complete", stack.stack_complete),
+        Check("docker-as-baked", system.docker_as_baked),
+        Check("room-on-disk", system.room_on_disk),
+        Check("builder-up", builder.builder_up),
+    ),
+    (
+        Check("builder-answers", builder.builder_answers),
+        Check("builder-configured", builder.builder_configured),
+        Check("jobs-find-builder", jobs.jobs_find_builder),
+        Check("nothing-prunes", builder.nothing_prunes),
+        Check("store-kept", store.store_kept),
+        Check("manifest-as-planned", content.manifest_as_planned),
+        Check("images-present", content.images_present),
+    ),
+    # Alone: a job that goes on beside it may have a login, as jobs do.
+    (Check("no-secrets", secrets.no_secrets),),
 )
-"""The checks that come first, in the order in which they run."""
+"""The checks that come first."""
+
+BUILT_IN = tuple(check for checks in ROUNDS for check in checks)
 
 WARM_BUILD = Check("builds-are-warm", warmth.builds_are_warm)
 """Comes after all others, for it may change what they look at."""
@@ -48,11 +59,19 @@ OTHER_CHECKOUT = Check("checkouts-match", checkout.checkouts_match)
 """Comes last, for it changes the build's context. For builds of a git commit."""
 
 
+def list_rounds(plan: Plan) -> tuple[Round, ...]:
+    """Return the checks for a plan, in order: the built-in ones, and those beside its spec.
+
+    A user's own checks may change the machine: each runs alone.
+    """
+    own = tuple((own_check(name, script),) for name, script in plan.own_checks.items())
+    last = ((OTHER_CHECKOUT,),) if checkout.has_other_checkouts(plan) else ()
+    return (*ROUNDS, *own, (WARM_BUILD,), *last)
+
+
 def list_checks(plan: Plan) -> tuple[Check, ...]:
-    """Return the checks for a plan, in order: the built-in ones, and those beside its spec."""
-    own = (own_check(name, script) for name, script in plan.own_checks.items())
-    last = (OTHER_CHECKOUT,) if checkout.has_other_checkouts(plan) else ()
-    return (*BUILT_IN, *own, WARM_BUILD, *last)
+    """Return the checks for a plan, in the order in which a verdict has them."""
+    return tuple(check for checks in list_rounds(plan) for check in checks)
 
 
 def run_check(check: Check, subject: Subject) -> CheckResult:
