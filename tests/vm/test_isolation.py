@@ -37,11 +37,11 @@ ATTEMPTS = {
     "set the clock": 'date -s "@$(date +%s)"',
     "load a module": "insmod $(find /lib/modules -name '*.ko*' | head -n 1)",
     "escape the OOM killer": "echo -1000 > /value; cat /value > /proc/self/oom_score_adj",
-}
-ATTEMPTS_ON_THE_KERNEL = {
     "set a sysctl": "cat /proc/sys/vm/swappiness > /value; cat /value > /proc/sys/vm/swappiness",
     "set the core pattern": "cat /proc/sys/kernel/core_pattern > /value; "
     "cat /value > /proc/sys/kernel/core_pattern",
+}
+ATTEMPTS_ON_THE_KERNEL = {
     "press a system request key": "echo h > /proc/sysrq-trigger",  # prints a help text
 }
 """What is refused to the machine's root, but not to a privileged container of its Docker."""

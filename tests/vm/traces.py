@@ -83,7 +83,7 @@ def traces_of(directory: Path, address: str) -> list[str]:
         # "/" is a file whose mount is gone: nobody can tell any more whose it was.
         if mark in backing or backing.strip() == "/":
             found.append(f"a loop device on {backing}")
-    found += [str(group) for group in Path("/sys/fs/cgroup").glob(f"**/amikiln-{directory.name}")]
+    found += [str(group) for group in Path("/sys/fs/cgroup").glob(f"**/amikiln-{directory.name}*")]
     found += [f"process {pid}" for pid in processes_of(directory)]
     with socket.socket() as knocking:
         if knocking.connect_ex((address, SSH_PORT)) == 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from amikiln_localcloud.machines.container import scope
 from amikiln_localcloud.machines.container.cgroups import Hierarchies
 
 TRUST = "root in a machine is root on this host: run only images that you would run with sudo"
@@ -18,7 +19,10 @@ def describe_limits(kind: str) -> tuple[str, ...]:
         for what, limits in (
             ("memory", hierarchies is not None and hierarchies.limits_memory),
             ("number of processes", hierarchies is not None and hierarchies.limits_processes),
-            ("access to devices", hierarchies is not None and hierarchies.limits_devices),
+            (
+                "access to devices",
+                scope.is_used() or (hierarchies is not None and hierarchies.limits_devices),
+            ),
         )
         if not limits
     ]

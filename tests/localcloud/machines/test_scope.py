@@ -1,4 +1,4 @@
-"""A machine's scope where systemd is PID 1, as command lines: no such host is here to run them."""
+"""A machine's scope where systemd is PID 1, as command lines: scripts/test-systemd-host has one."""
 
 from __future__ import annotations
 
@@ -6,12 +6,18 @@ from pathlib import Path
 
 import pytest
 
+from amikiln.runtime.process import CommandFailed
 from amikiln_localcloud.machines.container import scope
+from amikiln_localcloud.machines.container.boot_groups import divide
 from amikiln_localcloud.machines.container.cgroups import Hierarchies, MachineGroup
 from amikiln_localcloud.machines.container.scope import MachineScope, enclose
 
 
-def test_the_scope_is_delegated_and_below_a_slice_of_its_own(tmp_path: Path) -> None:
+def test_the_scope_is_delegated_and_below_a_slice_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(scope.process, "run", lambda argv: None)
+    folder = tmp_path / "amikiln.slice" / "amikiln-i-1.scope"
     assert MachineScope(tmp_path, "i-1").create(2048) == [
         "systemd-run",
         "--scope",
@@ -21,8 +27,8 @@ def test_the_scope_is_delegated_and_below_a_slice_of_its_own(tmp_path: Path) -> 
         "--unit=amikiln-i-1.scope",
         "--property=Delegate=yes",
         "--property=TasksMax=infinity",
-        "--property=MemoryMax=2048M",
         "--",
+        *divide(folder),
     ]
 
 
@@ -30,8 +36,11 @@ def test_devices_are_closed_once_the_disk_is_open(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     ran: list[list[str]] = []
+    protected: list[Path] = []
     monkeypatch.setattr(scope.process, "run", lambda argv: ran.append(argv))
-    MachineScope(tmp_path, "i-1").restrict_devices()
+    monkeypatch.setattr(scope.kernel_settings, "protect", protected.append)
+    MachineScope(tmp_path, "i-1").restrict()
+    assert protected == [tmp_path / "amikiln.slice" / "amikiln-i-1.scope"]
     (argv,) = ran
     assert argv[:5] == [
         "systemctl",
@@ -45,13 +54,25 @@ def test_devices_are_closed_once_the_disk_is_open(
     assert blocks == ["DeviceAllow=block-* m"], "a disk of the host's could be opened"
 
 
-def test_what_is_left_in_a_scope_is_killed(tmp_path: Path) -> None:
+def test_what_is_left_in_a_scope_is_killed_and_the_name_is_free_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    ran: list[list[str]] = []
+
+    def run(argv: list[str]) -> None:
+        ran.append(argv)
+        raise CommandFailed("systemctl", 5, "Unit not loaded.")
+
+    monkeypatch.setattr(scope.process, "run", run)
     folder = tmp_path / "amikiln.slice" / "amikiln-i-1.scope"
     folder.mkdir(parents=True)
     (folder / "cgroup.events").write_text("populated 0\n")
     MachineScope(tmp_path, "i-1").end()
     assert (folder / "cgroup.kill").read_text() == "1"
     MachineScope(tmp_path, "i-2").end()  # there is none
+    assert ran == [
+        ["systemctl", "stop", "--quiet", f"amikiln-{each}.scope"] for each in ("i-1", "i-2")
+    ]
 
 
 @pytest.mark.parametrize(("booted", "kind"), [(True, MachineScope), (False, MachineGroup)])
@@ -70,3 +91,4 @@ def test_a_group_of_our_own_is_entered_before_the_program_runs(tmp_path: Path) -
     for folder in (tmp_path, tmp_path / "pids"):
         assert f"echo $$ >{folder}/amikiln-i-1/cgroup.procs && " in argv[2]
     assert argv[2].endswith('exec "$@"')
+    assert argv[4:] == divide(tmp_path / "amikiln-i-1")

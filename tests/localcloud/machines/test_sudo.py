@@ -52,7 +52,7 @@ def test_a_machine_that_sudo_refuses_does_not_start(fake: Path, tmp_path: Path) 
         keeper.start(Wanted(tmp_path, 512, 1, [], "127.0.1.2", []))
     keeper.end()
     with pytest.raises(MachineFailure):
-        keeper.restrict_devices()
+        keeper.restrict()
 
 
 def test_a_process_that_root_has_not_ended_runs(tmp_path: Path) -> None:

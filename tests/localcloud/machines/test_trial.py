@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import threading
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -26,6 +28,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(trial, "STATUS", tmp_path / "status")
     monkeypatch.setattr(trial, "DEVICES", (str(tmp_path / "fuse"), str(tmp_path / "loop-control")))
     monkeypatch.setattr(trial.Hierarchies, "of_this_host", lambda: object())
+    monkeypatch.setattr(trial.kernel_settings, "can_protect", lambda: True)
     monkeypatch.setattr(trial.shutil, "which", lambda name: f"/usr/bin/{name}")
     monkeypatch.setattr(
         trial, "_ask", lambda *argv: HELP if argv[1] == "--help" else f"{argv[0]} 1.0"
@@ -76,6 +79,15 @@ def test_no_cgroup_2_is_said(host: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert trial.find_missing() == "no cgroup 2 is mounted"
 
 
+def test_a_kernel_that_cannot_protect_its_settings_is_named(
+    host: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trial.kernel_settings, "can_protect", lambda: False)
+    missing = trial.find_missing()
+    assert missing is not None
+    assert "CONFIG_CGROUP_BPF" in missing
+
+
 def test_missing_programs_are_named_by_their_packages(
     host: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -110,6 +122,41 @@ def test_the_trial_runs_once_for_a_host_and_its_programs(
     monkeypatch.setattr(trial, "_ask", lambda *argv: newer[argv[1]])
     assert find() is None, "another version was not tried"
     assert answers == []
+
+
+def test_that_the_trial_took_too_long_is_not_kept(
+    host: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def be_late(cache: Path, base: SnapshotFiles) -> None:
+        raise TimeoutError("not within 180 s")
+
+    def find() -> str | None:
+        return trial.find_obstacle(host / "cache", SnapshotFiles(host), Recorder())
+
+    monkeypatch.setattr(trial, "try_machine", be_late)
+    assert find() == "not within 180 s"
+    monkeypatch.setattr(trial, "try_machine", lambda cache, base: None)
+    assert find() is None
+
+
+@pytest.mark.parametrize(
+    ("lengths", "in_time"),
+    [([10, 20, 30], True), ([10, 10], False), ([0], False), (range(1, 99), False)],
+)
+def test_the_trial_goes_on_while_the_console_does(
+    monkeypatch: pytest.MonkeyPatch, lengths: Iterable[int], in_time: bool
+) -> None:
+    monkeypatch.setattr(trial, "SILENCE_SECONDS", 0.001)
+    monkeypatch.setattr(trial, "LONGEST_SECONDS", 0.01)
+    ended, left = threading.Event(), iter(lengths)
+
+    def console() -> bytes:
+        length = next(left)
+        if length == 30 and in_time:
+            ended.set()
+        return bytes(length)
+
+    assert trial.await_end(ended, console) is in_time
 
 
 @pytest.mark.parametrize(

@@ -10,19 +10,22 @@ https://docs.kernel.org/admin-guide/cgroup-v1/devices.html
 from __future__ import annotations
 
 import contextlib
-import os
 import select
 import shlex
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from amikiln_localcloud.machines.container import kernel_settings
+from amikiln_localcloud.machines.container.boot_groups import (
+    MIB,
+    MOST_PROCESSES,
+    divide,
+    remove_tree,
+)
 from amikiln_localcloud.machines.container.mounts import read_mounts
 
-MIB = 1024**2
-MOST_PROCESSES = 32768
 END_SECONDS = 10.0
 
 DEVICES = (
@@ -89,8 +92,11 @@ class MachineCgroup(Protocol):
             memory_mib: What the machine may use.
         """
 
-    def restrict_devices(self) -> None:
-        """From now on nothing in it opens a device of the host's; what is open stays so."""
+    def restrict(self) -> None:
+        """From now on nothing in it opens a device of the host's or changes the host's settings.
+
+        What is open stays so.
+        """
 
     def read_memory_mib(self) -> int:
         """Return what its processes use, without what the kernel can take back; 0: unknown."""
@@ -117,10 +123,7 @@ class MachineGroup:
         self.end()  # what a killed daemon left of them, restrictions included
         for folder in self.all:
             folder.mkdir()
-        limits = {
-            self._unified / "memory.max": memory_mib * MIB,
-            self._unified / "pids.max": MOST_PROCESSES,
-        }
+        limits: dict[Path, int] = {}  # version 2's are in boot_groups.py
         for name, file, value in (
             ("memory", "memory.limit_in_bytes", memory_mib * MIB),
             ("pids", "pids.max", MOST_PROCESSES),
@@ -133,14 +136,15 @@ class MachineGroup:
         enter = "".join(
             f"echo $$ >{shlex.quote(str(folder / 'cgroup.procs'))} && " for folder in self.all
         )
-        return ["sh", "-c", f'{enter}exec "$@"', "sh"]
+        return ["sh", "-c", f'{enter}exec "$@"', "sh", *divide(self._unified)]
 
-    def restrict_devices(self) -> None:
-        """From now on nothing in the groups opens a device of the host's; what is open stays so."""
+    def restrict(self) -> None:
+        """From now on the host's devices and settings are out of reach; what is open stays so."""
         if devices := self._hierarchies.controllers.get("devices"):
             (devices / self.name / "devices.deny").write_text("a")
             for device in DEVICES:
                 (devices / self.name / "devices.allow").write_text(device)
+        kernel_settings.protect(self._unified)
 
     def read_memory_mib(self) -> int:
         """Return what its processes use; 0 where no controller counts it."""
@@ -155,10 +159,7 @@ class MachineGroup:
 
     def _remove(self) -> None:
         for folder in self.all:
-            for below in _from_the_leaves(folder):
-                # One that a dying process is still in goes with the next sweep.
-                with contextlib.suppress(OSError):
-                    below.rmdir()
+            remove_tree(folder)  # one that a dying process is still in goes with the next sweep
 
 
 def read_memory_mib(folder: Path, name: str) -> int:
@@ -185,8 +186,3 @@ def kill_all(folder: Path) -> None:
                     return
                 watch.poll(left * 1000)
                 events.seek(0)
-
-
-def _from_the_leaves(folder: Path) -> Iterator[Path]:
-    for parent, _, _ in os.walk(folder, topdown=False):
-        yield Path(parent)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from amikiln.runtime import process
 from amikiln_localcloud.children import Launcher
 from amikiln_localcloud.machines.container import freezer, namespaces
 from amikiln_localcloud.machines.container.cgroups import MachineCgroup
@@ -53,8 +54,12 @@ class Keeper(Protocol):
             OSError: A file cannot be made.
         """
 
-    def restrict_devices(self) -> None:
-        """From now on nothing in the machine opens a device of the host's."""
+    def restrict(self) -> None:
+        """From now on the host's devices and settings are out of the machine's reach.
+
+        Raises:
+            MachineFailure: They are not.
+        """
 
     def read_memory_mib(self) -> int:
         """Return what its processes use, without what the kernel can take back; 0: unknown."""
@@ -90,6 +95,7 @@ class RootKeeper:
             return namespaces.start(
                 directory=wanted.directory,
                 enter=self._group.create(wanted.memory_mib),
+                memory_mib=wanted.memory_mib,
                 cores=wanted.cores,
                 nspawn=wanted.nspawn,
                 address=wanted.address,
@@ -100,9 +106,12 @@ class RootKeeper:
             self._group.end()
             raise
 
-    def restrict_devices(self) -> None:
-        """From now on nothing in the machine opens a device of the host's."""
-        self._group.restrict_devices()
+    def restrict(self) -> None:
+        """From now on the host's devices and settings are out of the machine's reach."""
+        try:
+            self._group.restrict()
+        except (OSError, process.CommandFailed) as error:
+            raise MachineFailure(f"the machine cannot be confined: {error}") from error
 
     def read_memory_mib(self) -> int:
         """Return what its processes use."""
@@ -111,10 +120,10 @@ class RootKeeper:
     def start_freezer(self, root: int, until: int, told: int) -> None:
         """Start the process, in a session of its own."""
         argv = [sys.executable, "-I", "-S", freezer.__file__, str(root)]
-        process = subprocess.Popen(
+        child = subprocess.Popen(
             argv, stdin=until, stdout=told, pass_fds=[root], start_new_session=True
         )
-        threading.Thread(target=process.wait, name="freezer", daemon=True).start()
+        threading.Thread(target=child.wait, name="freezer", daemon=True).start()
 
     def end(self) -> None:
         """Kill what is left in the group, and remove it."""

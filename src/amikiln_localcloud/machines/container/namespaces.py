@@ -71,6 +71,7 @@ def start(
     *,
     directory: Path,
     enter: Sequence[str],
+    memory_mib: int,
     cores: int,
     nspawn: Sequence[str],
     address: str,
@@ -82,6 +83,7 @@ def start(
     Args:
         directory: The machine's.
         enter: What runs a program in the machine's control group: the words before its own.
+        memory_mib: What the machine may use.
         cores: How many of the host's processors the machine may use.
         nspawn: The command that boots the machine.
         address: The host's address whose port 22 leads to the machine's.
@@ -118,6 +120,7 @@ def start(
                 kind: os.readlink(f"/proc/self/ns/{kind}") for kind in ("net", "mnt", "pid")
             },
             "processors": sorted(os.sched_getaffinity(0))[:cores],
+            "memory_mib": memory_mib,
             "listen": list(listen),
             "nspawn": list(nspawn),
         }
@@ -179,7 +182,11 @@ def receive(
 def _command(enter: Sequence[str], channel: int) -> list[str]:
     """Return what enters the control groups, then the namespaces, and is the supervisor then."""
     # cgroup 2 alone, and nothing of version 1: every release of systemd sees the same in there.
-    groups_inside = 'mount -t cgroup2 cgroup2 /sys/fs/cgroup && exec "$@"'
+    # Where the host has it so, it is there already, and the kernel refuses to mount it once more.
+    groups_inside = """[ "$(stat -f -c %T /sys/fs/cgroup)" = cgroup2fs ] ||
+        mount -t cgroup2 cgroup2 /sys/fs/cgroup || exit
+    exec "$@"
+    """
     namespaces = ["--mount", "--net", "--ipc", "--uts", "--pid", "--mount-proc"]
     argv = ["unshare", *namespaces, "--propagation=private", "--fork", "--kill-child=KILL"]
     argv += ["sh", "-c", groups_inside, "sh"]
@@ -249,7 +256,9 @@ def _log(directory: Path) -> str:
 
 
 def _last_line(log: Path) -> str:
+    """Return the last line that is no more than a hint to the one before: those are indented."""
     try:
-        return log.read_text(errors="replace").strip().rpartition("\n")[2]
+        lines = log.read_text(errors="replace").splitlines()
     except OSError:
         return ""
+    return next((line for line in reversed(lines) if line.strip() and not line[0].isspace()), "")

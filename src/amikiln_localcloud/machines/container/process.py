@@ -198,8 +198,12 @@ class ContainerProcess:
             return False
         match message["event"]:
             case "mounted":
-                self._keeper.restrict_devices()
-                self._order("boot")
+                try:
+                    self._keeper.restrict()
+                except MachineFailure as failure:
+                    self._end_for(str(failure))
+                else:
+                    self._order("boot")
             case "running":
                 if not self._running.is_set():  # not a boot after a reboot from inside
                     threading.Thread(target=self._probe, name="health", daemon=True).start()

@@ -91,7 +91,7 @@ class Service:
                     children[order["name"]].kill()
                     return None
                 case "restrict":
-                    keeper.restrict_devices()
+                    keeper.restrict()
                 case "memory":
                     return {"mib": keeper.read_memory_mib()}
                 case "freeze":

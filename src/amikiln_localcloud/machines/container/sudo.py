@@ -155,8 +155,8 @@ class SudoKeeper:
         channel, *listeners = (socket.socket(fileno=descriptor) for descriptor in descriptors)
         return Started(channel, listeners, self._children["process"], self._children["network"])
 
-    def restrict_devices(self) -> None:
-        """From now on nothing in the machine opens a device of the host's."""
+    def restrict(self) -> None:
+        """From now on the host's devices and settings are out of the machine's reach."""
         self._call({"order": "restrict"})
 
     def read_memory_mib(self) -> int:

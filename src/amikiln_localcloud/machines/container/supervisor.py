@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 from typing import Any, NoReturn
 
-from amikiln_localcloud.machines.container import hidden, network
+from amikiln_localcloud.machines.container import boot_groups, hidden, network
 from amikiln_localcloud.machines.container.commands import (
     BETWEEN_LOOKS_SECONDS,
     STOPPED_LOOKS,
@@ -44,7 +44,7 @@ class Supervisor:
         self.directory = Path(self.wanted["directory"])
         self.storage = Storage(self.directory)
         self.machine: subprocess.Popen[bytes]
-        self.booted = False
+        self.boots = 0
         self.stopping = False
 
     def send(self, event: str, *descriptors: int, **details: Any) -> None:
@@ -77,12 +77,15 @@ class Supervisor:
     def boot(self) -> None:
         """Start systemd-nspawn; it ends with the system."""
         namespace = self.directory / "netns"
-        network.make_cards(namespace, anew=self.booted)
+        network.make_cards(namespace, anew=self.boots > 0)
         hidden.mount_sys(self.storage.root, namespace)
-        self.booted = True
+        enter = boot_groups.make_boot_group(
+            self.boots, self.wanted["memory_mib"], self.wanted["processors"]
+        )
+        self.boots += 1
         with open(self.directory / "console.log", "ab") as console:
             self.machine = subprocess.Popen(
-                self.wanted["nspawn"],
+                [*enter, *self.wanted["nspawn"]],
                 stdin=subprocess.DEVNULL,
                 stdout=console,
                 stderr=console,
