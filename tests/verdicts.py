@@ -32,6 +32,7 @@ def verdict(*checks: CheckResult, **fields: Any) -> Verdict:
         "machine": "amazon",
         "outcome": conclude(checks),
         "checks": checks,
+        "not_asked": {},
         "verified_at": "2026-11-24T06:00:00+00:00",
         "amikiln_version": "0.0.1",
     }

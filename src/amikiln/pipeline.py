@@ -14,6 +14,7 @@ from secrets import token_hex
 from amikiln.aws.errors import AwsFailure, explain
 from amikiln.bake.bake import bake
 from amikiln.catalog import images as catalog
+from amikiln.catalog.fate import tell_fate
 from amikiln.catalog.images import CatalogImage, ProvenImage
 from amikiln.catalog.lease import Lease, hold_lease, wait_until_free
 from amikiln.errors import (
@@ -51,8 +52,7 @@ STAGES_OF_AN_IMAGE = ("bake", "verify", "publish")
 
 def new_run(image_name: str) -> Run:
     """Return a run with an id of its own, which begins with the image's name and the time."""
-    now = datetime.now(UTC)
-    return Run(f"{image_name}-{now:%Y%m%d-%H%M%S}-{token_hex(3)}", image_name)
+    return Run(f"{image_name}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{token_hex(3)}", image_name)
 
 
 def run(
@@ -90,7 +90,7 @@ def run(
         if published is None:
             proof = stages.verify(image, plan, verdict_file)
             verdict = proof.verdict
-            require_pass(verdict, verdict_file)
+            require_pass(verdict, verdict_file, spec, session)
             published = stages.publish(proof, image, spec, plan.proof_digest, lease)
         first = verdict is not None and published.version == 1  # nothing launches from it yet
         groups = stages.roll_out(image, spec, first)
@@ -197,7 +197,8 @@ def publish_image(
 def write_result(result: RunResult, file: Path) -> None:
     """Write what a run did to a file, for people to read; no decision is ever read from it."""
     plan = {"digest": result.plan.digest, "source": result.plan.source.id}
-    write_file(file, json.dumps(asdict(result) | {"plan": plan}, indent=2).encode() + b"\n")
+    shown = asdict(result) | {"plan": plan, "not_asked": result.plan.spec.not_asked}
+    write_file(file, json.dumps(shown, indent=2).encode() + b"\n")
 
 
 class _Stages:
@@ -230,9 +231,8 @@ class _Stages:
         with self._raise_as(LeaseError):
             if patience:
                 wait_until_free(parameters, spec.lease_path, waiter, patience)
-            with hold_lease(
-                parameters, spec.lease_path, self._run, term, waiter, spec.tags
-            ) as lease:
+            lock = hold_lease(parameters, spec.lease_path, self._run, term, waiter, spec.tags)
+            with lock as lease:
                 yield lease
 
     def sweep(self, plan: Plan) -> list[CatalogImage]:
@@ -261,7 +261,7 @@ class _Stages:
             )
 
     def verify(self, image: Image, plan: Plan, verdict_file: Path) -> VerdictFile:
-        with self._run_stage("verify", VerifyError):
+        with self._run_stage("verify", VerifyError), tell_fate(image.id, plan.spec, self._session):
             proof = verify(image, plan, self._run, self._session)
             write_file(verdict_file, proof.content)
             return proof

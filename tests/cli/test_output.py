@@ -132,7 +132,7 @@ def test_what_was_published_without_proof_says_so(
 def test_status_shows_a_reason_whole(capsys: pytest.CaptureFixture[str]) -> None:
     reason = "word " * 50 + "end"
     state = ImageState.FORCED_FAILED
-    line = ImageLine("ami-1", "n", "", "available", "fail", "r", "d", None, True, reason, state)
+    line = ImageLine("ami-1", "n", "", "available", "fail", "r", "d", None, True, reason, (), state)
     plain = dataclasses.replace(
         line, id="ami-2", published=False, forced=None, life=ImageState.FAILED
     )

@@ -139,7 +139,7 @@ def test_a_spec_that_changed_is_named_by_its_keys(harness: Harness) -> None:
         volume={"size_gib": 99},
         buildkit={"builder": "baked-vllm-builder", "gc": True},
         fleet={"auto_scaling_groups": ["another"]},
-        warm=None,
+        warm=False,
     )
     lines = refuse(harness, file, changed).splitlines()
     toml = harness.folder / "image.toml"
@@ -149,7 +149,7 @@ def test_a_spec_that_changed_is_named_by_its_keys(harness: Harness) -> None:
         lines[2],
         f'{toml}: fleet.auto_scaling_groups is ["another"], and was [] when planned',
     ]
-    assert lines[2].startswith(f"{toml}: warm is null, and was {{")
+    assert lines[2].startswith(f"{toml}: warm is false, and was {{")
 
 
 def test_files_that_changed_are_named(harness: Harness) -> None:

@@ -221,7 +221,7 @@ def moved(planned: Plan) -> Plan:
     )
 
 
-@pytest.mark.parametrize("planned", [plan(), of_git(), plan(warm=None)])
+@pytest.mark.parametrize("planned", [plan(), of_git(), plan(warm=False)])
 def test_an_images_own_digests_lead_back_to_its_plan(planned: Plan) -> None:
     today = moved(planned)
     assert today.digest != planned.digest

@@ -149,7 +149,7 @@ def test_one_dockerfile_is_a_bake_file_with_one_target(warm: RootFolder) -> None
 
 
 def test_without_a_warm_build_the_step_says_so_and_keeps_no_record(warm: RootFolder) -> None:
-    warm.plan_changes["warm"] = None
+    warm.plan_changes["warm"] = False
     (ran,) = warm.run("50-warm", after="ls /etc/amikiln")
     assert (ran.exit_code, ran.said) == (
         0,

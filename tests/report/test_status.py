@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from amikiln.catalog.tags import TAG_FORCED
+from amikiln.cli import output
 from amikiln.errors import VerifyError
 from amikiln.report.status import read_status
 from fakes import spec
@@ -49,3 +50,27 @@ def test_a_group_that_is_not_there_is_shown_as_missing(harness: Harness) -> None
     found = read_status(harness.wanted, harness.session)
     assert [group.follows for group in found.groups] == [True]
     assert found.missing_groups == ()
+
+
+def test_an_image_that_was_not_proven_warm_is_shown_as_that(
+    harness: Harness, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done = harness.run(spec(warm=False))
+    assert done.verdict is not None
+    assert done.verdict.not_asked == {"builds-are-warm": "warm = false"}
+    assert "the image will NOT be proven warm" in harness.report.read()
+    assert f"{done.image.id} is published without builds-are-warm" in harness.report.read()
+    found = read_status(spec(warm=False), harness.session)
+    (line,) = found.images
+    assert (line.not_asked, line.verdict, line.published) == (("builds-are-warm",), "pass", True)
+    output.print_status(found)
+    output.print_run(done, 1.0)
+    output.print_plan(done.plan)
+    assert capsys.readouterr().out.count("NOT PROVEN WARM") == 3
+    # With [warm] it is another proof, and another image.
+    warm = harness.run(spec())
+    assert warm.image.id != done.image.id
+    assert {line.not_asked for line in read_status(spec(), harness.session).images} == {
+        (),
+        ("builds-are-warm",),
+    }

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from amikiln.recipe import render
@@ -11,7 +9,7 @@ from amikiln.recipe.context.checkout import FETCH_SECONDS
 from amikiln.spec import timing
 from amikiln.spec.contradictions import find_contradictions
 from amikiln.verify.checks.run import BUILT_IN
-from fakes import plan, spec, spec_values
+from fakes import plan, spec
 
 SHORT = {"boot_seconds": 20, "step_seconds": 3, "build_seconds": 5, "check_seconds": 1}
 
@@ -131,9 +129,7 @@ def test_a_pipeline_s_steps_take_longer_than_what_runs_in_them() -> None:
 
 
 def test_a_deadline_that_never_applies_is_a_fault() -> None:
-    values: dict[str, Any] = spec_values(deadlines={"build_seconds": 60})
-    del values["warm"]
-    without = type(spec()).model_validate(values)
+    without = spec(deadlines={"build_seconds": 60}, warm=False)
     assert find_contradictions(without, 0, 0) == [
         "deadlines.build_seconds: never applies: there is no [warm]"
     ]

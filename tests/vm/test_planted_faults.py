@@ -220,7 +220,8 @@ def test_pulled_images_alone_do_not_make_builds_warm(
     assert warm
     assert publish
     assert local
-    spec.write_text((before + publish + without).replace('"cpu-build"', '"first-version"', 1))
+    pulled = "warm = false\n" + before + publish + without
+    spec.write_text(pulled.replace('"cpu-build"', '"first-version"', 1))
     baked = json.loads(local_cloud.amikiln("bake", directory, "--local", "--json").stdout)
     spec.write_text(text.replace('"cpu-build"', '"first-version"', 1))
     found = not_passed(local_cloud, baked["image"]["id"], tmp_path / "verdict.json", directory)

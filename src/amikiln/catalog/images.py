@@ -11,9 +11,11 @@ from amikiln.aws.images import ImageRecord
 from amikiln.catalog.pointer import Pointer
 from amikiln.catalog.states import REPLACES_A_BAKE, REUSABLE, STAYS, ImageState, derive_state
 from amikiln.catalog.tags import (
+    NOTHING,
     TAG_DIGEST,
     TAG_FORCED,
     TAG_IMAGE,
+    TAG_NOT_ASKED,
     TAG_PROOF,
     TAG_RUN,
     TAG_USED,
@@ -68,6 +70,12 @@ class CatalogImage:
     def verdict(self) -> str | None:
         """What verify found out about it; None: it was not verified."""
         return self.record.tags.get(TAG_VERDICT)
+
+    @property
+    def not_asked(self) -> tuple[str, ...]:
+        """The checks that its verdict does not speak of; empty without a verdict, too."""
+        said = self.record.tags.get(TAG_NOT_ASKED, NOTHING)
+        return () if said == NOTHING else tuple(said.split())
 
     @property
     def forced(self) -> str | None:
@@ -276,6 +284,7 @@ def _tags_of_verdict(file: VerdictFile) -> dict[str, str]:
         TAG_VERDICT: file.verdict.outcome,
         TAG_VERDICT_HASH: file.sha256,
         TAG_PROOF: file.verdict.proof_digest,
+        TAG_NOT_ASKED: " ".join(file.verdict.not_asked) or NOTHING,
     }
 
 

@@ -102,6 +102,23 @@ REUSABLE = frozenset({S.UNPROVEN, S.FORCED})
 STAYS = frozenset({S.PROVEN, S.FORCED_PROVEN, S.UNAVAILABLE})
 """What no sweep removes, whether or not anything refers to it."""
 
+UNTIL_THE_NEXT_RUN = (
+    "stays for you to look at until the next `amikiln run` or `amikiln bake` of this image removes"
+    " it, with its snapshots"
+)
+UNTIL_SOMEBODY_REMOVES_IT = "stays, and no run removes it"
+FATES: Mapping[ImageState, str] = {
+    **dict.fromkeys(
+        REUSABLE,
+        "stays: the next run of the same inputs verifies it instead of baking another, and one of"
+        " other inputs removes it a day after it was begun",
+    ),
+    S.FAILED: UNTIL_THE_NEXT_RUN,
+    S.FORCED_FAILED: UNTIL_THE_NEXT_RUN,
+    **dict.fromkeys(STAYS, UNTIL_SOMEBODY_REMOVES_IT),
+}
+"""What becomes of an image that no pointer names, and no machine runs; ``retire`` holds to it."""
+
 
 def derive_state(ec2_state: str, tags: Mapping[str, str]) -> ImageState:
     """Return the state that an image is in.

@@ -28,6 +28,8 @@ TAG_VERDICT = "amikiln:verdict"
 TAG_VERDICT_HASH = "amikiln:verdict-sha256"
 TAG_PROOF = "amikiln:proof"
 """The digest of what the verdict proves."""
+TAG_NOT_ASKED, NOTHING = "amikiln:not-asked", "-"
+"""The checks that the verdict does not speak of, since the spec does not ask for them."""
 TAG_FORCED = "amikiln:forced"
 """Why somebody published an image without proof."""
 

@@ -188,7 +188,7 @@ def verify(
         print(proof.content.decode(), end="")
     else:
         output.print_verdict(proof.verdict, file)
-    require_pass(proof.verdict, file)
+    require_pass(proof.verdict, file, folder.spec, session)
 
 
 def publish(

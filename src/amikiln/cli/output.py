@@ -23,10 +23,11 @@ from amikiln.recipe.render import render_recipe
 from amikiln.report.status import Status, list_machines
 from amikiln.spec import timing
 from amikiln.spec.registries import Login, PasswordLogin
-from amikiln.spec.spec import Spec
+from amikiln.spec.spec import WARM_CHECK, Spec
 
 # Lines in a file or a pipe are not wrapped at 80: an id in two parts cannot be searched for.
 WIDTH_WITHOUT_TERMINAL = 200
+NOT_WARM = "NOT PROVEN WARM: the spec says warm = false, so no build is tried on it"
 
 
 def to_json(value: Any) -> str:
@@ -126,6 +127,8 @@ def print_run(result: RunResult, controller_seconds: float) -> None:
         for check in result.verdict.checks:
             if check.figures:
                 table.add_row(check.name, check.evidence)
+    if WARM_CHECK in result.plan.spec.not_asked:
+        table.add_row("NOT WARM", f"{result.image.id} is {NOT_WARM}")
     table.add_row("pointer", _describe_pointer(result.published))
     for group, machine in list_machines(result.turnover):
         table.add_row("machine", _describe_machine(group, machine))
@@ -154,7 +157,10 @@ def print_verdict(verdict: Verdict, file: Path) -> None:
     console = _make_console()
     console.print(table)
     machine = describe_machine(verdict.machine)
-    console.print(f"{verdict.image_id}: {verdict.outcome} ({file}), checked on: {machine}")
+    text = f"{verdict.image_id}: {verdict.outcome} ({file}), checked on: {machine}"
+    console.print(text, soft_wrap=True)
+    if WARM_CHECK in verdict.not_asked:
+        console.print(f"{verdict.image_id} is {NOT_WARM}", soft_wrap=True)
 
 
 def print_publish(published: PublishResult) -> None:
@@ -196,11 +202,13 @@ def print_status(found: Status) -> None:
             image.name,
             _format_minute(image.created),
             image.state,
-            image.verdict,
+            f"{image.verdict}, NOT WARM" if WARM_CHECK in image.not_asked else image.verdict,
             _format_minute(image.deprecated_from or ""),
         )
     console.print(table)
     for image in found.images:
+        if WARM_CHECK in image.not_asked:
+            console.print(f"{image.id} is {NOT_WARM}", soft_wrap=True)
         if image.forced is not None:
             text = f"{image.id} was published WITHOUT PROOF: {image.forced}"
             console.print(text, soft_wrap=True)
@@ -215,7 +223,7 @@ def print_status(found: Status) -> None:
 def _describe_warm_build(plan: Plan) -> str:
     warm, context = plan.spec.warm, plan.context
     if warm is None or context is None:
-        return "NONE: no build will be warm, and nothing can be published"
+        return f"NONE: the image will be {NOT_WARM}"
     files = (
         ", ".join(entry.shown for entry in warm.bake_files)
         or warm.dockerfile

@@ -72,6 +72,8 @@ class Verdict:
     """Pass: there are checks, and all passed. Fail: one failed. Else unknown."""
     checks: tuple[CheckResult, ...]
     """All checks, in the order in which they ran."""
+    not_asked: Mapping[str, str] = field(hash=False)
+    """Checks that the spec does not ask for, by name, and why: nothing shows what they would."""
     verified_at: str
     """When, in UTC, as ISO 8601 writes it."""
     amikiln_version: str

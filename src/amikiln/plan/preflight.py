@@ -135,7 +135,10 @@ def _check_pointer(plan: Plan, session: Session) -> Iterator[str]:
 def _check_secrets(plan: Plan, session: Session) -> Iterator[str]:
     warm, given = plan.spec.warm, session.secrets.keys()
     if warm is None:
-        session.report.line("the spec has no [warm]: the image will not pass as a warm one")
+        session.report.line(
+            "warning: the spec says warm = false: the image will NOT be proven warm, only that it"
+            " boots, and has the builder and the pulled images"
+        )
     wanted = set(warm.secrets if warm is not None else ()) | plan.spec.login_secrets
     for name in sorted(wanted - given):
         yield f"the secret {name} is not given: write it as JSON to the file of --secrets-fd"

@@ -49,6 +49,8 @@ def publish(
     forced = None
     if isinstance(proof, VerdictFile):
         _require_tags(found, proof)
+        for check, why in proof.verdict.not_asked.items():
+            session.report.line(f"warning: {image.id} is published without {check}: {why}")
     else:
         _record_reason(proof, image, lease, session)
         forced = proof.reason

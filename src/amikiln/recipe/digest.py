@@ -84,6 +84,7 @@ def hash_proof(spec: Spec, own_checks: Mapping[str, bytes]) -> str:
         "checks": render.hash_files({**scripts, **sources, **own}),
         "verify": spec.verify.model_dump(mode="json"),
         "secrets": spec.secrets.model_dump(mode="json"),
+        "not asked": sorted(spec.not_asked),
         "machine": machine | {"instance_types": spec.fleet.instance_types or spec.instance.types},
     }
     return hashlib.sha256(canonical_json(inputs).encode()).hexdigest()

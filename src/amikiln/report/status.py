@@ -30,6 +30,8 @@ class ImageLine:
     published: bool
     forced: str | None
     """Why somebody published it without proof; None: nobody did."""
+    not_asked: tuple[str, ...]
+    """The checks that its verdict does not speak of, since the spec did not ask for them."""
     life: ImageState
     """What amikiln may do with it, which follows from all of this."""
 
@@ -89,5 +91,6 @@ def _line(image: CatalogImage, published: str | None) -> ImageLine:
         deprecated_from=image.record.deprecated_from,
         published=image.id == published,
         forced=image.forced,
+        not_asked=image.not_asked,
         life=image.state,
     )

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, PlainSerializer, field_validator, model_validator
 
 from amikiln.spec.bake_file import BakeFile
 from amikiln.spec.registries import Logins
@@ -186,6 +186,21 @@ class Warm(SpecTable):
     def is_git(self) -> bool:
         """Whether the context is in a git repository; otherwise it is a folder."""
         return "#" in self.context
+
+
+def _read_warm(written: object) -> object:
+    if written is None:
+        # There is none in TOML: this is out of a file that another version wrote.
+        raise ValueError("has to be false, or a table")
+    return None if written is False else written
+
+
+WarmOrNone = Annotated[
+    Warm | None,
+    BeforeValidator(_read_warm, json_schema_input_type=Warm | Literal[False]),
+    PlainSerializer(lambda warm: False if warm is None else warm, Warm | Literal[False]),
+]
+"""``[warm]``, or ``warm = false``: None."""
 
 
 class AllowedSecret(SpecTable):

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from cronsim import CronSim, CronSimError
 from pydantic import Field, field_validator, model_validator
 
-from amikiln.spec.content import Buildkit, Docker, Secrets, Verify, Warm
+from amikiln.spec.content import Buildkit, Docker, Secrets, Verify, WarmOrNone
 from amikiln.spec.machine import Deadlines, Fleet, Instance, Source, Volume
 from amikiln.spec.network import NetworkSettings, Tags
 from amikiln.spec.registries import Mirrors, PasswordLogin
 from amikiln.spec.types import REGION, Name, ParameterPath, SpecTable, match
+
+WARM_CHECK = "builds-are-warm"
+"""The check that is about the warm build."""
 
 
 class Publish(SpecTable):
@@ -73,10 +77,10 @@ class Spec(SpecTable):
     mirrors: Mirrors = Field(default={})
     """Who is asked first for a registry's images: by BuildKit, and by Docker for docker.io."""
     buildkit: Buildkit
-    """The persistent builder."""
-    warm: Warm | None = None
-    """The real build that fills the builder's cache. Without it nothing shows that builds are warm,
-    and no image is published."""
+    warm: WarmOrNone = Field(
+        description="[warm] with the build that jobs run; or warm = false above the first table,"
+        " for an image that only pulls: then nothing shows that its builds are warm"
+    )
     secrets: Secrets = Secrets()
     """What the scan for secrets may find."""
     verify: Verify = Verify()
@@ -136,6 +140,11 @@ class Spec(SpecTable):
     def pointer(self) -> str:
         """The SSM parameter that names the image in use."""
         return self.in_region(self.publish.parameter)
+
+    @property
+    def not_asked(self) -> Mapping[str, str]:
+        """The checks that the spec leaves out, by name, and why."""
+        return {} if self.warm is not None else {WARM_CHECK: "warm = false"}
 
     def in_region(self, path: str) -> str:
         """Return an SSM path of the spec with its ``{region}`` filled in."""

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from amikiln.catalog.fate import describe_fate
 from amikiln.catalog.images import record_verdict
 from amikiln.errors import VerifyError
 from amikiln.machine import instance, upload
@@ -21,6 +22,7 @@ from amikiln.recipe import digest, render
 from amikiln.runtime.cleanup import Undo
 from amikiln.runtime.guest import Guest, GuestCommandFailed
 from amikiln.session import Session
+from amikiln.spec.spec import Spec
 from amikiln.verify.checks.finding import Check, Subject
 from amikiln.verify.checks.run import Round, list_rounds, run_check
 from amikiln.verify.kernel_boot import boot_kernel_if_changed
@@ -68,6 +70,7 @@ def verify(image: Image, plan: Plan, run: Run, session: Session) -> VerdictFile:
         machine=subject.machine,
         outcome=conclude(results),
         checks=results,
+        not_asked=plan.spec.not_asked,
         verified_at=datetime.now(UTC).isoformat(timespec="seconds"),
         amikiln_version=__version__,
     )
@@ -129,12 +132,14 @@ def describe_result(result: CheckResult) -> str:
     return line + (f" -- {result.hint}" if result.hint else "")
 
 
-def require_pass(verdict: Verdict, verdict_file: Path) -> None:
+def require_pass(verdict: Verdict, verdict_file: Path, spec: Spec, session: Session) -> None:
     """Go on only with an image that passed.
 
     Args:
         verdict: What was found out.
         verdict_file: Where it was written; named in the error.
+        spec: Whose image it is.
+        session: Where to look for what becomes of it.
 
     Raises:
         VerifyError: A check failed, or could not be carried out.
@@ -144,5 +149,6 @@ def require_pass(verdict: Verdict, verdict_file: Path) -> None:
         raise VerifyError(
             f"{verdict.image_id} did not prove itself: "
             + "; ".join(f"{check.name}: {check.evidence}" for check in open_checks),
-            hint=f"the whole verdict is in {verdict_file}; the pointer was not moved",
+            hint=f"the whole verdict is in {verdict_file}; the pointer was not moved."
+            f" {describe_fate(verdict.image_id, spec, session)}",
         )

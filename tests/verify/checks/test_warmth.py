@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from amikiln.model.verdict import Outcome
+from amikiln.verify.checks.run import list_checks
 from fakes import WARM, Script, plan, render_build_log
 from verify.checks.conftest import RunCheck
 
@@ -67,10 +68,14 @@ def test_a_spec_may_ask_for_less(script: Script, run: RunCheck) -> None:
     assert run("builds-are-warm", lenient).outcome is Outcome.PASS
 
 
-def test_a_spec_without_a_warm_build_proves_nothing(run: RunCheck) -> None:
-    result = run("builds-are-warm", plan(warm=None))
-    assert result.outcome is Outcome.FAIL
-    assert "no [warm]" in result.evidence
+def test_a_spec_without_a_warm_build_asks_for_none_and_is_another_proof() -> None:
+    without = plan(warm=False)
+    assert {check.name for check in list_checks(plan())} - {
+        check.name for check in list_checks(without)
+    } == {"builds-are-warm"}
+    assert without.spec.not_asked == {"builds-are-warm": "warm = false"}
+    assert plan().spec.not_asked == {}
+    assert without.proof_digest != plan().proof_digest
 
 
 def test_a_build_without_steps_proves_nothing(script: Script, run: RunCheck) -> None:

@@ -7,6 +7,7 @@ import tarfile
 from amikiln.model.plan import Plan
 from amikiln.model.verdict import CheckResult
 from amikiln.runtime.guest import GuestCommandFailed
+from amikiln.spec.spec import WARM_CHECK
 from amikiln.verify.checks import (
     builder,
     checkout,
@@ -52,7 +53,7 @@ ROUNDS: tuple[Round, ...] = (
 
 BUILT_IN = tuple(check for checks in ROUNDS for check in checks)
 
-WARM_BUILD = Check("builds-are-warm", warmth.builds_are_warm)
+WARM_BUILD = Check(WARM_CHECK, warmth.builds_are_warm)
 """Comes after all others, for it may change what they look at."""
 
 OTHER_CHECKOUT = Check("checkouts-match", checkout.checkouts_match)
@@ -66,7 +67,8 @@ def list_rounds(plan: Plan) -> tuple[Round, ...]:
     """
     own = tuple((own_check(name, script),) for name, script in plan.own_checks.items())
     last = ((OTHER_CHECKOUT,),) if checkout.has_other_checkouts(plan) else ()
-    return (*ROUNDS, *own, (WARM_BUILD,), *last)
+    warm = ((WARM_BUILD,),) if plan.spec.warm is not None else ()
+    return (*ROUNDS, *own, *warm, *last)
 
 
 def list_checks(plan: Plan) -> tuple[Check, ...]:
