@@ -151,7 +151,9 @@ def _describe_missing(path: Path, field: Any) -> str:
             if inner.is_required()
         ]
         keys = " and ".join(needed) or str(getattr(table, "NEEDS", ""))
-        return f": add the table [{'.'.join(map(str, path))}] with {keys}"
+        allowed = words.describe_allowed(field)
+        also = f"; allowed: {allowed}" if allowed else ""
+        return f": add the table [{'.'.join(map(str, path))}] with {keys}{also}"
     return f": give {_describe_needed(field)}"
 
 

@@ -77,10 +77,13 @@ class Spec(SpecTable):
     mirrors: Mirrors = Field(default={})
     """Who is asked first for a registry's images: by BuildKit, and by Docker for docker.io."""
     buildkit: Buildkit
+    """The persistent builder."""
     warm: WarmOrNone = Field(
-        description="[warm] with the build that jobs run; or warm = false above the first table,"
-        " for an image that only pulls: then nothing shows that its builds are warm"
+        description="the table [warm] with the build that jobs run, or warm = false above the first"
+        " table for an image that only pulls, which is then not proven warm"
     )
+    """The real build that fills the builder's cache. Or ``warm = false``, above the first table: an
+    image that only pulls, of which nothing shows that its builds are warm."""
     secrets: Secrets = Secrets()
     """What the scan for secrets may find."""
     verify: Verify = Verify()
