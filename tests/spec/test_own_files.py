@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from amikiln.spec.own_files import read_checks, read_steps
+from amikiln.spec.own_files import BUILT_IN_CHECKS, read_checks, read_steps
 
 
 def test_own_steps_get_the_number_of_their_place(tmp_path: Path) -> None:
@@ -50,7 +51,7 @@ def test_all_faults_are_named_at_once(tmp_path: Path) -> None:
         "checks/Models.sh",
     ]
     assert "after-docker, after-builder" in faults[0]
-    assert "cannot be read" in faults[1]
+    assert "is a directory" in faults[1]
 
 
 def test_a_folder_that_gives_nothing_is_a_fault_and_not_nothing_to_do(tmp_path: Path) -> None:
@@ -132,3 +133,73 @@ def test_a_script_for_sh_is_read_as_it_is(tmp_path: Path, content: bytes) -> Non
     faults: list[str] = []
     assert read_checks(tmp_path, faults) == {"models": content}
     assert faults == []
+
+
+def put(file: Path, content: str = "true\n") -> Path:
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(content)
+    return file
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(".before-seal.sh.swp", "#before-seal.sh#", "before-seal.sh~", "before-seal.sh.bak"),
+        *("before-seal.sh.orig", "README", "README.md", "NOTES.md", ".gitkeep", "4913.tmp"),
+    ],
+)
+def test_what_editors_leave_and_text_for_people_is_left_out(tmp_path: Path, name: str) -> None:
+    put(tmp_path / "steps" / "before-seal.sh")
+    put(tmp_path / "checks" / "mine.sh")
+    for folder in ("steps", "checks"):
+        put(tmp_path / folder / name, "no script")
+    faults: list[str] = []
+    assert read_steps(tmp_path, faults).keys() == {"steps/85-before-seal.sh"}
+    assert read_checks(tmp_path, faults).keys() == {"mine"}
+    assert faults == []
+
+
+def test_a_folder_with_nothing_but_what_is_left_out_is_empty(tmp_path: Path) -> None:
+    put(tmp_path / "steps" / "README.md")
+    faults: list[str] = []
+    assert read_steps(tmp_path, faults) == {}
+    assert "is empty but for what is left out (README.md)" in faults[0]
+
+
+@pytest.mark.parametrize("name", ["before-seal.sh.disabled", "before-seal", "seal.sh", "x.py"])
+def test_every_other_file_is_a_step_or_a_fault(tmp_path: Path, name: str) -> None:
+    put(tmp_path / "steps" / name)
+    faults: list[str] = []
+    assert read_steps(tmp_path, faults) == {}
+    assert "is at no known place" in faults[0]
+    assert "left out are hidden files" in faults[0]
+
+
+def test_a_link_is_followed_within_the_image_and_not_out_of_it(tmp_path: Path) -> None:
+    image = tmp_path / "image"
+    (image / "steps").mkdir(parents=True)
+    put(image / "common.sh")
+    outside = put(tmp_path / "outside.sh")
+    (image / "steps" / "before-seal.sh").symlink_to("../common.sh")
+    (image / "steps" / "after-docker.sh").symlink_to(outside)
+    (image / "steps" / "after-images.sh").symlink_to("nowhere.sh")
+    faults: list[str] = []
+    assert read_steps(image, faults).keys() == {"steps/85-before-seal.sh"}
+    assert f"is a link to {outside}, outside of the image's folder" in faults[0]
+    assert "cannot be read: No such file" in faults[1]
+
+
+def test_a_pipe_is_not_read_from(tmp_path: Path) -> None:
+    (tmp_path / "steps").mkdir()
+    os.mkfifo(tmp_path / "steps" / "before-seal.sh")
+    faults: list[str] = []
+    assert read_steps(tmp_path, faults) == {}
+    assert "is no regular file" in faults[0]
+
+
+@pytest.mark.parametrize("name", sorted(BUILT_IN_CHECKS))
+def test_a_check_with_the_name_of_a_built_in_one_is_a_fault(tmp_path: Path, name: str) -> None:
+    put(tmp_path / "checks" / f"{name}.sh")
+    faults: list[str] = []
+    assert read_checks(tmp_path, faults) == {}
+    assert f"{name} is the name of a built-in check" in faults[0]

@@ -14,6 +14,7 @@ from amikiln.plan import elastic_stack
 from amikiln.plan.bake_files import read_bake_files
 from amikiln.plan.image_commit import find_commit
 from amikiln.plan.network import resolve_network
+from amikiln.plan.own_scripts import check_scripts
 from amikiln.plan.parameters import read_parameter
 from amikiln.plan.registries import Pin, ask_registries
 from amikiln.plan.registry_access import open_registry_access
@@ -38,6 +39,7 @@ def plan(folder: ImageFolder, session: Session, pin: Pin | None = None) -> Plan:
     Raises:
         PreflightError: The source image, a container image or a parameter does not exist.
     """
+    check_scripts(folder, session)
     spec, origin = folder.spec, _describe_origin(folder, session)
     bake_files = read_bake_files(folder)
     source = _find_source(spec, folder.directory, session)

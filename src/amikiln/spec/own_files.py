@@ -13,6 +13,33 @@ PLACES = {"after-docker": 15, "after-builder": 35, "after-images": 45, "before-s
 STEP_NAME = rf"({'|'.join(PLACES)})(-[a-z0-9-]+)?\.sh"
 CHECK_NAME = r"([a-z0-9][a-z0-9-]*)\.sh"
 
+LEFT_OUT = re.compile(r"\..*|#.*#|.*~|.*\.(bak|orig|rej|swp|swo|tmp)|README(\..*)?|.*\.md")
+"""What is neither step nor check and may lie beside them: hidden files, what editors and merges
+leave, and text for people. Every other file is one, or a fault."""
+LEFT_OUT_WORDS = "hidden files, backups (NAME~, .bak, .orig, .rej, .swp, .tmp), README and *.md"
+
+BUILT_IN_CHECKS = frozenset(
+    {
+        "boot-finished",
+        "builder-answers",
+        "builder-configured",
+        "builder-up",
+        "builds-are-warm",
+        "checkouts-match",
+        "docker-as-baked",
+        "fleet-boot",
+        "images-present",
+        "jobs-find-builder",
+        "manifest-as-planned",
+        "no-secrets",
+        "nothing-prunes",
+        "room-on-disk",
+        "stack-complete",
+        "store-kept",
+    }
+)
+"""The names of verify's own checks, which a user's check may not have: a test compares them."""
+
 SHELL = re.compile(
     r"#!\s*(/usr/bin/env\s+(-S\s+)?)?(\S*/)?(sh|dash|ash|bash|ksh|busybox\s+sh)(\s|$)"
 )
@@ -35,7 +62,7 @@ def read_steps(directory: Path, faults: list[str]) -> dict[str, bytes]:
         if match is None:
             faults.append(
                 f"{file}: is at no known place; allowed: PLACE.sh and PLACE-NAME.sh, where PLACE"
-                f" is one of {', '.join(PLACES)}"
+                f" is one of {', '.join(PLACES)}; left out are {LEFT_OUT_WORDS}"
             )
         else:
             _read(file, f"steps/{PLACES[match[1]]}-{file.name}", steps, faults)
@@ -56,7 +83,12 @@ def read_checks(directory: Path, faults: list[str]) -> dict[str, bytes]:
     checks: dict[str, bytes] = {}
     for file, match in _list_files(directory / "checks", CHECK_NAME, faults):
         if match is None:
-            faults.append(f"{file}: is no check; allowed: NAME.sh of a-z, 0-9 and -")
+            faults.append(
+                f"{file}: is no check; allowed: NAME.sh of a-z, 0-9 and -; left out are"
+                f" {LEFT_OUT_WORDS}"
+            )
+        elif match[1] in BUILT_IN_CHECKS:
+            faults.append(f"{file}: {match[1]} is the name of a built-in check: choose another")
         else:
             _read(file, match[1], checks, faults)
     return checks
@@ -86,13 +118,19 @@ def _list_files(
     except OSError as error:
         faults.append(f"{folder}: is no folder that can be read: {error.strerror}")
         return
+    left_out = [file.name for file in files if LEFT_OUT.fullmatch(file.name)]
+    files = [file for file in files if file.name not in left_out]
     if not files:
-        faults.append(f"{folder}: is empty: write what belongs there, or remove it")
+        but = f" but for what is left out ({', '.join(left_out)})" if left_out else ""
+        faults.append(f"{folder}: is empty{but}: write what belongs there, or remove it")
     for file in files:
         yield file, re.fullmatch(pattern, file.name)
 
 
 def _read(file: Path, name: str, into: dict[str, bytes], faults: list[str]) -> None:
+    if fault := _find_misplaced(file):
+        faults.append(f"{file}: {fault}")
+        return
     try:
         content = file.read_bytes()
     except OSError as error:
@@ -102,6 +140,23 @@ def _read(file: Path, name: str, into: dict[str, bytes], faults: list[str]) -> N
         faults.append(f"{file}: {fault}")
     else:
         into[name] = content
+
+
+def _find_misplaced(file: Path) -> str | None:
+    """Return why a directory's entry is no file of the image, or None."""
+    if file.is_symlink():
+        target, image = file.resolve(), file.parent.parent.resolve()
+        if not target.is_relative_to(image):
+            return (
+                f"is a link to {target}, outside of the image's folder, where another checkout may"
+                " have something else: copy the file"
+            )
+    if file.is_dir():
+        return "is a directory, which is not looked into: move its files up, or remove it"
+    # To read from a pipe or a device could take for ever.
+    if file.exists() and not file.is_file():
+        return "is no regular file"
+    return None
 
 
 def _find_fault(script: bytes) -> str | None:

@@ -7,7 +7,8 @@ import dataclasses
 import pytest
 
 from amikiln.model.verdict import Outcome
-from amikiln.verify.checks.run import list_checks, list_rounds
+from amikiln.spec.own_files import BUILT_IN_CHECKS
+from amikiln.verify.checks.run import BUILT_IN, OTHER_CHECKOUT, WARM_BUILD, list_checks, list_rounds
 from fakes import FakeGuest, Script, fail_on, plan
 from verify.checks.conftest import RunCheck
 
@@ -32,6 +33,10 @@ NAMES = [
 
 def test_the_names_in_a_verdict_stay_as_they_are() -> None:
     assert [check.name for check in list_checks(plan())] == NAMES
+
+
+def test_the_reader_of_own_checks_knows_these_names() -> None:
+    assert {check.name for check in (*BUILT_IN, WARM_BUILD, OTHER_CHECKOUT)} == BUILT_IN_CHECKS
 
 
 def test_own_checks_come_before_the_build_that_changes_the_machine() -> None:
