@@ -31,9 +31,15 @@ def main(words: list[str]) -> int:
         case ["annotate", "--style", style, "--context", _] if style in STYLES:
             body = sys.stdin.read()
         case ["artifact", "upload", name] if Path(name).is_file() and not Path(name).is_absolute():
+            (artifacts / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(name, artifacts / name)
         case ["artifact", "download", name, "."] if (artifacts / name).is_file():
+            Path(name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(artifacts / name, name)
+        case ["artifact", "download", "--build", build, name, "."] if (
+            folder / "builds" / build / name
+        ).is_file():
+            shutil.copy(folder / "builds" / build / name, name)
         case ["meta-data", "set", key, value] if value:
             (values / key).write_text(value)
         case ["meta-data", "set", key]:

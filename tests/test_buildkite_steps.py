@@ -24,6 +24,9 @@ PACKERS = {
 AMIKILN = r"""
 echo "amikiln $*" >>"$CALLS"
 echo "lease wait $AMIKILN_LEASE_WAIT" >>"$CALLS"
+for given in ${AMIKILN_BAKE_FILES:-}; do
+    echo "bake file $given has $(cat "${given#*=}")" >>"$CALLS"
+done
 case $1 in
 plan) echo "table of $1"; printf '%s' "$PLANNED" >plan.json ;;
 bake) echo "table of $1"; printf '{"image": {"id": "%s"}}' "$IMAGE_ID" >result.json ;;
@@ -36,6 +39,9 @@ exit "${EXIT_CODE:-0}"
 PACKER = """
 echo "packer $* in ${PWD##*/}, plan ${AMIKILN_PLAN##*/}" >>"$CALLS"
 test -f "$AMIKILN_PLAN"
+for given in ${AMIKILN_BAKE_FILES:-}; do
+    echo "bake file $(cat "${given#*=}")" >>"$CALLS"
+done
 case $1 in build) printf '%s' "$PACKERS" >packer-manifest.json ;; esac
 exit "${EXIT_CODE:-0}"
 """
@@ -245,3 +251,51 @@ def test_publish_without_a_verdict_does_nothing(planned: Agent) -> None:
     planned.run("build.sh", "bake")
     assert planned.run("publish.sh").returncode != 0
     assert not [call for call in planned.calls() if call.startswith("amikiln publish")]
+
+
+GIVEN = "bake-config.json=ci/config.json overlay.hcl=/etc/hostname"
+
+
+def test_bake_files_come_from_another_build_and_all_steps_use_the_same(agent: Agent) -> None:
+    agent.program("bin/packer", PACKER)
+    theirs = agent.place / "server/builds/b1/ci/config.json"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("ONE")
+    # What a former build left is not it.
+    stale = agent.place / "repo/ci/config.json"
+    stale.parent.mkdir()
+    stale.write_text("STALE")
+    agent.variables |= {"AMIKILN_BAKE_FILES": GIVEN, "BAKE_FILES_BUILD": "b1"}
+    assert agent.run("plan.sh").returncode == 0
+    assert "bake file bake-config.json=ci/config.json has ONE" in agent.calls()
+    assert agent.words()[:3] == [
+        "artifact download --build b1 ci/config.json .",
+        "artifact upload plan.json",
+        "artifact upload ci/config.json",
+    ]
+    theirs.write_text("TWO")
+    for words in (["build.sh", "bake"], ["verify.sh"]):
+        (agent.place / "calls").unlink()
+        stale.unlink()
+        done = agent.run(*words)
+        assert done.returncode == 0, done.stderr
+        assert "bake file bake-config.json=ci/config.json has ONE" in agent.calls()
+        assert any(call.startswith("bake file overlay.hcl=/etc/hostname") for call in agent.calls())
+    (agent.place / "calls").unlink()
+    assert agent.run("build.sh", "packer").returncode == 0
+    assert "bake file ONE" in agent.calls()
+
+
+def test_bake_files_may_be_artifacts_of_the_same_build(agent: Agent) -> None:
+    (agent.place / "server/artifacts").mkdir(parents=True)
+    (agent.place / "server/artifacts/mine.hcl").write_text("MINE")
+    agent.variables["AMIKILN_BAKE_FILES"] = "mine.hcl"
+    assert agent.run("plan.sh").returncode == 0
+    assert "bake file mine.hcl has MINE" in agent.calls()
+    assert "artifact upload mine.hcl" not in agent.words()
+
+
+def test_a_bake_file_that_is_no_artifact_ends_the_step(agent: Agent) -> None:
+    agent.variables["AMIKILN_BAKE_FILES"] = "mine.hcl"
+    assert agent.run("plan.sh").returncode != 0
+    assert not [call for call in agent.calls() if call.startswith("amikiln")]

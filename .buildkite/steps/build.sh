@@ -8,6 +8,7 @@ cd "$(dirname "$0")/../.."
 case ${1:-} in
 bake)
     fetch_plan
+    fetch_bake_files ""
     amikiln bake "$IMAGE" --plan "$PLAN" --result result.json >baked.txt
     image_id=$(json_value result.json image id)
     ;;
@@ -17,8 +18,19 @@ packer)
         exit 3
     }
     fetch_plan
+    fetch_bake_files ""
     # Packer's template calls amikiln, from its own directory.
     export AMIKILN_PLAN="$PWD/$PLAN"
+    absolute=
+    for given in ${AMIKILN_BAKE_FILES:-}; do
+        path=${given#*=}
+        case $path in
+        /*) ;;
+        *) given="${given%"$path"}$PWD/$path" ;;
+        esac
+        absolute="$absolute $given"
+    done
+    export AMIKILN_BAKE_FILES="${absolute# }"
     # Packer would look for the newest source image itself: by then there may be a newer one.
     set -- -var "source_ami_name=$(json_value "$PLAN" source name)" \
         -var "root_device=$(json_value "$PLAN" source root_device)"

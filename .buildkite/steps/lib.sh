@@ -20,6 +20,24 @@ fetch_plan() {
     buildkite-agent artifact download "$PLAN" .
 }
 
+# Gets the bake files of AMIKILN_BAKE_FILES, which amikiln reads itself: artifacts of a build, of this
+# one if its id is empty. A file with an absolute path is the agent's own.
+fetch_bake_files() { # BUILD
+    for path in $(list_bake_files); do
+        rm -f "$path"
+        buildkite-agent artifact download ${1:+--build "$1"} "$path" .
+    done
+}
+
+list_bake_files() {
+    for given in ${AMIKILN_BAKE_FILES:-}; do
+        case ${given#*=} in
+        /*) ;;
+        *) echo "${given#*=}" ;;
+        esac
+    done
+}
+
 # Prints one value of a JSON file.
 json_value() { # FILE KEY...
     .venv/bin/python -c '

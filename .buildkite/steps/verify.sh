@@ -6,6 +6,7 @@ cd "$(dirname "$0")/../.."
 
 image_id=$(buildkite-agent meta-data get "$KEY")
 fetch_plan
+fetch_bake_files ""
 rm -f verdict.json
 code=0
 amikiln verify "$IMAGE" "$image_id" --plan "$PLAN" --verdict verdict.json >verified.txt || code=$?

@@ -209,3 +209,19 @@ def test_words_that_are_missing_are_named(
     done = account.run(*words)
     assert (done.returncode, done.stdout) == (2, "")
     assert fault in done.stderr
+
+
+def test_bake_files_are_given_by_the_environment_too(
+    image: Path, account: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = 'bake_files = [{ given = "one.hcl" }, { given = "two.hcl" }]'
+    file = image / "image.toml"
+    file.write_text(TOML.replace('dockerfile = "Dockerfile"', both))
+    Path("one.hcl").write_text('target "default" {}\n')
+    Path("other.hcl").write_text('target "default" { args = { A = "1" } }\n')
+    assert "one.hcl=PATH" in refuse(account, "plan", image)
+    monkeypatch.setenv("AMIKILN_BAKE_FILES", "one.hcl two.hcl=other.hcl")
+    done = account.run("plan", image, "--out", PLAN)
+    assert done.returncode == 0, done.stderr
+    held = json.loads(Path(PLAN).read_text())["bake_files"]
+    assert list(held) == ["bake-files/1-one.hcl", "bake-files/2-two.hcl"]

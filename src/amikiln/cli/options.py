@@ -69,6 +69,7 @@ BakeFiles = Annotated[
     typer.Option(
         "--bake-file",
         metavar="NAME=PATH",
+        envvar="AMIKILN_BAKE_FILES",
         help="A bake file that the spec names as given; PATH alone if it ends with that name",
     ),
 ]
