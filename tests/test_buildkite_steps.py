@@ -261,10 +261,9 @@ def test_bake_files_come_from_another_build_and_all_steps_use_the_same(agent: Ag
     theirs = agent.place / "server/builds/b1/ci/config.json"
     theirs.parent.mkdir(parents=True)
     theirs.write_text("ONE")
-    # What a former build left is not it.
     stale = agent.place / "repo/ci/config.json"
     stale.parent.mkdir()
-    stale.write_text("STALE")
+    stale.write_text("of a former build")
     agent.variables |= {"AMIKILN_BAKE_FILES": GIVEN, "BAKE_FILES_BUILD": "b1"}
     assert agent.run("plan.sh").returncode == 0
     assert "bake file bake-config.json=ci/config.json has ONE" in agent.calls()
