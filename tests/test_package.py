@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
+import zipfile
 from importlib import metadata
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from amikiln.version import __version__
 from fakes import spec_values
 from localcloud.fixture import CloudFixture
 
@@ -47,21 +50,33 @@ def link_distribution(name: str, site_packages: Path) -> None:
             link.symlink_to(Path(str(distribution.locate_file(top))))
 
 
-def call(*argv: str | Path) -> None:
-    subprocess.run(argv, check=True, timeout=120)
+def call(*argv: str | Path, cwd: Path | None = None) -> None:
+    subprocess.run(argv, check=True, timeout=120, cwd=cwd)
+
+
+PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "-q")
+OFFLINE = ("--no-deps", "--no-index")
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return amikiln's wheel, as it is built from its source distribution."""
+    folder = tmp_path_factory.mktemp("wheel")
+    build = (sys.executable, "-m", "hatchling", "build", "--target", "sdist", "--directory", folder)
+    call(*build, cwd=REPOSITORY)
+    (source,) = folder.glob("amikiln-*.tar.gz")
+    call(*PIP, "wheel", *OFFLINE, "--no-build-isolation", "-w", folder, source)
+    (built,) = folder.glob("amikiln-*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of programs of an environment with amikiln's wheel and its requirements."""
     folder = tmp_path_factory.mktemp("package")
-    pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "-q")
-    offline = ("--no-deps", "--no-index")
-    call(*pip, "wheel", *offline, "--no-build-isolation", "-w", folder, REPOSITORY)
-    (wheel,) = folder.glob("amikiln-*.whl")
     environment = folder / "environment"
     call(sys.executable, "-m", "venv", "--without-pip", environment)
-    call(*pip, "--python", environment / "bin" / "python", "install", *offline, wheel)
+    call(*PIP, "--python", environment / "bin" / "python", "install", *OFFLINE, wheel)
     (site_packages,) = (environment / "lib").glob("python*/site-packages")
     for name in find_requirements("amikiln") - {"amikiln"}:
         link_distribution(name, site_packages)
@@ -93,6 +108,39 @@ class Shell:
 @pytest.fixture
 def shell(installed: Path, tmp_path: Path) -> Shell:
     return Shell(installed, tmp_path)
+
+
+def test_the_wheel_has_every_file_of_the_source(wheel: Path) -> None:
+    source = REPOSITORY / "src"
+    wanted = {
+        str(file.relative_to(source))
+        for file in source.rglob("*")
+        if file.is_file() and "__pycache__" not in file.parts
+    }
+    with zipfile.ZipFile(wheel) as archive:
+        packed = {name for name in archive.namelist() if ".dist-info/" not in name}
+    assert packed == wanted
+    assert {"amikiln/py.typed", "amikiln/recipe/guest/scan.sh"} <= packed
+
+
+def test_it_works_outside_of_a_checkout(shell: Shell, tmp_path: Path) -> None:
+    done = shell.run("amikiln", "--version")
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{__version__}\n", "")
+    done = shell.run("amikiln", "-h")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "rollout" in done.stdout
+    (tmp_path / "image.toml").write_text('name = "x"\n[volume]\nsize_gb = 3\n')
+    done = shell.run("amikiln", "plan", tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "size_gb" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_version_has_one_source(wheel: Path) -> None:
+    assert wheel.name.split("-")[1] == __version__
+    heading = re.search(r"^## (\S+)", (REPOSITORY / "NEWS.md").read_text(), re.M)
+    assert heading is not None
+    assert heading[1] == __version__
 
 
 def test_it_has_nothing_of_the_local_clouds_requirements(shell: Shell) -> None:
@@ -130,14 +178,17 @@ def test_a_plan_is_made_of_what_the_cloud_and_the_registries_answer(
     assert planned["instance_types"] == ["t3.micro"]
 
 
-def test_the_local_cloud_says_how_to_get_it(shell: Shell, tmp_path: Path) -> None:
+def test_the_local_cloud_says_how_to_get_it(shell: Shell, wheel: Path) -> None:
+    line = f"{shell.programs / 'python'} -m pip install 'amikiln[local] @ file://{wheel}'"
     for words in (("cloud", "up"), ("plan", REPOSITORY / "images" / "cpu-build", "--local")):
         done = shell.run("amikiln", *words)
         assert (done.returncode, done.stdout) == (3, "")
-        assert done.stderr.splitlines()[-1] == "hint: pip install 'amikiln[local]'"
+        assert "not installed" in done.stderr
+        # As it was installed: with pip, from this very wheel.
+        assert done.stderr.splitlines()[-1] == f"hint: {line}"
     done = shell.run("amikiln", "cloud", "--help")
     assert done.returncode == 0
-    assert "pip install 'amikiln[local]'" in done.stdout
+    assert line in done.stdout
 
 
 def test_type_checkers_find_its_types(shell: Shell) -> None:

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import amikiln_localcloud as local_cloud
+from amikiln.cli.help import Group
 from amikiln.runtime.progress import reporter_for_stderr
 from amikiln_localcloud import extra
 
 if TYPE_CHECKING:
     from amikiln_localcloud.daemon_record import CloudStatus
 
-cloud = typer.Typer(no_args_is_help=True)
+cloud = Group("A cloud on this machine: the AWS API, with machines that really boot.")
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON")]
 
 
@@ -55,20 +56,41 @@ def up(
         ),
     ] = None,
 ) -> None:
-    """Start the local cloud, and make what is missing for it."""
+    """Start it; make what it lacks.
+
+    It works until `amikiln cloud down`, or the machine's next boot.
+
+    \b
+    Example:
+      amikiln cloud up --machines container
+    """
     home, report = local_cloud.Home.default(), reporter_for_stderr()
     _print(local_cloud.up(home, report, machines, late), as_json)
 
 
 @cloud.command()
 def down() -> None:
-    """End the local cloud and its machines; images and parameters stay."""
+    """End it and its machines.
+
+    Images and parameters stay.
+
+    \b
+    Example:
+      amikiln cloud down
+    """
     local_cloud.down(local_cloud.Home.default(), reporter_for_stderr())
 
 
 @cloud.command()
 def status(as_json: Json = False) -> None:
-    """Show whether the local cloud is up, and where. Exit code 1: it is not."""
+    """Show whether it is up, and where.
+
+    Exit code 1: it is not.
+
+    \b
+    Example:
+      amikiln cloud status --json
+    """
     found = local_cloud.status(local_cloud.Home.default())
     _print(found, as_json)
     if not found.running:
@@ -77,7 +99,14 @@ def status(as_json: Json = False) -> None:
 
 @cloud.command()
 def env(as_json: Json = False) -> None:
-    """Print the variables that make AWS clients use it: eval "$(amikiln cloud env)"."""
+    """Print the variables for clients.
+
+    AWS clients use it then, and AMIKILN_REGISTRY names its registry.
+
+    \b
+    Example:
+      eval "$(amikiln cloud env)"
+    """
     from amikiln_localcloud.variables import REMOVED_VARIABLES, environment
 
     values = environment(local_cloud.Home.default())
@@ -92,7 +121,14 @@ def env(as_json: Json = False) -> None:
 
 @cloud.command()
 def reset() -> None:
-    """End the local cloud, and remove its images, parameters and registry content."""
+    """End it, and remove all it has.
+
+    Its images, parameters and registry content are gone.
+
+    \b
+    Example:
+      amikiln cloud reset
+    """
     local_cloud.reset(local_cloud.Home.default(), reporter_for_stderr())
 
 
@@ -100,7 +136,14 @@ def reset() -> None:
 def content(
     generation: Annotated[Generation, typer.Argument(help="v2 has one layer more than v1")],
 ) -> None:
-    """Push other content to the CI image's tag, as every merge does, and print its digest."""
+    """Push another CI image to its tag.
+
+    Every merge does that. Prints the digest.
+
+    \b
+    Example:
+      amikiln cloud content v2
+    """
     from amikiln_localcloud.control import find_running
     from amikiln_localcloud.registry.content import push_ci_image
 
@@ -112,9 +155,14 @@ def content(
 
 @cloud.command("stack-template")
 def stack_template() -> None:
-    """Print a template of the Elastic CI Stack whose image is this cloud's stand-in for it.
+    """Print a stack's template.
 
-    For source.stack_template, as a file beside image.toml.
+    It is one of the Elastic CI Stack, whose image is this cloud's stand-in for it. As a file
+    beside image.toml it serves as source.stack_template.
+
+    \b
+    Example:
+      amikiln cloud stack-template > template.yml
     """
     from amikiln_localcloud.machines.elastic_stack import render_template
 

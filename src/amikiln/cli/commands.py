@@ -56,6 +56,11 @@ def plan(
 
     Every name, tag and version is resolved as a run would resolve it. What --out writes is the
     plan that `bake`, `verify` and `run` use with --plan.
+
+    \b
+    Example:
+      amikiln plan images/rust-build --set volume.size_gib=80
+      amikiln plan images/rust-build --out plan.json
     """
     from amikiln.cli import output
     from amikiln.model.plan_file import hash_plan, serialize
@@ -103,6 +108,11 @@ def run(
     """Bake, verify, publish and roll out an image.
 
     What is done already is not done again: a recent image of the same inputs is reused.
+
+    \b
+    Example:
+      amikiln run images/rust-build --lease-wait 20m
+      amikiln run --plan plan.json
     """
     from amikiln.cli import output
     from amikiln.pipeline import write_result
@@ -147,6 +157,10 @@ def bake(
     """Bake an image; do not verify or publish it.
 
     The next `run` goes on with it, or `verify` and `publish` do.
+
+    \b
+    Example:
+      amikiln bake images/rust-build --result bake.json
     """
     from amikiln.cli import output
 
@@ -174,6 +188,11 @@ def verify(
     """Boot a machine from an image and check it.
 
     Builds have to be warm, and no secret may be in it. Exit code 5: it did not pass.
+
+    \b
+    Example:
+      amikiln verify images/rust-build ami-0123456789abcdef0 \\
+        --verdict verdict.json
     """
     from amikiln.cli import output
     from amikiln.verify.verify import require_pass
@@ -200,20 +219,28 @@ def publish(
     as_json: Json = False,
     result: ResultFile = None,
     verdict: Annotated[
-        Path | None, typer.Option(help="The image's passing verdict", dir_okay=False)
+        Path | None,
+        typer.Option(metavar="FILE", help="The image's passing verdict", dir_okay=False),
     ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Publish without proof; needs --reason")
     ] = False,
     reason: Annotated[
         str | None,
-        typer.Option(help="Why without proof: tagged on the image, and shown by `status`"),
+        typer.Option(
+            metavar="TEXT", help="Why without proof: tagged on the image, and shown by `status`"
+        ),
     ] = None,
     lease_wait: LeaseWait = NO_WAIT,
 ) -> None:
     """Let new machines use an image.
 
     It needs the verdict of an image that passed, or --force and a reason.
+
+    \b
+    Example:
+      amikiln publish images/rust-build \\
+        ami-0123456789abcdef0 --verdict verdict.json
     """
     from amikiln.cli import output
     from amikiln.publish.proof import choose_proof
@@ -229,30 +256,48 @@ def publish(
 def rollout(
     image: ImageDirectory,
     local: Local = False,
+    changes: Changes = NO_CHANGES,
     as_json: Json = False,
     wait: Annotated[
         str,
-        typer.Option(help="Wait until all machines run it, for this long at most: 90s, 10m, 2h"),
+        typer.Option(
+            metavar="TIME",
+            help="Wait until all machines run it, for this long at most: 90s, 10m, 2h",
+        ),
     ] = NO_WAIT,
 ) -> None:
     """Show which machines run the published image.
 
     Old machines are replaced when their jobs end; --wait waits for that.
+
+    \b
+    Example:
+      amikiln rollout images/rust-build --wait 2h
     """
     from amikiln.cli import output
     from amikiln.rollout.published import roll_out_published
 
     wait_seconds = parse_time(wait, "--wait")
-    folder, session = prepare(image, local)
+    folder, session = prepare(image, local, changes)
     groups = roll_out_published(folder.spec, session, wait_seconds)
     _show(groups, as_json, output.print_groups)
 
 
-def status(image: ImageDirectory, local: Local = False, as_json: Json = False) -> None:
-    """Show the pointer, images and machines."""
+def status(
+    image: ImageDirectory,
+    local: Local = False,
+    changes: Changes = NO_CHANGES,
+    as_json: Json = False,
+) -> None:
+    """Show the pointer, images and machines.
+
+    \b
+    Example:
+      amikiln status images/rust-build --json
+    """
     from amikiln.cli import output
 
-    folder, session = prepare(image, local)
+    folder, session = prepare(image, local, changes)
     _show(amikiln.read_status(folder.spec, session), as_json, output.print_status)
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 import amikiln
+from amikiln.cli.help import Group
 from amikiln.cli.options import (
     NO_CHANGES,
     NO_FILES,
@@ -22,15 +23,22 @@ from amikiln.cli.prepare import open_plan, prepare
 from amikiln.errors import AmikilnError
 from amikiln.export import ANY_ACCOUNT, ROOT_DEVICE
 
-export = typer.Typer(no_args_is_help=True, help="Write what other tools need from a spec.")
+export = Group("Write what other tools need from a spec.")
 
-To = Annotated[Path, typer.Option("--to", help="Packer's folder", file_okay=False)]
-RootDevice = Annotated[str, typer.Option("--root-device", help="The source image's root device")]
+To = Annotated[Path, typer.Option("--to", metavar="DIR", help="Packer's folder", file_okay=False)]
+RootDevice = Annotated[
+    str, typer.Option("--root-device", metavar="DEVICE", help="The source image's root device")
+]
 
 
 @export.command("schema")
 def export_schema() -> None:
-    """Print the schema of image.toml."""
+    """Print the schema of image.toml.
+
+    \b
+    Example:
+      amikiln export schema > image.schema.json
+    """
     from amikiln.export import schema
 
     print(schema.render_spec_schema(), end="")
@@ -46,7 +54,12 @@ def export_spec_reference() -> None:
 
 @export.command("plan-schema")
 def export_plan_schema() -> None:
-    """Print the schema of a plan file."""
+    """Print the schema of a plan file.
+
+    \b
+    Example:
+      amikiln export plan-schema > plan.schema.json
+    """
     from amikiln.export import schema
 
     print(schema.render_plan_schema(), end="")
@@ -54,7 +67,12 @@ def export_plan_schema() -> None:
 
 @export.command("verdict-schema")
 def export_verdict_schema() -> None:
-    """Print the schema of a verdict file."""
+    """Print the schema of a verdict file.
+
+    \b
+    Example:
+      amikiln export verdict-schema > schema.json
+    """
     from amikiln.export import schema
 
     print(schema.render_verdict_schema(), end="")
@@ -63,6 +81,7 @@ def export_verdict_schema() -> None:
 @export.command("iam-policy")
 def export_iam_policy(
     image: ImageDirectory,
+    changes: Changes = NO_CHANGES,
     account: Annotated[
         str, typer.Option(metavar="ID", help="The account's 12 digits; * for any")
     ] = ANY_ACCOUNT,
@@ -74,21 +93,33 @@ def export_iam_policy(
     """Print the IAM policy for an image.
 
     It allows what the commands need for this image, and nothing else.
+
+    \b
+    Example:
+      amikiln export iam-policy images/rust-build > iam.json
     """
     from amikiln.export import iam_policy
 
-    print(iam_policy.render_policy(amikiln.load(image).spec, account, kms_key), end="")
+    print(
+        iam_policy.render_policy(amikiln.load(image, changes=changes).spec, account, kms_key),
+        end="",
+    )
 
 
 @export.command("terraform")
-def export_terraform(image: ImageDirectory) -> None:
+def export_terraform(image: ImageDirectory, changes: Changes = NO_CHANGES) -> None:
     """Print values for terraform/aws.
 
     Write them to a file NAME.auto.tfvars.json there.
+
+    \b
+    Example:
+      amikiln export terraform images/rust-build \\
+        > terraform/aws/rust-build.auto.tfvars.json
     """
     from amikiln.export import terraform
 
-    loaded = amikiln.load(image)
+    loaded = amikiln.load(image, changes=changes)
     own = len(loaded.steps), len(loaded.checks)
     print(terraform.render_variables(loaded.spec, own), end="")
 
@@ -96,14 +127,22 @@ def export_terraform(image: ImageDirectory) -> None:
 @export.command("buildkite")
 def export_buildkite(
     image: ImageDirectory,
-    to: Annotated[Path, typer.Option("--to", help="The pipeline's YAML file", dir_okay=False)],
+    to: Annotated[
+        Path, typer.Option("--to", metavar="FILE", help="The pipeline's YAML file", dir_okay=False)
+    ],
+    changes: Changes = NO_CHANGES,
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing; fail if the file is not current")
     ] = False,
 ) -> None:
-    """Write the timeouts of a pipeline's steps.
+    """Write a pipeline's timeouts.
 
-    They follow from the spec's deadlines; nothing else of the file changes.
+    Those of its steps follow from the spec's deadlines; nothing else of the file changes.
+
+    \b
+    Example:
+      amikiln export buildkite images/rust-build \\
+        --to .buildkite/pipelines/rust-build.yml
     """
     from amikiln.export import buildkite
 
@@ -111,7 +150,7 @@ def export_buildkite(
         found = to.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise AmikilnError(f"cannot read {to}: {error}") from error
-    wanted = buildkite.fill_timeouts(found, amikiln.load(image), str(to))
+    wanted = buildkite.fill_timeouts(found, amikiln.load(image, changes=changes), str(to))
     if wanted == found:
         return
     if check:
@@ -136,6 +175,10 @@ def export_packer(
     """Write a folder for Packer.
 
     It holds a template and the recipe that `bake` runs. No cloud is asked.
+
+    \b
+    Example:
+      amikiln export packer images/rust-build --to packer/rust
     """
     from amikiln.export.packer import folder, template
 
@@ -154,7 +197,7 @@ def export_packer(
 def export_packer_inputs(
     image: ImageDirectory,
     to: To,
-    source_ami: Annotated[str, typer.Option(help="The image that Packer builds on")],
+    source_ami: Annotated[str, typer.Option(metavar="AMI", help="The image that Packer builds on")],
     root_device: RootDevice,
     local: Local = False,
     changes: Changes = NO_CHANGES,
@@ -165,6 +208,12 @@ def export_packer_inputs(
     """Write what a Packer build needs.
 
     Packer's template calls this: without a plan, digests and a commit are resolved anew.
+
+    \b
+    Example:
+      amikiln export packer-inputs images/rust-build \\
+        --to packer/rust --root-device /dev/xvda \\
+        --source-ami ami-0123456789abcdef0
     """
     from amikiln.export.packer import folder
 

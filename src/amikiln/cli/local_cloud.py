@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 GROUP, NAME = "amikiln.clouds", "local"
 HELP = """Run a local cloud.
 
-It has the API of AWS, and its machines really boot.
-
-To install it: pip install 'amikiln[local]'"""
+It has the API of AWS, and its machines really boot."""
 
 
 class LocalCloud(Protocol):
@@ -53,7 +51,9 @@ def find_local_cloud() -> LocalCloud:
 
     for entry_point in entry_points(group=GROUP, name=NAME):
         return cast(LocalCloud, entry_point.load())
-    raise PreflightError("the local cloud is not installed", hint="pip install 'amikiln[local]'")
+    from amikiln.runtime.installed import find_line_for_extra
+
+    raise PreflightError("the local cloud is not installed", hint=find_line_for_extra("local"))
 
 
 class CloudGroup(TyperGroup):
@@ -65,6 +65,14 @@ class CloudGroup(TyperGroup):
         except PreflightError:
             # Help is shown all the same; it says what to install.
             return []
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        try:
+            self._load()
+        except PreflightError as error:
+            # Not wrapped: it is to be copied.
+            formatter.write(f"\n{error.what[0].upper()}{error.what[1:]}. What helps:\n")
+            formatter.write(f"  {error.hint}\n")
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         return self._load().get_command(ctx, cmd_name)

@@ -10,23 +10,34 @@ from typing import Annotated, NoReturn
 import typer
 
 from amikiln.cli import commands, export
+from amikiln.cli.help import Group
 from amikiln.cli.local_cloud import HELP, CloudGroup
 from amikiln.errors import INTERRUPTED_EXIT_CODE, AmikilnError, Interrupted
 from amikiln.version import __version__
 
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    # Help without rich, which takes longer to import than all the rest.
-    rich_markup_mode=None,
-    help="Bakes, proves, publishes and rolls out machine images for CI builders.",
-)
+TEXT = """Bakes, proves, publishes and rolls out machine images for CI builders.
+
+\b
+Example:
+  amikiln plan images/rust-build
+  amikiln run images/rust-build
+
+Environment variables, beside those of the AWS CLI and those that a command's help names:
+
+\b
+  AMIKILN_STATE  where logs, verdicts and results are, and
+                 the local cloud's data
+  AMIKILN_CACHE  where what can be made again is
+  CI             set: plain lines, even on a terminal
+  COLUMNS        how wide tables and help are
+"""
+
+app = Group(TEXT, pretty_exceptions_enable=False)
 
 for command in commands.ALL:
     app.command()(command)
 app.add_typer(export.export, name="export")
-app.add_typer(typer.Typer(cls=CloudGroup, no_args_is_help=True, help=HELP), name="cloud")
+app.add_typer(Group(HELP, cls=CloudGroup), name="cloud")
 
 
 @app.callback(invoke_without_command=True)

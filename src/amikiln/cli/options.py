@@ -16,15 +16,18 @@ NO_WAIT = "0s"
 UNITS = {"s": 1, "m": 60, "h": 3600}
 
 ImageDirectory = Annotated[
-    Path, typer.Argument(help="The image's directory, such as images/cpu-build")
+    Path, typer.Argument(metavar="IMAGE", help="The image's directory, such as images/cpu-build")
 ]
 AmiAfterImage = Annotated[
     str | None,
-    typer.Argument(help="The AMI's id, such as ami-0123456789abcdef0", show_default=False),
+    typer.Argument(
+        metavar="AMI", help="The AMI's id, such as ami-0123456789abcdef0", show_default=False
+    ),
 ]
 PlannedImage = Annotated[
     Path | None,
     typer.Argument(
+        metavar="IMAGE",
         help="The image's directory, such as images/cpu-build; --plan names it, too",
         show_default=False,
     ),
@@ -51,10 +54,18 @@ Changes = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON")]
 ResultFile = Annotated[
     Path | None,
-    typer.Option("--result", help="Write the result to this file too, as JSON", dir_okay=False),
+    typer.Option(
+        "--result",
+        metavar="FILE",
+        help="Write the result to this file too, as JSON",
+        dir_okay=False,
+    ),
 ]
 VerdictFile = Annotated[
-    Path | None, typer.Option("--verdict", help="Write the verdict to this file", dir_okay=False)
+    Path | None,
+    typer.Option(
+        "--verdict", metavar="FILE", help="Write the verdict to this file", dir_okay=False
+    ),
 ]
 SecretsFd = Annotated[
     int | None,

@@ -13,6 +13,7 @@ from amikiln.aws.network import SecurityGroup, Subnet
 from amikiln.errors import PreflightError
 from amikiln.model.plan import Connect, Network, Plan
 from amikiln.plan.parameters import read_parameter
+from amikiln.runtime.installed import find_line_for
 from amikiln.session import Session
 from amikiln.spec.spec import Spec
 
@@ -150,7 +151,10 @@ def check_network(plan: Plan, session: Session) -> Iterator[str]:
     if network.connect == "session-manager":
         for program in SESSION_MANAGER_PROGRAMS:
             if shutil.which(program) is None:
-                yield f"network.connect is session-manager, and {program} is not installed here"
+                yield (
+                    f"network.connect is session-manager, and {program} is not installed here"
+                    f" ({find_line_for(program)})"
+                )
         if plan.spec.instance.profile is None:
             session.report.line(
                 "instance.profile is not set: Session Manager then needs the account's default"

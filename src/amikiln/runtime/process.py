@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from amikiln.errors import AmikilnError
+from amikiln.runtime.installed import find_line_for
 
 TAIL_LINES = 20
 
@@ -31,7 +32,7 @@ class CommandMissing(AmikilnError):
     def __init__(self, program: str) -> None:
         super().__init__(
             f"the program {program!r} is not on PATH",
-            hint="scripts/demo and scripts/test install what is needed; README.md has the list",
+            hint=find_line_for(program),
         )
         self.program = program
 

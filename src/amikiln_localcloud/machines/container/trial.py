@@ -16,6 +16,7 @@ from pathlib import Path
 from amikiln.runtime import process
 from amikiln.runtime.cache import compute_key
 from amikiln.runtime.files import write_atomically
+from amikiln.runtime.installed import find_line_for
 from amikiln.runtime.progress import Reporter
 from amikiln_localcloud.children import Launcher
 from amikiln_localcloud.home import LOOPBACK, REGION, Home
@@ -32,19 +33,19 @@ from amikiln_localcloud.machines.contract import (
     SnapshotFiles,
 )
 
-PACKAGES = {
-    "systemd-nspawn": "systemd-container",
-    "slirp4netns": "slirp4netns",
-    "nbdfuse": "libnbd-bin",
-    "qemu-storage-daemon": "qemu-system-x86 or qemu-utils",
-    "nft": "nftables",
-    "ip": "iproute2",
-    "unshare": "util-linux",
-    "nsenter": "util-linux",
-    "e2fsck": "e2fsprogs",
-    "resize2fs": "e2fsprogs",
-}
-"""The programs that a container machine needs, and the Debian packages that have them."""
+PROGRAMS = (
+    "systemd-nspawn",
+    "slirp4netns",
+    "nbdfuse",
+    "qemu-storage-daemon",
+    "nft",
+    "ip",
+    "unshare",
+    "nsenter",
+    "e2fsck",
+    "resize2fs",
+)
+"""What a container machine needs."""
 
 DEVICES = ("/dev/fuse", "/dev/loop-control")
 CAPABILITIES = {"CAP_SYS_ADMIN": 21, "CAP_NET_ADMIN": 12}
@@ -123,9 +124,9 @@ def find_missing() -> str | None:
             return f"no access to {device}"
     if not kernel_settings.can_protect():
         return "the kernel takes no BPF programs for control groups (CONFIG_CGROUP_BPF)"
-    missing = sorted({package for name, package in PACKAGES.items() if not shutil.which(name)})
+    missing = [name for name in PROGRAMS if not shutil.which(name)]
     if missing:
-        return f"not installed: {', '.join(missing)} (apt-get install)"
+        return f"not installed: {', '.join(missing)} ({find_line_for(*missing)})"
     return find_unknown_option(_ask("systemd-nspawn", "--help"))
 
 
@@ -231,7 +232,7 @@ def _ask(*argv: str) -> str:
 def _host_key() -> str:
     versions = "".join(_ask(name, "--version") for name in VERSIONED)
     boot = Path("/proc/sys/kernel/random/boot_id").read_text()
-    programs = "".join(f"{shutil.which(name)}" for name in PACKAGES)
+    programs = "".join(f"{shutil.which(name)}" for name in PROGRAMS)
     kernel, user = platform.release(), str(os.geteuid())
     ours = "".join(file.read_text() for file in sorted(Path(__file__).parent.glob("*.py")))
     return compute_key(boot, kernel, user, versions, programs, USER_DATA, ours)
