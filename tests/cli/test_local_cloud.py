@@ -11,10 +11,11 @@ import typer
 
 from amikiln.cli import local_cloud, main, prepare
 from amikiln.errors import PreflightError
+from amikiln.runtime.installed import find_line_for_extra
 from amikiln_localcloud import extra
 
 IMAGE = Path(__file__).parents[2] / "images" / "cpu-build"
-INSTALL = "pip install 'amikiln[local]'"
+INSTALL = find_line_for_extra("local")
 
 
 @pytest.fixture(params=["no entry point", "no extra"])

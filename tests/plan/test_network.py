@@ -178,9 +178,11 @@ def test_session_manager_needs_no_open_port_and_its_programs(
     wanted = {"connect": "session-manager", "public_address": "no"}
     with pytest.raises(PreflightError) as caught:
         look(harness, vpc.subnet, network=wanted)
-    assert [line.rsplit(", ", 1)[1] for line in caught.value.what.splitlines()] == [
-        "and aws is not installed here",
-        "and session-manager-plugin is not installed here",
+    assert [line.split(", ")[1] for line in caught.value.what.splitlines()] == [
+        "and aws is not installed here (install aws",
+        "and session-manager-plugin is not installed here (session-manager-plugin:"
+        " https://docs.aws.amazon.com/systems-manager/latest/userguide/"
+        "session-manager-working-with-install-plugin.html)",
     ]
     for program in network.SESSION_MANAGER_PROGRAMS:
         (tmp_path / program).write_text("#!/bin/sh\n")

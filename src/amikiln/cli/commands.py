@@ -6,13 +6,13 @@ What takes long to import is imported by the command that needs it: see benchmar
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
 
 import amikiln
+from amikiln.cli.look import rollout, show, status
 from amikiln.cli.options import (
     NO_CHANGES,
     NO_FILES,
@@ -30,12 +30,9 @@ from amikiln.cli.options import (
     ResultFile,
     SecretsFd,
     VerdictFile,
-    parse_time,
 )
 from amikiln.cli.prepare import STARTED, choose_ami, open_plan, prepare
 from amikiln.errors import PreflightError
-
-Found = TypeVar("Found")
 
 
 def plan(
@@ -170,7 +167,7 @@ def bake(
     baked = amikiln.bake_image(
         folder, this_run, session, plan_file=plan_file, keep_on_error=keep_on_error
     )
-    _show(baked, as_json, output.print_bake, result)
+    show(baked, as_json, output.print_bake, result)
 
 
 def verify(
@@ -250,55 +247,7 @@ def publish(
     folder, session = prepare(image, local, changes, None, lease_wait, plan_file)
     this_run = amikiln.new_run(folder.spec.name)
     published = amikiln.publish_image(folder, ami, proof, this_run, session, plan_file=plan_file)
-    _show(published, as_json, output.print_publish, result)
-
-
-def rollout(
-    image: ImageDirectory,
-    local: Local = False,
-    changes: Changes = NO_CHANGES,
-    as_json: Json = False,
-    wait: Annotated[
-        str,
-        typer.Option(
-            metavar="TIME",
-            help="Wait until all machines run it, for this long at most: 90s, 10m, 2h",
-        ),
-    ] = NO_WAIT,
-) -> None:
-    """Show which machines run the published image.
-
-    Old machines are replaced when their jobs end; --wait waits for that.
-
-    \b
-    Example:
-      amikiln rollout images/rust-build --wait 2h
-    """
-    from amikiln.cli import output
-    from amikiln.rollout.published import roll_out_published
-
-    wait_seconds = parse_time(wait, "--wait")
-    folder, session = prepare(image, local, changes)
-    groups = roll_out_published(folder.spec, session, wait_seconds)
-    _show(groups, as_json, output.print_groups)
-
-
-def status(
-    image: ImageDirectory,
-    local: Local = False,
-    changes: Changes = NO_CHANGES,
-    as_json: Json = False,
-) -> None:
-    """Show the pointer, images and machines.
-
-    \b
-    Example:
-      amikiln status images/rust-build --json
-    """
-    from amikiln.cli import output
-
-    folder, session = prepare(image, local, changes)
-    _show(amikiln.read_status(folder.spec, session), as_json, output.print_status)
+    show(published, as_json, output.print_publish, result)
 
 
 def _run_folder(this_run: amikiln.Run) -> Path:
@@ -306,23 +255,6 @@ def _run_folder(this_run: amikiln.Run) -> Path:
     from amikiln.runtime import directories
 
     return directories.state_directory() / "runs" / this_run.id
-
-
-def _show(
-    found: Found,
-    as_json: bool,
-    print_table: Callable[[Found], None],
-    file: Path | None = None,
-) -> None:
-    from amikiln.cli import output
-    from amikiln.runtime.files import write_file
-
-    if file is not None:
-        write_file(file, output.to_json(found).encode() + b"\n")
-    if as_json:
-        output.print_json(found)
-    else:
-        print_table(found)
 
 
 ALL = (plan, run, bake, verify, publish, rollout, status)

@@ -46,7 +46,14 @@ def export_schema() -> None:
 
 @export.command("spec-reference")
 def export_spec_reference() -> None:
-    """Print a page that lists every key of image.toml."""
+    """Print a page about every key.
+
+    It lists those of image.toml.
+
+    \b
+    Example:
+      amikiln export spec-reference > docs/keys.md
+    """
     from amikiln.export import spec_reference
 
     print(spec_reference.render_reference(), end="")

@@ -94,7 +94,10 @@ def test_missing_programs_are_named_by_their_packages(
     monkeypatch.setattr(
         trial.shutil, "which", lambda name: None if name in {"nft", "nbdfuse"} else name
     )
-    assert trial.find_missing() == "not installed: libnbd-bin, nftables (apt-get install)"
+    assert (
+        trial.find_missing()
+        == "not installed: nbdfuse, nft (sudo apt-get install libnbd-bin nftables)"
+    )
 
 
 @pytest.mark.parametrize("option", ["--load-credential", "--network-namespace-path"])
