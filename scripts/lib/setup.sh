@@ -2,7 +2,14 @@
 # Installs what amikiln needs and this machine lacks: Debian packages with apt, Python packages
 # into .venv. Says what it installs. Called by scripts/demo, test and check, and by the Buildkite
 # pipeline with --pipeline, where it can use dnf too.
+#   scripts/lib/setup.sh [--no-machines | --with-packer | --pipeline]
 set -eu
+# shellcheck source=scripts/lib/usage.sh
+. "$(dirname "$0")/usage.sh"
+case ${1:-} in
+'' | --no-machines | --with-packer | --pipeline) [ "$#" -le 1 ] || refuse "$2" ;;
+*) refuse "$1" ;;
+esac
 cd "$(dirname "$0")/../.."
 
 PACKAGES="ca-certificates debian-archive-keyring docker-registry e2fsprogs iproute2 jq libnbd-bin \
