@@ -2,14 +2,16 @@
 
     resolve_platforms.py [PROJECT]
 
-For each platform and Python version, uv resolves what PROJECT (this repository's folder) requires, in
-the versions of requirements.lock, to wheels alone: there has to be one of every package for that
+For each platform and Python version, uv resolves what PROJECT (this repository's folder) requires,
+in the versions of requirements.lock, to wheels alone: there has to be one of every package for that
 platform. The extra ``local`` is for Linux.
 """
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -29,14 +31,20 @@ HERE = Path(__file__).parents[2]
 
 
 def write_constraints(lock: Path, file: Path) -> None:
-    """Write the lock's versions without its hashes, which uv wants for every package or for none."""
+    """Write the lock's versions without its hashes, which uv wants for all packages or none."""
     pins = re.findall(r"^([\w.-]+==[^\s;]+(?: ; [^\\\n]+)?) *\\?$", lock.read_text(), re.M)
     file.write_text("\n".join(pins) + "\n")
 
 
+def find_uv() -> str:
+    """Return uv: the one beside this Python, else that on PATH."""
+    places = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return shutil.which("uv", path=places) or "uv"
+
+
 def resolve(project: Path, constraints: Path, platform: str, python: str, extra: str) -> str | None:
     """Return why what a project requires cannot be had for a platform; None if it can."""
-    command = ["uv", "pip", "compile", "--quiet", "--no-header", "--only-binary", ":all:"]
+    command = [find_uv(), "pip", "compile", "--quiet", "--no-header", "--only-binary", ":all:"]
     command += ["--python-platform", platform, "--python-version", python]
     command += ["--constraints", str(constraints)]
     command += ["--extra", extra] if extra else []

@@ -20,7 +20,7 @@ from amikiln_localcloud import daemon_record
 from amikiln_localcloud.children import find_system_programs
 from amikiln_localcloud.daemon_record import CloudStatus, DaemonRecord, describe
 from amikiln_localcloud.extra import check_installed
-from amikiln_localcloud.home import Home
+from amikiln_localcloud.home import MACHINES_VARIABLE, Home
 
 if TYPE_CHECKING:
     from amikiln_localcloud.machines.kinds import Choice, Kind
@@ -55,9 +55,12 @@ def up(
     """
     check_installed()
     find_system_programs()
-    from amikiln_localcloud.machines import kinds
+    wanted: Kind | None = None
+    # The machinery takes long to import, and is not needed for a cloud that is up.
+    if asked := machines or os.environ.get(MACHINES_VARIABLE):
+        from amikiln_localcloud.machines import kinds
 
-    wanted = kinds.parse_kind(machines or os.environ.get(kinds.VARIABLE))
+        wanted = kinds.parse_kind(asked)
     home.state.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _lock(home):
         record = _take_live(home, report)

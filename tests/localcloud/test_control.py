@@ -19,6 +19,7 @@ import pytest
 from typer.testing import CliRunner
 
 from amikiln.errors import LocalCloudError, PreflightError, SpecError
+from amikiln.runtime.installed import find_line_for_extra
 from amikiln.runtime.progress import PlainReporter
 from amikiln_localcloud import cli, control, daemon_record, extra
 from amikiln_localcloud.control import CloudStatus
@@ -238,7 +239,7 @@ def test_without_the_extra_one_line_says_how_to_get_it(
     monkeypatch.setattr(extra, "find_spec", lambda name: None)
     answer = CliRunner().invoke(cli.cloud, ["status"])
     assert isinstance(answer.exception, PreflightError)
-    assert answer.exception.hint == "pip install 'amikiln[local]'"
+    assert answer.exception.hint == find_line_for_extra("local")
     with pytest.raises(PreflightError, match="not installed"):
         control.up(home, PlainReporter())
     assert CliRunner().invoke(cli.cloud, ["--help"]).exit_code == 0

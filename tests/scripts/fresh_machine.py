@@ -92,7 +92,12 @@ def make_machine(directory: Path) -> Machine:
     """Return a fresh machine with sudo where everything can be had."""
     found = Machine(directory)
     (directory / "repo/scripts/lib").mkdir(parents=True)
-    for name in ("requirements.lock", "pyproject.toml", "scripts/lib/setup.sh"):
+    for name in (
+        "requirements.lock",
+        "pyproject.toml",
+        "scripts/lib/setup.sh",
+        "scripts/lib/usage.sh",
+    ):
         shutil.copy(ROOT / name, directory / "repo" / name)
     found.programs.mkdir()
     for name in BASICS.split():

@@ -68,8 +68,8 @@ class Checkout:
 def checkout(tmp_path: Path) -> Checkout:
     """A machine with Terraform that reaches no registry, and no compiled provider."""
     found = Checkout(tmp_path)
-    for name in ("scripts/test-terraform", "terraform/aws/versions.tf"):
-        (tmp_path / "repo" / name).parent.mkdir(parents=True)
+    for name in ("scripts/test-terraform", "scripts/lib/usage.sh", "terraform/aws/versions.tf"):
+        (tmp_path / "repo" / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / "repo" / name)
     found.program("repo/scripts/lib/setup.sh", "exit 0")
     found.program("repo/.venv/bin/python", PYTHON)

@@ -22,6 +22,7 @@ def run(place: Path, *words: str) -> tuple[subprocess.CompletedProcess[str], lis
         (place / name).write_text(NOTE)
         (place / name).chmod(0o755)
     shutil.copy(ROOT / "scripts/test", place / "scripts/test")
+    shutil.copy(ROOT / "scripts/lib/usage.sh", place / "scripts/lib/usage.sh")
     calls = place / "calls"
     calls.touch()
     kept = {name: word for name, word in os.environ.items() if not name.startswith("AMIKILN_")}

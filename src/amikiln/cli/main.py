@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 from types import FrameType
@@ -15,6 +16,8 @@ from amikiln.cli.local_cloud import HELP, CloudGroup
 from amikiln.errors import INTERRUPTED_EXIT_CODE, AmikilnError, Interrupted
 from amikiln.version import __version__
 
+FEW_COLLECTIONS = 100_000
+"""New objects between two looks of the garbage collector; Python's own number is 700."""
 TEXT = """Bakes, proves, publishes and rolls out machine images for CI builders.
 
 \b
@@ -53,6 +56,9 @@ def options(
 
 def main() -> NoReturn:
     """Run the command line; every way out of here has a documented exit code."""
+    # Importing makes many objects that stay: looking through them again and again for circles that
+    # nobody uses takes a fifth of a short command's time.
+    gc.set_threshold(FEW_COLLECTIONS)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     debug = "--debug" in sys.argv

@@ -9,13 +9,19 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
 from typing import Any
+
+from amikiln.runtime import directories
+from amikiln.runtime.cache import compute_key, make_once
 
 Literal = str | tuple[str, ...] | None
 
 IS_BLOCK = "__is_block__"
 """python-hcl2's mark: an attribute may hold an object, too."""
 WITHOUT_COMMENTS = {"with_comments": False}
+PARSED = "parsed.json"
 
 
 @dataclass(frozen=True)
@@ -37,21 +43,39 @@ def read_blocks(text: str) -> list[Block]:
     Raises:
         ValueError: It is no HCL.
     """
+    return [
+        block
+        for kind, several in _parse_once(text).items()
+        if isinstance(several, list)
+        for each in several
+        for block in _read_block(kind, (), each)
+    ]
+
+
+def _parse_once(text: str) -> dict[str, Any]:
+    """Return what python-hcl2 makes of a file, and keep it: the parser takes long to be made."""
+    key = compute_key(metadata.version("python-hcl2"), text)
+
+    def parse_into(folder: Path) -> None:
+        (folder / PARSED).write_text(json.dumps(_parse(text)), encoding="utf-8")
+
+    try:
+        kept = make_once(directories.cache_directory() / f"hcl-{key}", parse_into)
+    except OSError:  # a home that cannot be written is no fault of the file
+        return _parse(text)
+    found: dict[str, Any] = json.loads((kept / PARSED).read_text(encoding="utf-8"))
+    return found
+
+
+def _parse(text: str) -> dict[str, Any]:
     import hcl2
     from hcl2.utils import SerializationOptions
     from lark.exceptions import LarkError
 
     try:
-        found = hcl2.loads(text, serialization_options=SerializationOptions(**WITHOUT_COMMENTS))
+        return hcl2.loads(text, serialization_options=SerializationOptions(**WITHOUT_COMMENTS))
     except (LarkError, RecursionError) as error:
         raise ValueError(str(error)) from error
-    return [
-        block
-        for kind, several in found.items()
-        if isinstance(several, list)
-        for each in several
-        for block in _read_block(kind, (), each)
-    ]
 
 
 def _read_block(kind: str, labels: tuple[str, ...], found: Any) -> Iterator[Block]:
