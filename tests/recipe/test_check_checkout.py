@@ -17,10 +17,13 @@ echo main >{CONTEXT}/src/main.c
 echo make >{CONTEXT}/build.sh
 ln -s build.sh {CONTEXT}/link
 echo '[core]' >{CONTEXT}/.git/config
+mkdir -p {CONTEXT}/.git/modules/sub
+echo '[core]' >{CONTEXT}/.git/modules/sub/config
 chmod -R u=rwX,go=rX {CONTEXT}
 chmod 755 {CONTEXT}/build.sh
 find {CONTEXT} -exec touch -h -d @0 {{}} +
 """
+CHANGED = ("FETCH_HEAD", "config", "logs/HEAD")
 LOOK = f"""
 cd {CONTEXT} && find . -path ./.git -prune -o -printf '%p %m %y %T@\\n' | sort
 find .git -type f | sort
@@ -104,8 +107,10 @@ def test_times_modes_and_git_are_those_of_an_agent_s_checkout(
     times = [line.split()[3] for line in first["files"]]
     assert times == ["0.0000000000"] * len(times)
     assert not {*times} & {line.split()[3] for line in second["files"][1:]}
-    assert first["git"] == [".git/config"]
-    assert second["git"] == [".git/FETCH_HEAD", ".git/config", ".git/logs/HEAD"]
+    submodule = ".git/modules/sub"
+    assert first["git"] == [".git/config", f"{submodule}/config"]
+    changed = [f"{place}/{name}" for place in (".git", submodule) for name in CHANGED]
+    assert second["git"] == sorted(changed)
     assert (first["commit"], second["commit"]) == ("", "")
     assert third["commit"] == "0123456789abcdef0123456789abcdef01234567"
     assert third["files"] == second["files"]

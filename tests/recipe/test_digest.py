@@ -119,6 +119,15 @@ def replace(planned: Plan, **changes: Any) -> Plan:
     return digest.add_digests(dataclasses.replace(planned, **changes))
 
 
+def test_a_commit_s_submodules_are_in_the_disk_digest_and_a_count_is_not() -> None:
+    before = of_git()
+    assert before.context is not None
+    more = replace(before, context=dataclasses.replace(before.context, submodules=True))
+    assert more.digest != before.digest
+    counted = replace(before, context=dataclasses.replace(before.context, lfs_pointers=9))
+    assert counted.digest == before.digest
+
+
 def test_what_plan_resolves_is_in_the_disk_digest() -> None:
     before, other_digest = plan(), f"sha256:{'f' * 64}"
     source = dataclasses.replace(before.source, id="ami-0fedcba9876543210")

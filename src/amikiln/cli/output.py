@@ -19,6 +19,7 @@ from amikiln.model.plan import Plan
 from amikiln.model.result import BakeResult, RunResult
 from amikiln.model.verdict import Verdict
 from amikiln.plan.room import estimate_room
+from amikiln.recipe.build_context import describe_lfs
 from amikiln.recipe.render import render_recipe
 from amikiln.report.status import Status, list_machines
 from amikiln.spec import timing
@@ -229,7 +230,12 @@ def _describe_warm_build(plan: Plan) -> str:
         or warm.dockerfile
         or "the context's own bake file"
     )
-    return f"{', '.join(warm.targets)} of {files}, in {warm.context} = {context.identity}"
+    lfs = describe_lfs(context)
+    return (
+        f"{', '.join(warm.targets)} of {files}, in {warm.context} = {context.identity}"
+        + (", with its submodules" if context.submodules else "")
+        + (f"\n{lfs}" if lfs else "")
+    )
 
 
 def _format_minute(moment: str) -> str:

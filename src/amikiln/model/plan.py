@@ -170,6 +170,10 @@ class Context:
     files: Mapping[str, str] = field(default_factory=dict, hash=False)
     """What is in a folder on this machine, by name: mode and SHA-256, or where a link leads; empty
     where it is too much to review."""
+    submodules: bool = False
+    """Whether a commit comes with its submodules, by their recorded commits."""
+    lfs_pointers: int = 0
+    """How many of its files are git-lfs's pointers: what they stand for is not sent."""
 
     @property
     def commit(self) -> str:

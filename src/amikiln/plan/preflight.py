@@ -16,6 +16,7 @@ from amikiln.plan.credentials import check_credentials
 from amikiln.plan.network import check_network
 from amikiln.plan.room import estimate_room, find_room_fault
 from amikiln.recipe import scanner
+from amikiln.recipe.build_context import describe_lfs
 from amikiln.session import Session
 from amikiln.spec.machine import Volume
 
@@ -41,6 +42,8 @@ def preflight(plan: Plan, run: Run, session: Session, command: Command = "run") 
         *_check_profile(plan, session),
     ]
     _tell_missing_groups(plan, session)
+    if warning := describe_lfs(plan.context):
+        session.report.line(warning)
     faults += [
         *_check_scanner(plan, session),
         *_check_volume(plan, session),

@@ -11,14 +11,20 @@ import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
 from amikiln.errors import PreflightError
 from amikiln.model.plan import Context
-from amikiln.recipe.context.checkout import check_out, list_entries, look_up_commit
+from amikiln.recipe.context.checkout import (
+    check_out,
+    count_lfs_pointers,
+    list_entries,
+    look_up_commit,
+)
 from amikiln.recipe.context.faults import find_faults, resolve_inside
-from amikiln.recipe.context.packing import pack_folder, write_tar
+from amikiln.recipe.context.packing import Entry, pack_folder, write_tar
 from amikiln.spec.content import Warm
 from amikiln.spec.types import COMMIT
 
@@ -54,10 +60,16 @@ def resolve_context(
         # As Docker takes it, `/docker` is the repository's:
         # https://docs.docker.com/build/concepts/context/#url-fragments
         within = posixpath.normpath(folder.strip("/") or ".")
-        context = Context(f"commit:{commit}", Path(within), repository, None if is_commit else ref)
+        context = Context(
+            f"commit:{commit}",
+            Path(within),
+            repository,
+            None if is_commit else ref,
+            submodules=warm.submodules,
+        )
         root = _find_root(context)
         _refuse(find_faults(root, f"commit {commit[:12]} of {repository}", warm, bake_files))
-        return context
+        return replace(context, lfs_pointers=count_lfs_pointers(_list_context(context)))
     directory = image_directory / warm.context
     if not directory.is_dir():
         what = (
@@ -103,15 +115,29 @@ def pack_context(context: Context) -> Iterator[IO[bytes]]:
                     hint="run again, and do not change the folder meanwhile",
                 )
         else:
-            checkout, root = _check_out(context), _find_root(context)
-            folder = root.relative_to(checkout.resolve()).as_posix()
-            write_tar(list_entries(checkout, folder), archive)
+            write_tar(_list_context(context), archive)
         archive.seek(0)
         yield archive
 
 
+def describe_lfs(context: Context | None) -> str | None:
+    """Return a warning about files that jobs may have and the bake has not; None: no need."""
+    if context is None or not context.lfs_pointers:
+        return None
+    return (
+        f"warning: {context.lfs_pointers} files of the warm build's context are git-lfs pointers:"
+        " what they stand for is not sent, so steps that read them are no hits in jobs whose agent"
+        " has git-lfs"
+    )
+
+
+def _list_context(context: Context) -> Iterator[Entry]:
+    checkout, root = _check_out(context), _find_root(context)
+    return list_entries(checkout, root.relative_to(checkout.resolve()).as_posix())
+
+
 def _check_out(context: Context) -> Path:
-    return check_out(context.repository or "", context.commit, context.ref)
+    return check_out(context.repository or "", context.commit, context.ref, context.submodules)
 
 
 def _find_root(context: Context) -> Path:

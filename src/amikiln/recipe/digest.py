@@ -61,7 +61,7 @@ def _hash_disk(plan: Plan) -> str:
 def _describe_context(context: Context) -> list[str]:
     # A commit holds many folders; the identity of a folder on this machine is its content's.
     folder = context.folder.as_posix() if context.repository is not None else ""
-    return [context.identity, folder]
+    return [context.identity, folder, *(["with submodules"] if context.submodules else [])]
 
 
 def hash_proof(spec: Spec, own_checks: Mapping[str, bytes]) -> str:

@@ -106,6 +106,9 @@ class Warm(SpecTable):
     ]
     """The build's context: a folder beside image.toml, or a git repository at a branch, tag or
     commit, which ``plan`` resolves to a commit, once; ``:FOLDER`` is a folder of the repository."""
+    submodules: bool = True
+    """Whether a commit comes with its submodules, as an agent checks it out unless it has
+    BUILDKITE_GIT_SUBMODULES=false."""
     commit_from: ImageReference | None = None
     """One of docker.images, whose label or annotation names the commit: what was built last, which
     is in the cache, where REF's newest commit is not. It has to be in the repository."""
@@ -170,6 +173,8 @@ class Warm(SpecTable):
 
     @model_validator(mode="after")
     def check_commit(self) -> Warm:
+        if not self.is_git and "submodules" in self.model_fields_set:
+            raise ValueError("submodules are a commit's, and context is a folder")
         values = [*self.build_args.values(), *self.variables.values()]
         values += [value for args in self.target_args.values() for value in args.values()]
         if not self.is_git and self.commit_from is not None:

@@ -48,6 +48,15 @@ def test_a_checkout_that_finds_every_step_passes(run: RunCheck) -> None:
     assert result.evidence.endswith("4 of 4 steps are hits")
 
 
+def test_files_that_jobs_may_have_otherwise_are_told(run: RunCheck) -> None:
+    planned = of_git()
+    assert planned.context is not None
+    context = dataclasses.replace(planned.context, lfs_pointers=3)
+    planned = dataclasses.replace(planned, context=context)
+    result = run("checkouts-match", planned, guest=answer(ALL, ALL))
+    assert "3 files are git-lfs pointers here: where agents have git-lfs" in result.evidence
+
+
 def test_steps_that_read_git_are_named_first_and_those_that_follow_behind(run: RunCheck) -> None:
     # What follows a step that runs may never be reached.
     changed = {APT: True, COPY: False, DOCS: True}

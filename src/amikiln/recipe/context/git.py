@@ -79,7 +79,12 @@ NEUTRAL = {
 """Settings that an agent's git has by default (https://git-scm.com/docs/git-config)."""
 
 
-def run_git(*words: str | Path, at: Path | None = None, seconds: float = LOOKUP_SECONDS) -> bytes:
+def run_git(
+    *words: str | Path,
+    at: Path | None = None,
+    seconds: float = LOOKUP_SECONDS,
+    is_asked_for: bool = True,
+) -> bytes:
     """Run git and return what it wrote to stdout.
 
     Logins, proxies, ssh commands and ``url.*.insteadOf`` are the user's; hooks, filters and what
@@ -89,13 +94,15 @@ def run_git(*words: str | Path, at: Path | None = None, seconds: float = LOOKUP_
         words: git's arguments.
         at: The repository; by default none.
         seconds: How long it may take.
+        is_asked_for: Whether the user named the repository that it fetches from. From another one,
+            as a submodule, git takes no local files by default.
 
     Raises:
         CommandFailed: git says that it failed.
     """
     settings = {**NEUTRAL, **dict(_disable_filters())}
     options = [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]
-    return _run(*options, *words, at=at, seconds=seconds)
+    return _run(*options, *words, at=at, seconds=seconds, is_asked_for=is_asked_for)
 
 
 def explain(error: process.CommandFailed) -> PreflightError:
@@ -107,10 +114,12 @@ def explain(error: process.CommandFailed) -> PreflightError:
     )
 
 
-def _run(*words: str | Path, at: Path | None, seconds: float) -> bytes:
+def _run(*words: str | Path, at: Path | None, seconds: float, is_asked_for: bool = True) -> bytes:
+    # https://git-scm.com/docs/git#Documentation/git.txt-GITPROTOCOLFROMUSER
+    environment = {**_environment(), "GIT_PROTOCOL_FROM_USER": str(int(is_asked_for))}
     place = at or NO_REPOSITORY
     return process.run(
-        ["git", "-C", place, *words], timeout_seconds=seconds, env=_environment()
+        ["git", "-C", place, *words], timeout_seconds=seconds, env=environment
     ).stdout
 
 

@@ -32,10 +32,13 @@ change_checkout() { # UMASK
     find "$CONTEXT" -mindepth 1 -path "$CONTEXT/.git" -prune -o -type d \
         -exec chmod "$(printf '%o' $((0777 & ~$1)))" {} +
     [ -d "$CONTEXT/.git" ] || return 0
-    mkdir -p "$CONTEXT/.git/logs"
-    date +%s%N | tee "$CONTEXT/.git/FETCH_HEAD" >"$CONTEXT/.git/logs/HEAD"
-    printf '[remote "origin"]\n\tfetch = +refs/heads/*:refs/remotes/origin/*\n' \
-        >>"$CONTEXT/.git/config"
+    # A submodule's is in .git/modules.
+    find "$CONTEXT/.git" -name config -type f | while IFS= read -r config; do
+        repository=${config%/config}
+        mkdir -p "$repository/logs"
+        date +%s%N | tee "$repository/FETCH_HEAD" >"$repository/logs/HEAD"
+        printf '[remote "origin"]\n\tfetch = +refs/heads/*:refs/remotes/origin/*\n' >>"$config"
+    done
 }
 
 prepare_warm_build as_job

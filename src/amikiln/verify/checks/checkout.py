@@ -61,6 +61,12 @@ def checkouts_match(subject: Subject) -> Finding:
             f"; only jobs of this very commit find these, for they take {COMMIT_PLACE}, or follow"
             f" one that does: {_list_names(of_commit)}"
         )
+    context = subject.plan.context
+    if context is not None and context.lfs_pointers:
+        evidence += (
+            f"; {context.lfs_pointers} files are git-lfs pointers here: where agents have git-lfs,"
+            " jobs find no step that reads them"
+        )
     figures = {"steps": len(before), "hits": len(kept), "of_this_commit": len(of_commit)}
     minimum = subject.plan.spec.verify.minimum_checkout_hit_share
     if share >= minimum:
