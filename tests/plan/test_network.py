@@ -13,7 +13,7 @@ import pytest
 from amikiln.errors import PreflightError
 from amikiln.model.plan import Plan
 from amikiln.model.run import Run
-from amikiln.plan import network
+from amikiln.plan import network, this_machine
 from amikiln.plan.preflight import preflight
 from amikiln.plan.resolve import plan as make_plan
 from fakes import pin, spec
@@ -174,6 +174,9 @@ def test_a_group_of_another_vpc_is_a_fault(harness: Harness, vpc: Vpc) -> None:
 def test_session_manager_needs_no_open_port_and_its_programs(
     harness: Harness, vpc: Vpc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for program in this_machine.PROGRAMS:
+        (tmp_path / program).write_text("#!/bin/sh\n")
+        (tmp_path / program).chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     wanted = {"connect": "session-manager", "public_address": "no"}
     with pytest.raises(PreflightError) as caught:

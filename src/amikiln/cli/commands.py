@@ -62,7 +62,7 @@ def plan(
     from amikiln.cli import output
     from amikiln.model.plan_file import hash_plan, serialize
     from amikiln.plan.room import find_room_fault
-    from amikiln.recipe import scanner
+    from amikiln.plan.this_machine import check_this_machine
     from amikiln.runtime.files import write_file
 
     folder, session = prepare(image, local, changes, secrets_fd, bake_files=bake_files)
@@ -73,8 +73,8 @@ def plan(
         output.print_plan(planned)
     if fault := find_room_fault(planned):
         raise PreflightError(fault, hint="raise volume.size_gib, or put less into the image")
-    if fault := scanner.find_fault(planned.spec.source.architecture, session.report):
-        raise PreflightError(fault)
+    if faults := list(check_this_machine(planned, session)):
+        raise PreflightError("\n".join(faults))
     if out is not None:
         write_file(out, serialize(planned))
         session.report.line(f"wrote the plan to {out}: its SHA-256 is {hash_plan(planned)}")

@@ -15,7 +15,7 @@ from amikiln.model.run import Run
 from amikiln.plan.credentials import check_credentials
 from amikiln.plan.network import check_network
 from amikiln.plan.room import estimate_room, find_room_fault
-from amikiln.recipe import scanner
+from amikiln.plan.this_machine import check_this_machine
 from amikiln.recipe.build_context import describe_lfs
 from amikiln.session import Session
 from amikiln.spec.machine import Volume
@@ -45,7 +45,7 @@ def preflight(plan: Plan, run: Run, session: Session, command: Command = "run") 
     if warning := describe_lfs(plan.context):
         session.report.line(warning)
     faults += [
-        *_check_scanner(plan, session),
+        *check_this_machine(plan, session),
         *_check_volume(plan, session),
         *_check_name(plan.ami_name(run), session),
         *_check_pointer(plan, session),
@@ -111,11 +111,6 @@ def _tell_missing_groups(plan: Plan, session: Session) -> None:
     if not wanted.is_empty:
         for what in session.cloud.autoscaling.find_groups(wanted).missing:
             session.report.line(f"warning: there is no {what}, which rollout will look for")
-
-
-def _check_scanner(plan: Plan, session: Session) -> Iterator[str]:
-    if fault := scanner.find_fault(plan.spec.source.architecture, session.report):
-        yield fault
 
 
 def _check_volume(plan: Plan, session: Session) -> Iterator[str]:
