@@ -95,10 +95,8 @@ def run(
         first = verdict is not None and published.version == 1  # nothing launches from it yet
         groups = stages.roll_out(image, spec, first)
     skipped = tuple(stage for stage in STAGES_OF_AN_IMAGE if stage not in stages.seconds)
-    because = proven.explain() if proven else ""
-    return RunResult(
-        this_run, plan, image, verdict, published, groups, stages.seconds, skipped, because
-    )
+    rest = (stages.seconds, skipped, proven.explain() if proven else "", tuple(stages.missing))
+    return RunResult(this_run, plan, image, verdict, published, groups, *rest)
 
 
 def bake_image(
@@ -206,10 +204,12 @@ class _Stages:
 
     Attributes:
         seconds: How long each stage took that ran, in their order.
+        missing: What of [fleet] is not there.
     """
 
     def __init__(self, this_run: Run, session: Session) -> None:
         self.seconds: dict[str, float] = {}
+        self.missing: list[str] = []
         self._run = this_run
         self._session = session
 
@@ -217,8 +217,7 @@ class _Stages:
         with self._run_stage("plan", PreflightError):
             session = self._session
             if file is not None:
-                told = f"plan {file.path} of {file.origin.planned_at}, SHA-256 {file.sha256}"
-                session.report.line(told)
+                session.report.line(file.describe())
             planned = use_plan(file, folder, session) if file else plan(folder, session)
             self._session.report.line(f"inputs {planned.digest[:12]}, source {planned.source.id}")
             preflight(planned, self._run, self._session, command)
@@ -274,7 +273,8 @@ class _Stages:
 
     def roll_out(self, image: Image, spec: Spec, first: bool) -> tuple[FleetGroup, ...]:
         with self._run_stage("roll out", RolloutError):
-            return roll_out(spec, image.id, self._session, may_be_missing=first)
+            tell_missing = self.missing.append if first else None
+            return roll_out(spec, image.id, self._session, tell_missing=tell_missing)
 
     @contextmanager
     def _run_stage(self, title: str, kind: type[AmikilnError]) -> Iterator[None]:

@@ -84,6 +84,19 @@ def test_a_cycle_tells_its_verdict_and_where_its_time_went(
     assert "skipped" not in shown
 
 
+def test_a_cycle_tells_which_groups_there_are_not(
+    capsys: pytest.CaptureFixture[str], done: RunResult
+) -> None:
+    output.print_run(done, 1.0)
+    assert "NOT THERE" not in capsys.readouterr().out
+    done = dataclasses.replace(done, missing_groups=("Auto Scaling group cpu-bulid",))
+    output.print_run(done, 1.0)
+    assert "Auto Scaling group cpu-bulid: nothing launches" in capsys.readouterr().out
+    output.print_json({"cycle": done})
+    cycle = json.loads(capsys.readouterr().out)["cycle"]
+    assert cycle["missing_groups"] == ["Auto Scaling group cpu-bulid"]
+
+
 def test_a_run_and_a_verdict_tell_on_what_machine_it_was_checked(
     capsys: pytest.CaptureFixture[str], done: RunResult
 ) -> None:

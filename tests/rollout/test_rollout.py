@@ -68,8 +68,11 @@ def test_a_spec_without_any_group_says_so(harness: Harness) -> None:
 
 
 def test_only_with_the_first_image_a_run_may_be_without_its_groups(harness: Harness) -> None:
-    assert harness.run(WANTED).turnover == ()
-    assert "there is no Auto Scaling group cpu-build yet" in harness.report.read()
+    first = harness.run(WANTED)
+    assert first.turnover == ()
+    assert first.missing_groups == ("Auto Scaling group cpu-build",)
+    told = "warning: there is no Auto Scaling group cpu-build: nothing launches the image"
+    assert told in harness.report.said
     for options in ({}, {"rebake": True}):
         with pytest.raises(RolloutError, match="there is no Auto Scaling group cpu-build"):
             harness.run(WANTED, **options)

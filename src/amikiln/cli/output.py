@@ -131,6 +131,8 @@ def print_run(result: RunResult, controller_seconds: float) -> None:
     if WARM_CHECK in result.plan.spec.not_asked:
         table.add_row("NOT WARM", f"{result.image.id} is {NOT_WARM}")
     table.add_row("pointer", _describe_pointer(result.published))
+    for what in result.missing_groups:
+        table.add_row("NOT THERE", f"{what}: nothing launches the image; the next run fails for it")
     for group, machine in list_machines(result.turnover):
         table.add_row("machine", _describe_machine(group, machine))
     table.add_row("seconds", _describe_stages(result.seconds))

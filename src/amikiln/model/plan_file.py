@@ -45,6 +45,10 @@ class PlanFile:
         """The file's hash, as ``sha256sum`` prints it; verdicts name it."""
         return hashlib.sha256(self.content).hexdigest()
 
+    def describe(self) -> str:
+        """Return which plan it is, in a line."""
+        return f"plan {self.path} of {self.origin.planned_at}, SHA-256 {self.sha256}"
+
 
 def serialize(plan: Plan) -> bytes:
     """Return the plan's file: JSON with its keys in a fixed order.

@@ -26,6 +26,7 @@ class RunResult:
         seconds: How long each stage took that ran, in their order.
         skipped: The stages that did not run.
         because: Why they did not; empty where none was skipped.
+        missing_groups: What of [fleet] there is not; allowed with the pointer's first version only.
     """
 
     run: Run
@@ -37,6 +38,7 @@ class RunResult:
     seconds: Mapping[str, float]
     skipped: tuple[str, ...]
     because: str
+    missing_groups: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ Nothing is terminated here: a running job is left alone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from amikiln.aws.autoscaling import GroupRecord
 from amikiln.aws.instances import InstanceRecord
@@ -26,7 +26,7 @@ def roll_out(
     session: Session,
     *,
     wait_seconds: float = 0,
-    may_be_missing: bool = False,
+    tell_missing: Callable[[str], None] | None = None,
 ) -> tuple[FleetGroup, ...]:
     """See that the spec's groups follow the pointer, and which image their machines run.
 
@@ -35,8 +35,9 @@ def roll_out(
         image_id: The published image.
         session: Where the groups are.
         wait_seconds: How many seconds to wait for all machines to run the image; 0: look once.
-        may_be_missing: Only tell which groups there are not: before the first image is published
-            there can be none, since nothing launches from a pointer that does not exist.
+        tell_missing: Is told each group that there is not, instead of an error: before the first
+            image is published there can be none, since nothing launches from a pointer that does
+            not exist.
 
     Returns:
         The spec's groups; none where it names none, which is told.
@@ -53,13 +54,15 @@ def roll_out(
 
     def check_groups() -> tuple[FleetGroup, ...]:
         fleet = describe_fleet(spec, image_id, session)
-        if fleet.missing and not may_be_missing:
+        if fleet.missing and tell_missing is None:
             raise RolloutError(
                 f"there is no {', no '.join(fleet.missing)} in {spec.region}",
                 hint="create it, or correct [fleet] in image.toml",
             )
         for what in fleet.missing:
-            session.report.line(f"there is no {what} yet: nothing launches the image")
+            session.report.line(f"warning: there is no {what}: nothing launches the image")
+            if tell_missing is not None:
+                tell_missing(what)
         for group in fleet.groups:
             if not group.follows:
                 raise RolloutError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -136,10 +137,52 @@ def test_root_needs_no_sudo(tmp_path: Path) -> None:
     assert 'execute_command = "sudo -n sh -eu {{ .Path }}"' in render_folder()[TEMPLATE].decode()
 
 
-def test_a_warm_build_with_secrets_is_refused(tmp_path: Path) -> None:
-    secret = spec(warm={"context": "warm", "secrets": ["token"]})
-    with pytest.raises(SpecError, match=r"warm\.secrets"):
-        packer.render_folder(without_files(secret), tmp_path)
+LOGIN = {"registry.example": {"username": "ci", "secret": "token"}}
+INSTANCE = {"types": ["t3.micro"]}
+
+
+@pytest.mark.parametrize(
+    ("key", "changes"),
+    [
+        ("warm.secrets", {"warm": {"context": "warm", "secrets": ["token"]}}),
+        ("docker.logins", {"docker": {"images": [], "logins": LOGIN}}),
+        ("docker.logins", {"docker": {"images": [], "logins": {"registry.example": "docker"}}}),
+        ("instance.market", {"instance": {**INSTANCE, "market": "spot"}}),
+        ("network.public_address", {"network": {"public_address": "no"}}),
+        ("network.connect", {"network": {"connect": "session-manager"}}),
+    ],
+)
+def test_what_packer_would_leave_out_is_refused_with_the_way_out(
+    tmp_path: Path, key: str, changes: dict[str, object]
+) -> None:
+    with pytest.raises(SpecError) as caught:
+        packer.render_folder(without_files(spec(**changes)), tmp_path)
+    assert caught.value.what == f"Packer's template has no {key}"
+    hint = str(caught.value.hint)
+    assert f"`amikiln bake {IMAGE}`" in hint
+    assert "BUILDER=bake" in hint
+
+
+@pytest.mark.parametrize("classic", [False, True], ids=["current", "classic"])
+def test_tags_key_and_profile_are_the_specs(tmp_path: Path, classic: bool) -> None:
+    key = "arn:aws:kms:us-east-1:123456789012:key/1a2b"
+    wanted = spec(
+        tags={"team": "ci", "a longer one": "x"},
+        volume={"size_gib": 12, "kms_key": key},
+        instance={**INSTANCE, "profile": "builder"},
+    )
+    files = packer.render_folder(without_files(wanted), tmp_path, classic=classic)
+    text = files[TEMPLATE].decode()
+    assert f'    encrypted  = true\n    kms_key_id = "{key}"\n' in text
+    assert '  iam_instance_profile = "builder"\n' in text
+    assert '    "team"          = "ci"\n' in text
+    plain = render_folder(classic=classic)[TEMPLATE].decode()
+    assert "kms_key_id" not in plain
+    assert "iam_instance_profile" not in plain
+    if shutil.which("packer") is not None:
+        (tmp_path / TEMPLATE).write_text(text)
+        checked = subprocess.run(["packer", "fmt", "-check", tmp_path], check=False)
+        assert checked.returncode == 0
 
 
 def test_the_pull_script_pulls_every_image_and_tries_again(tmp_path: Path) -> None:

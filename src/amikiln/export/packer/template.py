@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -58,12 +58,11 @@ def render_folder(
         SpecError: Packer cannot build this image.
     """
     spec = image.spec
-    has_secrets = spec.warm is not None and spec.warm.secrets
-    if has_secrets or spec.docker.logins:
+    if lacking := list(_find_lacking(spec)):
         raise SpecError(
-            f"{'warm.secrets' if has_secrets else 'docker.logins'}: Packer cannot pass secrets to a"
-            " machine without exposing them",
-            hint="bake this image with `amikiln bake --secrets-fd`",
+            f"Packer's template has no {', no '.join(lacking)}",
+            hint=f"bake this image with `amikiln bake {image.directory}`, which has all of it"
+            " (--secrets-fd gives it secrets), and in the pipeline leave BUILDER=bake",
         )
     shared = _locate_shared(image.directory, here)
     files = _render_recipe(spec, image.steps)
@@ -71,9 +70,11 @@ def render_folder(
         files |= _select_shared(spec, shared)
     checkout = _find_checkout(image.directory)
     name = TEMPLATE.format(name=spec.name.removesuffix("-build"))
+    tags = {**spec.tags, **tags_for_spec(spec.name)}
     values = {
         "spec": spec,
-        "tags": tags_for_spec(spec.name),
+        "tags": tags,
+        "widest": max(len(quote_hcl(key)) for key in (*tags, "Name")),
         "classic": classic,
         "machine_minutes": timing.machine_minutes(
             spec, timing.sum_bake_machine(spec, len(image.steps))
@@ -114,6 +115,24 @@ def render_uploads(
 def quote_hcl(value: str) -> str:
     """Return a string as HCL writes it (https://developer.hashicorp.com/terraform/language)."""
     return json.dumps(value, ensure_ascii=False).replace("${", "$${").replace("%{", "%%{")
+
+
+def _find_lacking(spec: Spec) -> Iterator[str]:
+    """Yield the keys with which Packer would build something else than `amikiln bake`.
+
+    Secrets and logins are among them: Packer hands nothing to a machine that is not in a file or in
+    an environment before.
+    """
+    if spec.warm is not None and spec.warm.secrets:
+        yield "warm.secrets"
+    if spec.docker.logins:
+        yield "docker.logins"
+    if spec.instance.market != "on-demand":
+        yield "instance.market"
+    if spec.network.public_address != "subnet":
+        yield "network.public_address"
+    if spec.network.connect not in ("auto", "public"):
+        yield "network.connect"
 
 
 def _describe_source(source: Source) -> dict[str, object]:
