@@ -16,7 +16,7 @@ from amikiln.cli.local_cloud import HELP, CloudGroup
 from amikiln.errors import INTERRUPTED_EXIT_CODE, AmikilnError, Interrupted
 from amikiln.version import __version__
 
-FEW_COLLECTIONS = 100_000
+FEW_COLLECTIONS = 300_000
 """New objects between two looks of the garbage collector; Python's own number is 700."""
 TEXT = """Bakes, proves, publishes and rolls out machine images for CI builders.
 

@@ -18,9 +18,6 @@ from amikiln.model.image import PublishResult
 from amikiln.model.plan import Plan
 from amikiln.model.result import BakeResult, RunResult
 from amikiln.model.verdict import Verdict
-from amikiln.plan.room import estimate_room
-from amikiln.recipe.build_context import describe_lfs
-from amikiln.recipe.render import render_recipe
 from amikiln.report.status import Status, list_machines
 from amikiln.spec import timing
 from amikiln.spec.registries import Login, PasswordLogin
@@ -43,6 +40,10 @@ def print_json(value: Any) -> None:
 
 def print_plan(plan: Plan) -> None:
     """Print what a run would do."""
+    # What status has no need of, and takes long to import.
+    from amikiln.plan.room import estimate_room
+    from amikiln.recipe.render import render_recipe
+
     spec, network, volume = plan.spec, plan.network, plan.spec.volume
     table = _make_table("would bake", spec.name)
     table.add_row("inputs", plan.digest)
@@ -224,6 +225,8 @@ def print_status(found: Status) -> None:
 
 
 def _describe_warm_build(plan: Plan) -> str:
+    from amikiln.recipe.build_context import describe_lfs
+
     warm, context = plan.spec.warm, plan.context
     if warm is None or context is None:
         return f"NONE: the image will be {NOT_WARM}"
