@@ -38,10 +38,11 @@ def test_a_faulty_spec_names_every_fault(terminal: Terminal, tmp_path: Path) -> 
 
 def test_missing_credentials_are_explained_in_one_line(terminal: Terminal) -> None:
     done = terminal.run("status", IMAGE)
-    assert done.returncode == 1
+    assert done.returncode == 3
     assert done.stderr.splitlines() == [
-        "error: there are no AWS credentials",
-        "hint: log in to AWS, or use --local for the local cloud",
+        "error: there are no AWS credentials (region us-east-1)",
+        "hint: `aws configure`, or `aws configure sso` for single sign-on; or use --local for the"
+        " local cloud",
     ]
 
 
@@ -49,8 +50,9 @@ def test_an_endpoint_that_does_not_answer_is_named(terminal: Terminal) -> None:
     terminal.use("http://127.0.0.1:9")
     terminal.set(AWS_MAX_ATTEMPTS=1)
     done = terminal.run("status", IMAGE)
-    assert done.returncode == 1
-    assert "http://127.0.0.1:9" in done.stderr
+    assert done.returncode == 3
+    assert "nothing answers at http://127.0.0.1:9/" in done.stderr
+    assert "unset AWS_ENDPOINT_URL" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -149,8 +150,8 @@ def keep(machine: TemporaryMachine, session: Session, undo: Undo) -> None:
         f"  ssh -i {machine.keys.ours} -o UserKnownHostsFile={directory}/known_hosts{proxy}"
         f" {login.user}@{login.address}\n"
         "Remove it, and with the next run its key pair and group:\n"
-        f"  aws ec2 terminate-instances --region {session.cloud.region}"
-        f" --instance-ids {instance_id}; rm -r {directory}"
+        f"  {session.cloud.aws('ec2', 'terminate-instances', '--instance-ids', instance_id)};"
+        f" rm -r {shlex.quote(str(directory))}"
     )
 
 

@@ -31,7 +31,9 @@ class TerminalReporter:
     def line(self, text: str) -> None:
         seconds = time.monotonic() - self._started
         for part in text.splitlines() or [""]:
-            self._console.print(f"[dim]{seconds:7.1f}[/]  {escape(part)}", highlight=False)
+            # Not wrapped: a command that is copied from it has to stay one line.
+            told = f"[dim]{seconds:7.1f}[/]  {escape(part)}"
+            self._console.print(told, highlight=False, soft_wrap=True)
 
     @contextmanager
     def status(self, text: str) -> Iterator[None]:
