@@ -84,9 +84,6 @@ class Cloud:
         return shlex.join(["amikiln", *words, *(("--local",) if self.name != AWS else ())])
 
 
-# Needs no permission; it is declared so that the policy lists every call:
-# https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
-@needs("sts:GetCallerIdentity", NO_RESOURCE_LEVEL)
 def connect(
     region: str, session: boto3.Session | None = None, recent: Recent | None = None
 ) -> Cloud:
@@ -108,6 +105,9 @@ def connect(
         raise PreflightError(f"{what} (region {region})", hint=hint) from error
 
 
+# Needs no permission; it is declared so that the policy lists every call:
+# https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
+@needs("sts:GetCallerIdentity", NO_RESOURCE_LEVEL)
 def _connect(region: str, session: boto3.Session, recent: Recent | None) -> Cloud:
     recent = recent or Recent(Waiter(reporter_for_stderr()))
     config = _configure(region, _read_attempts(), connect_seconds=10)
@@ -182,6 +182,7 @@ def _find_source(session: boto3.Session | None) -> str | None:
     return credentials.method if credentials is not None else None
 
 
+@needs("sts:GetCallerIdentity", NO_RESOURCE_LEVEL)
 def _is_known_elsewhere(region: str, session: boto3.Session | None) -> bool:
     """Tell whether AWS takes the credentials in the region that every account has."""
     home = HOME_REGIONS.get(region.split("-")[0], HOME_REGION)
