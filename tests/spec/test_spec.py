@@ -213,6 +213,17 @@ def test_the_accounts_network_is_not_the_local_clouds(tmp_path: Path) -> None:
     assert local.ssh_from == "127.0.0.1/32"
 
 
+def test_a_commits_keys_are_not_those_of_the_local_folder(tmp_path: Path) -> None:
+    text = (ORIGINALS_IMAGE / "image.toml").read_text()
+    (tmp_path / "image.toml").write_text(
+        text.replace("[warm]\n", "[warm]\nsubmodules = false\n", 1)
+    )
+    for local, submodules in ((False, False), (True, True)):
+        warm = spec.load_image(tmp_path, local=local).spec.warm
+        assert warm is not None
+        assert warm.submodules is submodules
+
+
 @pytest.mark.parametrize("local", [False, True])
 def test_a_fault_in_the_overlay_is_named_whether_it_is_used_or_not(
     tmp_path: Path, local: bool

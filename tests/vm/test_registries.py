@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from recipe_context import Repository, git
 from vm.local_cloud import ALONE, IMAGE_DIRECTORY, LocalCloud
 
 pytestmark = pytest.mark.vm
@@ -26,6 +27,12 @@ MIRROR = """
 [local.mirrors]
 "docker.io" = ["registry.amikiln.internal"]
 """
+# git takes no local files for submodules unless its user says so.
+LOCAL_SUBMODULES = {
+    "GIT_CONFIG_COUNT": "1",
+    "GIT_CONFIG_KEY_0": "protocol.file.allow",
+    "GIT_CONFIG_VALUE_0": "always",
+}
 CI_IMAGE = "q9t5s3a7/vllm-ci-postmerge-repo:latest"
 
 
@@ -95,15 +102,43 @@ def test_with_a_login_images_builder_and_warm_build_are_pulled(
     assert PASSWORD not in done.stderr + done.stdout
 
 
-def test_a_mirror_gives_what_docker_hub_would(cloud: LocalCloud, tmp_path: Path) -> None:
+def make_repositories(place: Path) -> str:
+    """Make the warm build's folder a repository whose build also needs a submodule; its context."""
+    library = Repository(place / "library")
+    library.commit({"answer.lua": "print(42)\n"})
+    build = Repository(place / "build")
+    for file in (IMAGE_DIRECTORY / "warm").iterdir():
+        shutil.copy(file, build.place)
+    commands = "COPY library /tmp/library\nRUN lua /tmp/library/answer.lua\n"
+    with (build.place / "Dockerfile").open("a") as file:
+        file.write(commands)
+    git(
+        build.place, *("-c", "protocol.file.allow=always"), "submodule", "add", "../library",
+        "library",
+    )  # fmt: skip
+    build.commit({})
+    return f"{build.url}#main"
+
+
+def test_a_mirror_gives_what_docker_hub_would_and_a_commit_is_built_with_its_submodule(
+    cloud: LocalCloud, tmp_path: Path
+) -> None:
     want_login(cloud, False)
     image = copy_image(tmp_path, MIRROR)
+    cloud.environment |= LOCAL_SUBMODULES
     done = cloud.amikiln(
         "run",
         image,
         "--local",
+        "--json",
         *ALONE,
+        *("--set", f"warm.context={make_repositories(tmp_path)}"),
         *("--set", f'docker.images=["{CI_IMAGE}"]'),
         *("--set", "buildkit.image=moby/buildkit:v0.26.3"),
     )
     assert "15-mirrors" in done.stderr
+    cycle = json.loads(done.stdout)["cycle"]
+    checks = {check["name"]: check for check in cycle["verdict"]["checks"]}
+    assert {check["outcome"] for check in checks.values()} == {"pass"}
+    # 17 steps are the folder's own.
+    assert checks["checkouts-match"]["figures"]["hits"] >= 19

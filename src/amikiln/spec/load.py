@@ -42,7 +42,7 @@ SOURCE_KEYS = {
 names another way replaces the first, since there is no value for "none" in TOML."""
 
 
-OF_A_CONTEXT = ("commit_from", "commit_label")
+OF_A_CONTEXT = ("commit_from", "commit_label", "submodules")
 """Keys of ``[warm]`` that say which commit of a context: they do not count for another context."""
 
 
