@@ -20,8 +20,14 @@ from recipe.root_folder import ADD_OWNER, OWNER, Ran, RootFolder
 REGISTRY = "10.9.9.2:5000"
 BASE = f"{REGISTRY}/base:1"
 
-# "docker" is buildx alone. A job is a process of the owner's, as where there is no agent.
-DOCKER = '#!/bin/sh\n[ "$1" = buildx ] || exit 0\nshift\nexec /buildx "$@"\n'
+# "docker" is buildx, and buildctl in the builder. A job is a process of the owner's, as where there
+# is no agent.
+DOCKER = """#!/bin/sh
+case "$1 $3" in
+buildx*) shift; exec /buildx "$@" ;;
+"exec buildctl") shift 3; exec chroot /buildkit /usr/bin/buildctl --addr unix:///run/bk.sock "$@" ;;
+esac
+"""
 SYSTEMD_RUN = f"""#!/bin/sh
 while [ "${{1#--}}" != "$1" ]; do shift; done
 exec runuser -u {OWNER} -- env HOME=/home/{OWNER} "$@"

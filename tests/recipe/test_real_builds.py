@@ -10,7 +10,7 @@ import pytest
 from amikiln.runtime.directories import cache_directory
 from amikiln.runtime.progress import PlainReporter
 from amikiln.verify.build_log import read_steps
-from amikiln.verify.checks.warmth import Build, read_builds
+from amikiln.verify.checks.warm_report import Build, read_report
 from amikiln_localcloud.registry import buildx
 from recipe.real_builder import BASE, GIVE_SECRET, REGISTRY, RealBuilder
 from recipe.root_folder import OWNER
@@ -88,8 +88,8 @@ def real(request: pytest.FixtureRequest, tmp_path: Path) -> RealBuilder:
     return folder
 
 
-def read_report(said: str) -> dict[str, Build]:
-    return {build.name: build for build in read_builds(said.partition("==\n")[2])}
+def read_builds(said: str) -> dict[str, Build]:
+    return {build.name: build for build in read_report(said.partition("==\n")[2]).builds}
 
 
 def test_what_a_cache_had_is_local_and_proven_without_the_network(real: RealBuilder) -> None:
@@ -104,7 +104,7 @@ def test_what_a_cache_had_is_local_and_proven_without_the_network(real: RealBuil
     assert '"pushed"' not in real.left
     cold = read_steps((results / "cold").read_text())
     assert len([step for step in cold if step.cached]) >= 7
-    builds = read_report(real.left)
+    builds = read_builds(real.left)
     assert [(name, build.error) for name, build in builds.items()] == [
         ("ask", ""),
         ("read", ""),
@@ -122,7 +122,7 @@ def test_a_registry_that_is_gone_after_the_bake_is_not_missed(real: RealBuilder)
     change = "echo changed >/var/tmp/amikiln-context/src"
     ran = real.bake(after=f"registry_down; {GIVE_SECRET}; {change}; {CHECK}")
     assert ran.exit_code == 0, ran.said
-    builds = read_report(real.left)
+    builds = read_builds(real.left)
     assert {build.error for build in builds.values()} == {""}
     missed = [step.name for step in builds["ask"].steps if not step.cached]
     # Of the stage that reads the changed file, what comes before it is in the store.
@@ -143,7 +143,7 @@ buildkitd_up lazy
 """
     ran = real.bake(after=f"{lazily}\n{CHECK}")
     assert ran.exit_code == 0, ran.said
-    builds = read_report(real.left)
+    builds = read_builds(real.left)
     last = list(builds.values())[-1]
     assert last.error
     assert last.broken

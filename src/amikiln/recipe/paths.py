@@ -31,3 +31,6 @@ MANIFEST = f"{RECORDS_DIRECTORY}/manifest.json"
 
 WARM_LOG = f"{RECORDS_DIRECTORY}/warm.rawjson"
 """The steps of the warm build and how long each took, as BuildKit reported them."""
+
+WARM_SOURCES = f"{RECORDS_DIRECTORY}/warm-sources.list"
+"""The URLs and git references that the warm build asked for, and what these gave."""

@@ -189,6 +189,7 @@ def _list_values(spec: Spec) -> dict[str, str]:
         "RECORDS": paths.RECORDS_DIRECTORY,
         "MANIFEST": paths.MANIFEST,
         "WARM_LOG": paths.WARM_LOG,
+        "WARM_SOURCES": paths.WARM_SOURCES,
         "BUILDKITD_TOML": paths.BUILDKITD_TOML,
         "LOGINS": paths.LOGINS_DIRECTORY,
         "DOCKER_MIRRORS": " ".join(list_docker_mirrors(spec)),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -24,6 +24,10 @@ https://github.com/moby/buildkit/blob/v0.26.3/frontend/dockerfile/dockerfile2llb
 
 OF_STAGES = re.compile(r"\[([^\]]* )?\d+/\d+\] ")
 """The names of own steps and of base images: ``[STAGE 1/5] FROM ...``."""
+STAGE = re.compile(r"^\[([^\]]* )?(?=\d+/\d+\] )")
+DOWNLOAD = re.compile(r"\[([^\]]* )?\d+/\d+\] ADD ")
+"""An ADD of a URL or a repository is reported twice: what is fetched, which is made from nothing,
+and the step, which is made from that."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,7 @@ def read_steps(rawjson: str) -> tuple[Step, ...]:
     by_digest: dict[str, Step] = {}
     for vertex in _vertexes(rawjson):
         name, digest = str(vertex.get("name", "")), str(vertex["digest"])
-        if not OWN_STEP.match(name) or "started" not in vertex:
+        if not OWN_STEP.match(name) or "started" not in vertex or _is_download(vertex):
             continue
         known = by_digest.get(digest)
         if "completed" not in vertex:
@@ -162,6 +166,27 @@ def _vertexes(rawjson: str) -> Iterable[Mapping[str, Any]]:
     for line in rawjson.splitlines():
         if line.startswith('{"vertexes":'):
             yield from json.loads(line)["vertexes"]
+
+
+def find_lost(before: Sequence[Step], after: Sequence[Step]) -> list[Step]:
+    """Return the steps that were hits and are none now; a step may not even have been reached.
+
+    What several targets share is reported for any of them, and what is made from the context has
+    another digest for each client: place and command are compared besides.
+    """
+    digests = {step.digest for step in after if step.cached}
+    ran = {_strip_stage(step) for step in after if not step.cached}
+    hits = {_strip_stage(step) for step in after if step.cached} - ran
+    return [it for it in before if it.digest not in digests and _strip_stage(it) not in hits]
+
+
+def _strip_stage(step: Step) -> str:
+    """Return a step's place and command, without target and stage: ``2/5] RUN make``."""
+    return STAGE.sub("", step.name)
+
+
+def _is_download(vertex: Mapping[str, Any]) -> bool:
+    return DOWNLOAD.match(str(vertex.get("name", ""))) is not None and not vertex.get("inputs")
 
 
 def _seconds(vertex: Mapping[str, Any]) -> float:

@@ -176,3 +176,33 @@ def test_a_build_that_does_not_end_well(
     found = run("builds-are-warm")
     assert found.outcome is outcome
     assert words in found.evidence
+
+
+ASKS = "asks https://example.org/tool\n"
+
+
+@pytest.mark.parametrize(
+    ("today", "outcome", "words"),
+    [
+        (f"{WARM}ended today 0 0 0\n", Outcome.PASS, "which asks for https://example.org/tool"),
+        (f"{ONE_STEP_MISSED}ended today 0 0 0\n", Outcome.FAIL, "missed: [3/3] COPY . ."),
+        # Stopped before it got to the other step.
+        (
+            f"{render_build_log(('[2/2] RUN make', 1.0))}ended today 124 0 0\nstopped\n",
+            Outcome.FAIL,
+            "0 of 2 steps are hits",
+        ),
+        ("ended today 1 0 0\nERROR: no such host\n", Outcome.UNKNOWN, "no such host"),
+    ],
+    ids=["unchanged", "changed", "stopped", "out-of-reach"],
+)
+def test_what_a_build_asks_for_each_time_is_compared_with_today(
+    today: str, outcome: Outcome, words: str, script: Script, run: RunCheck
+) -> None:
+    script.warm = ASKS + script.warm
+    script.parts = today
+    found = run("builds-are-warm")
+    assert found.outcome is outcome, found.evidence
+    assert words in found.evidence
+    if outcome is Outcome.FAIL:
+        assert "a checksum" in found.hint

@@ -1,8 +1,12 @@
 #!/bin/sh
 # On a machine booted from the image, as a job and without a network: the same build once more, and
-# then all that its results are made of is read. Prints the steps of each build as rawjson, then
+# then all that its results are made of is read. At last, where jobs get something else than the bake
+# may have got: the build as it is today, with a network. Prints the steps of each build as rawjson,
+# then
 #   ended NAME EXIT-CODE SECONDS BYTES
-# and what a failed build said.
+# and what a failed build said; and before all of that
+#   asks WHAT                      a URL or git reference that the build asks for each time
+#   runs TARGET SETTING [STAGE...] what its bake files keep from using a cache
 . ./lib.sh
 . ./warm.sh
 . ./cut-off.sh
@@ -42,7 +46,8 @@ as_cut_off_job() {
 
 # Whether a build failed because BuildKit does not know what an image is, not for a step.
 lacks_metadata() {
-    grep -qE '"name":"\[([^]]* )?internal\] load metadata for [^"]*"[^}]*"error":"' warm.rawjson
+    grep -qE '"name":"(\[([^]]* )?internal\] load metadata for|(\[[^]]*\] )?resolve image config for) [^"]*"[^}]*"error":"' \
+        warm.rawjson
 }
 
 # Manifests and configurations of images, without layers: jobs ask registries for them, too.
@@ -92,7 +97,10 @@ count_sent() {
 prepare_warm_build as_job
 : >warm-parts.list
 [ ! -s "$WARM_LOG" ] || list_parts "$WARM_LOG" >warm-parts.list
-pin_images warm-parts.list
+if [ -s "$WARM_SOURCES" ]; then cp "$WARM_SOURCES" warm-sources.list; else : >warm-sources.list; fi
+pin_sources warm-parts.list warm-sources.list
+awk '{ print "asks", $2 }' warm-sources.list
+awk '$2 != "pull" { print "runs", $0 }' warm-settings.list | tee warm-runs.list
 
 build_and_report ask ask warm.rawjson
 count_sent
@@ -103,4 +111,14 @@ if [ -s warm-parts.list ] && imported_any "$WARM_LOG"; then
     count_sent
     # shellcheck disable=SC2046 # names without blanks
     build_and_report parts read warm.rawjson "$RECIPE/sent" $(cat warm-parts.targets)
+fi
+if [ -s warm-sources.list ] || [ -s warm-runs.list ]; then
+    # Whatever is a hit is known to be on the disk. A step that runs need not end.
+    # shellcheck disable=SC2034 # of warm.sh
+    WARM_SECONDS=$TODAY_SECONDS
+    code=0
+    run_warm_build as_job today warm.rawjson >warm.out 2>&1 || code=$(cat warm.exit-code)
+    select_steps <warm.rawjson || true
+    echo "ended today $code 0 0"
+    [ "$code" = 0 ] || tail -n "$SHOWN_LINES" warm.out
 fi

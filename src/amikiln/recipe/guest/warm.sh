@@ -14,15 +14,19 @@ NO_CACHE=type=gha
 #   fill FILE          makes everything that it needs local: what a cache has is fetched, and read
 #   ask FILE           builds with what is in the builder's store, and fetches from no cache
 #   read FILE OUTPUT   like ask, and writes the results as tar files to OUTPUT, all to one file
+#   today FILE         like ask, with URLs and git references as they are now, and what the bake
+#                      files say of not using a cache
 # Targets that follow are built instead of the spec's; OVERLAY, if set, is a bake file that has them.
-run_warm_build() ( # as_owner_with_logins|as_job fill|ask|read FILE [OUTPUT] [TARGET...]
+run_warm_build() ( # as_owner_with_logins|as_job fill|ask|read|today FILE [OUTPUT] [TARGET...]
     way=$1
     kind=$2
     file=$3
     shift 3
+    policy=warm-policy.json
     case $kind in
     fill) output=type=tar,dest=/dev/null ;;
     ask) output=type=cacheonly ;;
+    today) output=type=cacheonly policy=warm-policy-images.json ;;
     read) output=type=tar,dest=$1 && shift ;;
     esac
     # shellcheck source=/dev/null
@@ -30,6 +34,13 @@ run_warm_build() ( # as_owner_with_logins|as_job fill|ask|read FILE [OUTPUT] [TA
     # Attestations are no steps, and what makes them is an image that jobs have to pull.
     set -- --provenance=false --sbom=false "--set=*.output=$output" "--set=*.cache-to=$NO_CACHE" "$@"
     [ "$kind" = fill ] || set -- "--set=*.cache-from=$NO_CACHE" "$@"
+    [ "$kind" = today ] || while read -r _ name _; do
+        case $name in
+        pull | no-cache) set -- "--set=*.$name=false" "$@" ;;
+        # An empty list would be all stages.
+        no-cache-filter) set -- "--set=*.$name=amikiln-no-stage" "$@" ;;
+        esac
+    done <warm-settings.list
     for overlay in warm-overlay.json "${OVERLAY:-}"; do
         [ ! -s "$overlay" ] || set -- "--file=$RECIPE/$overlay" "$@"
     done
@@ -37,8 +48,8 @@ run_warm_build() ( # as_owner_with_logins|as_job fill|ask|read FILE [OUTPUT] [TA
     # shellcheck source=/dev/null
     . ./warm-arguments.sh
     set -- docker buildx bake --builder "$BUILDER" --progress rawjson "$@"
-    if [ -s warm-policy.json ]; then
-        set -- "EXPERIMENTAL_BUILDKIT_SOURCE_POLICY=$RECIPE/warm-policy.json" "$@"
+    if [ -s "$policy" ]; then
+        set -- "EXPERIMENTAL_BUILDKIT_SOURCE_POLICY=$RECIPE/$policy" "$@"
     fi
     # shellcheck source=/dev/null
     . ./warm-variables.sh
@@ -88,6 +99,8 @@ prepare_warm_build() { # as_owner|as_job
         inside && /^    "[^"]+": \{/ { split($0, parts, "\""); print parts[2] }' \
         warm-resolved.json >warm-names.list
     [ -s warm-names.list ] || die "buildx finds no target in the bake files"
+    sort -u warm-names.list >warm-names.sorted
+    awk -f warm-settings.awk warm-resolved.json >warm-settings.list
     [ "$(cat warm-added.json)" = '{}' ] ||
         awk -v added="$(cat warm-added.json)" '
             { line = line (NR > 1 ? "," : "") "\"" $0 "\":" added }
@@ -111,19 +124,26 @@ write_parts() { # FILE, of list_parts
     awk '{ print "amikiln-part-" NR }' "$1"
 }
 
-# From here on a build takes each tag as what it was at the bake: BuildKit asks registries otherwise.
+# Prints which URLs and git references the builder's builds so far asked for, and what these gave,
+# out of BuildKit's own records; nothing where it keeps none.
+#   url URL SHA256
+#   git REPOSITORY[#REF] COMMIT
+# https://docs.docker.com/build/metadata/attestations/slsa-provenance/
+list_sources() {
+    run_buildctl debug histories --format '{{with .Record}}{{json .CreatedAt}}{{with .Result}}'\
+'{{range .Attestations}} {{.Digest}}{{end}}{{end}}{{range .Results}}{{range .Attestations}} '\
+'{{.Digest}}{{end}}{{end}}{{end}}' 2>/dev/null | sort | tr ' ' '\n' | grep '^sha256:' |
+        while read -r record; do
+            run_buildctl debug get "$record" </dev/null 2>/dev/null || true
+        done | awk -f warm-sources.awk
+}
+
+# From here on a build takes each source as what it was at the bake: BuildKit asks for tags, URLs and
+# git references each time otherwise.
 # https://docs.docker.com/build/building/variables/#experimental_buildkit_source_policy
-pin_images() { # FILE, of list_parts
-    awk '$1 == "image" {
-            tag = $2
-            sub(/@.*/, "", tag)
-            if (tag !~ /:[^\/]+$/ || tag in seen) next
-            seen[tag]
-            line = line (line ? "," : "") "{\"action\":\"CONVERT\"," \
-                "\"selector\":{\"identifier\":\"docker-image://" tag "\"}," \
-                "\"updates\":{\"identifier\":\"docker-image://" $2 "\"}}"
-        }
-        END { if (line) print "{\"rules\":[" line "]}" }' "$1" >warm-policy.json
+pin_sources() { # FILE... of list_parts and list_sources
+    cat "$@" | awk -f warm-policy.awk >warm-policy.json
+    cat "$@" | grep '^image ' | awk -f warm-policy.awk >warm-policy-images.json
 }
 
 # mawk waits for a full buffer of input without this option; others do not know it.

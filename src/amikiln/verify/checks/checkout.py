@@ -13,12 +13,11 @@ from amikiln.model.plan import Plan
 from amikiln.recipe.paths import RECIPE_DIRECTORY
 from amikiln.spec import timing
 from amikiln.spec.content import COMMIT_PLACE
-from amikiln.verify.build_log import Step, read_steps
+from amikiln.verify.build_log import Step, find_lost, read_steps
 from amikiln.verify.checks.finding import Finding, Subject, failed, passed, unknown
 
 SHOWN_STEPS = 5
 ENDED = re.compile(r"ended (\w+) (\d+)")
-STAGE = re.compile(r"^\[([^\]]* )?(?=\d+/\d+\] )")
 USUAL_UMASK = 0o022
 READS_CONTEXT = re.compile(r"\] (COPY|ADD) (?!--from)|--mount=type=bind(?![^ ]*from=)")
 
@@ -43,9 +42,9 @@ def checkouts_match(subject: Subject) -> Finding:
             "the build from the bake's own checkout finds nothing in the cache",
             "see builds-are-warm",
         )
-    lost = _find_lost(before, builds["checkout"])
+    lost = find_lost(before, builds["checkout"])
     kept = [step for step in before if step not in lost]
-    of_commit = _find_lost(kept, builds["commit"]) if "commit" in builds else []
+    of_commit = find_lost(kept, builds["commit"]) if "commit" in builds else []
     share = len(kept) / len(before)
     evidence = (
         f"from another checkout of the commit, with other times and another .git, {len(kept)} of"
@@ -99,23 +98,6 @@ def _read_builds(output: str) -> tuple[dict[str, tuple[Step, ...]], int]:
     if reported or not {"same", "checkout"} <= builds.keys():
         raise ValueError("the report of the builds is incomplete")
     return builds, int(umask, 8)
-
-
-def _find_lost(before: Sequence[Step], after: Sequence[Step]) -> list[Step]:
-    """Return the steps that were hits and are none now; a step may not even have been reached.
-
-    What several targets share is reported for any of them, and what is made from the context has
-    another digest for each client: place and command are compared besides.
-    """
-    digests = {step.digest for step in after if step.cached}
-    ran = {_strip_stage(step) for step in after if not step.cached}
-    hits = {_strip_stage(step) for step in after if step.cached} - ran
-    return [it for it in before if it.digest not in digests and _strip_stage(it) not in hits]
-
-
-def _strip_stage(step: Step) -> str:
-    """Return a step's place and command, without target and stage: ``2/5] RUN make``."""
-    return STAGE.sub("", step.name)
 
 
 def _list_names(steps: Sequence[Step]) -> str:

@@ -1,113 +1,74 @@
 """The warm build once more, on a machine that never built anything: are all steps cache hits?
 
 Nothing can be fetched meanwhile: the machine is cut off from the network, and asks no cache
-elsewhere. A hit reads no layer, so what the results consist of is read after it.
+elsewhere. A hit reads no layer, so what the results consist of is read after it. What a build asks
+for each time, a URL or a git reference, is there what it was at the bake; whether jobs still get
+that, a further build shows, with the network.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from amikiln.recipe.paths import RECIPE_DIRECTORY, WARM_LOG
 from amikiln.verify.build_log import (
-    Step,
     Warmth,
     add_misses,
     compare_builds,
-    find_broken,
+    find_lost,
     read_steps,
 )
 from amikiln.verify.checks.finding import Finding, Subject, failed, passed, unknown
 from amikiln.verify.checks.system import BYTES_IN_GIB, measure_free
+from amikiln.verify.checks.warm_report import Build, Report, read_report
 
 SHOWN_STEPS = 5
 SHOWN_CHARACTERS = 1000
 BUILDS = 4
-"""How many check-warm.sh runs at most."""
-
-
-@dataclass(frozen=True)
-class Build:
-    """One of the builds of check-warm.sh.
-
-    Attributes:
-        name: ``ask`` for the jobs' build; ``read`` for the one that reads its results; ``parts``
-            for the stages and images behind what came from a cache at the bake.
-        steps: Its own steps.
-        error: What it said where it failed; empty where it did not.
-        seconds: How long it took.
-        megabytes: How much it read.
-        broken: The names of its steps and base images that ended with an error.
-    """
-
-    name: str
-    steps: tuple[Step, ...]
-    error: str
-    seconds: float
-    megabytes: float
-    broken: tuple[str, ...]
+"""How many check-warm.sh runs at most while the machine is cut off; the one of today fits in."""
+TODAY_SECONDS = 300
+"""The build that asks for all anew is stopped then: what is a hit is found within seconds."""
+SHOWN_SOURCES = 3
 
 
 def builds_are_warm(subject: Subject) -> Finding:
     """The builder's store has every layer of the real build, and saves the time that it took."""
     deadlines = subject.plan.spec.deadlines
-    builds = read_builds(
+    report = read_report(
         subject.ask(
-            f"cd {RECIPE_DIRECTORY} && exec sh -eu check-warm.sh",
+            f"cd {RECIPE_DIRECTORY} && TODAY_SECONDS={TODAY_SECONDS} exec sh -eu check-warm.sh",
             timeout_seconds=BUILDS * deadlines.step_seconds,
         )
     )
     # Without a record of the bake's own build every step counts the same.
     cold = read_steps(subject.ask(f"cat {WARM_LOG} 2>/dev/null || true"))
-    steps = builds[0].steps
-    for build in builds[1:]:
+    by_name = {build.name: build for build in report.builds}
+    today = by_name.pop("today", None)
+    steps = report.builds[0].steps
+    for build in by_name.values():
         steps = add_misses(steps, build.steps)
-    warmth = compare_builds(cold, steps)
-    by_name = {build.name: build for build in builds}
-    for build in builds:
+    for build in by_name.values():
         if build.error:
-            return _explain_failure(build, warmth.missed, max(warmth.steps, len(cold)))
+            warmth = compare_builds(cold, steps)
+            return _explain_failure(build, warmth.missed, max(warmth.steps, len(cold)), report)
     if not by_name["ask"].steps:
         return unknown("the build reported no step of its own", "does it have a RUN?")
-    return _weigh(warmth, by_name["read"], bool(cold), subject)
-
-
-def read_builds(output: str) -> tuple[Build, ...]:
-    """Return the builds that check-warm.sh reports.
-
-    Raises:
-        ValueError: The report is incomplete.
-    """
-    builds: list[Build] = []
-    reported: list[str] = []
-    lines = output.splitlines()
-    for number, line in enumerate(lines):
-        if not line.startswith("ended "):
-            reported.append(line)
-            continue
-        _, name, code, seconds, size = line.split()
-        error = "" if code == "0" else "\n".join(lines[number + 1 :]).strip() or "no output"
-        log = "\n".join(reported)
-        builds.append(
-            Build(
-                name=name,
-                steps=read_steps(log),
-                error=error,
-                seconds=float(seconds),
-                megabytes=int(size) / 1_000_000,
-                broken=find_broken(log),
-            )
+    if today is None:
+        return _weigh(compare_builds(cold, steps), by_name["read"], bool(cold), report, subject)
+    if today.error and all(step.cached for step in today.steps):
+        return unknown(
+            f"cannot tell what jobs get today, for the build, {_describe_asked(report)}, fails"
+            f" with the network: {today.error[-SHOWN_CHARACTERS:]}",
+            "a job would fail as well: is what it asks for still there, and can this machine reach"
+            " it?",
         )
-        if error:
-            return tuple(builds)
-        reported = []
-    if reported or [build.name for build in builds][:2] != ["ask", "read"]:
-        raise ValueError("the report of the builds is incomplete")
-    return tuple(builds)
+    lost = find_lost([step for step in steps if step.cached], today.steps)
+    steps = tuple(replace(it, cached=False) if it in lost else it for it in steps)
+    return _weigh(compare_builds(cold, steps), by_name["read"], bool(cold), report, subject)
 
 
-def _explain_failure(build: Build, missed: Sequence[str], steps: int) -> Finding:
+def _explain_failure(build: Build, missed: Sequence[str], steps: int, report: Report) -> Finding:
     """Explain a build that broke off; of one BuildKit calls steps cached that it never got to."""
     said = build.error[-SHOWN_CHARACTERS:]
     if build.broken or missed:
@@ -125,11 +86,14 @@ def _explain_failure(build: Build, missed: Sequence[str], steps: int) -> Finding
         )
     return unknown(
         f"cannot tell, for without the network the build does not get as far as its steps: {said}",
-        "a tag, a URL or a git reference that the build asks for each time cannot be pinned here",
+        "what the build asks for each time could not be pinned: does it give something else with"
+        " each answer, or is buildkit.image older than v0.13, which keeps no record of it?",
     )
 
 
-def _weigh(warmth: Warmth, read: Build, has_record: bool, subject: Subject) -> Finding:
+def _weigh(
+    warmth: Warmth, read: Build, has_record: bool, report: Report, subject: Subject
+) -> Finding:
     wanted = subject.plan.spec.verify
     evidence = (
         f"{warmth.hits} of {warmth.steps} steps are hits, and {warmth.time_share:.0%} of their"
@@ -138,6 +102,10 @@ def _weigh(warmth: Warmth, read: Build, has_record: bool, subject: Subject) -> F
     )
     if has_record:
         evidence += "; the machine was cut off from the network"
+        if report.asks or report.runs:
+            evidence += (
+                f", and the build, {_describe_asked(report)}, was compared with what jobs get today"
+            )
     figures = {
         "steps": warmth.steps,
         "hits": warmth.hits,
@@ -173,9 +141,31 @@ def _weigh(warmth: Warmth, read: Build, has_record: bool, subject: Subject) -> F
         return passed(evidence, figures)
     return failed(
         "; ".join([evidence, *faults, *_list_missed(warmth.missed)]),
-        "was [warm] baked with the same context, arguments and builder as it is verified with?",
+        "; ".join(_find_hints(report)),
         figures,
     )
+
+
+def _find_hints(report: Report) -> Iterator[str]:
+    if report.runs:
+        yield "leave no-cache and no-cache-filter out of the bake file: jobs use no cache there"
+    if report.asks:
+        yield (
+            "let ADD and contexts name a commit, or a checksum: what others give changes after the"
+            " bake"
+        )
+    yield "was [warm] baked with the same context, arguments and builder as it is verified with?"
+
+
+def _describe_asked(report: Report) -> str:
+    words = []
+    if report.asks:
+        shown = ", ".join(report.asks[:SHOWN_SOURCES])
+        more = len(report.asks) - SHOWN_SOURCES
+        words.append(f"which asks for {shown}{f' and {more} more' if more > 0 else ''} each time")
+    if report.runs:
+        words.append(f"whose bake file says {', '.join(report.runs)}")
+    return " and ".join(words)
 
 
 def _find_room_fault(read: Build, subject: Subject) -> list[str]:

@@ -7,7 +7,7 @@
 trap 'rm -rf "$SECRETS" "$LOGINS"; note_time' EXIT
 
 mkdir -p "$RECORDS"
-rm -f "$WARM_LOG"
+rm -f "$WARM_LOG" "$WARM_SOURCES"
 if [ ! -e warm-arguments.sh ]; then
     say "the spec has no [warm]: the builder's cache stays empty"
     exit 0
@@ -28,8 +28,22 @@ build_until_done() { # what follows FILE for run_warm_build
     select_steps <warm.rawjson >>warm-steps.rawjson
 }
 
+# Says before the build takes its time what no cache can help.
+report_settings() {
+    awk '$2 != "pull"' warm-settings.list >warm-uncached.list
+    while read -r target setting stages; do
+        say "warning: target $target has $setting${stages:+ for }$stages in its bake file: jobs run" \
+            "these steps each time, and verify counts them as missed" >&2
+    done <warm-uncached.list
+    awk '$2 == "no-cache" { print $1 }' warm-settings.list | sort -u | cmp -s - warm-names.sorted ||
+        return 0
+    die "all targets have no-cache = true in their bake files: jobs never use the cache that is" \
+        "baked here; name targets without it in warm.targets, or leave [warm] out"
+}
+
 : >warm-steps.rawjson
 prepare_warm_build as_owner
+report_settings
 build_until_done
 if imported_any warm-steps.rawjson; then
     # What a cache has of a build is fetched only where the result needs it: its layers, and not
@@ -42,6 +56,17 @@ if imported_any warm-steps.rawjson; then
         # shellcheck disable=SC2046 # names without blanks
         build_until_done $(cat warm-parts.targets)
     fi
+fi
+list_sources >"$WARM_SOURCES"
+if [ -s "$WARM_SOURCES" ]; then
+    # With their content pinned they have other names in BuildKit's store, which verify asks for.
+    say "the build asks for URLs or git references each time: building with what they are now"
+    list_parts warm-steps.rawjson >warm-parts.list
+    pin_sources warm-parts.list "$WARM_SOURCES"
+    run_warm_build as_owner_with_logins ask warm.rawjson || {
+        say "warning: what this build asks for is another one each time, or cannot be pinned:" \
+            "verify will not find it on the disk" >&2
+    }
 fi
 cp warm-steps.rawjson "$WARM_LOG"
 say "the builder's cache holds the warm build"
