@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from amikiln.errors import PreflightError
 from amikiln.model.plan import Network
 from amikiln.model.run import Run
-from amikiln.plan.preflight import preflight
+from amikiln.plan.preflight import check_plan, preflight
 from amikiln.plan.resolve import plan as make_plan
 from fakes import pin, plan, spec
 from harness import NOTHING, POINTER, Harness
@@ -71,9 +71,10 @@ def test_the_source_can_be_the_elastic_ci_stack_s(harness: Harness, tmp_path: Pa
 
 
 def test_a_type_that_is_not_offered_is_left_out_with_a_word(harness: Harness) -> None:
-    wanted = spec(instance=instance(types=["x9.tiny", "t3.micro"]))
+    wanted = spec(instance=instance(types=["c9g.large", "t3.micro"]))
     preflight(make_plan(harness.image(wanted), harness.session, pin), RUN, harness.session)
-    assert "us-east-1 does not offer x9.tiny: left out" in harness.report.said
+    said = "warning: us-east-1 does not offer c9g.large: it is left out"
+    assert said in harness.report.said
 
 
 def test_a_group_that_is_not_there_is_told_before_anything_is_made(harness: Harness) -> None:
@@ -252,3 +253,12 @@ def test_own_groups_are_used_and_not_removed(harness: Harness) -> None:
     harness.run(spec(instance=instance(security_group=group)))
     assert harness.ec2.describe_security_groups(GroupIds=[group])["SecurityGroups"]
     assert plan().network.security_group_id is None
+
+
+def test_each_unknown_instance_type_is_named(harness: Harness) -> None:
+    wanted = spec(instance=instance(types=["t3.micro", "t3.mikro", "x9.tiny"]))
+    planned = make_plan(harness.image(wanted), harness.session, pin)
+    first, second = check_plan(planned, harness.session)
+    assert first.startswith("there is no instance type t3.mikro")
+    assert "t3.micro" in first
+    assert second.startswith("there is no instance type x9.tiny")

@@ -196,6 +196,11 @@ class Instances:
         )
         return {offer["InstanceType"] for page in pages for offer in page["InstanceTypeOfferings"]}
 
+    def list_known_types(self) -> list[str]:
+        """Return the instance types that this release of botocore knows, in whatever region."""
+        shape: Any = self._client.meta.service_model.shape_for("InstanceType")
+        return list(shape.enum)
+
     @needs("ec2:DescribeInstanceTypes", NO_RESOURCE_LEVEL)
     def describe_types(self, types: Sequence[str]) -> dict[str, TypeRecord]:
         """Return what is to be known of each of the instance types, by their names.

@@ -26,7 +26,10 @@ def describe_fate(image_id: str, spec: Spec, session: Session) -> str:
         record = session.cloud.images.get(image_id)
         named = image_id in Pointer(spec, session).read_history()
     except AwsFailure:
-        return f"{image_id} is still there, as far as can be told: see `amikiln status`"
+        return (
+            f"{image_id} is still there, as far as can be told: see"
+            f" `{session.cloud.amikiln('status', 'IMAGE')}`"
+        )
     if record is None:
         return f"{image_id} is gone"
     if named:

@@ -213,7 +213,10 @@ def find_image(image_id: str, spec: Spec, session: Session) -> CatalogImage:
     region = session.cloud.region
     found = session.cloud.images.get(image_id)
     if found is None:
-        raise AmikilnError(f"there is no image {image_id} in {region}", hint="see `amikiln status`")
+        raise AmikilnError(
+            f"there is no image {image_id} in {region}",
+            hint=f"see `{session.cloud.amikiln('status', 'IMAGE')}`",
+        )
     if found.tags.get(TAG_IMAGE) != spec.name:
         raise AmikilnError(
             f"{image_id} in {region} is not an image of {spec.name}: its tag {TAG_IMAGE} is"

@@ -61,6 +61,7 @@ def plan(
     """
     from amikiln.cli import output
     from amikiln.model.plan_file import hash_plan, serialize
+    from amikiln.plan.preflight import check_plan
     from amikiln.plan.room import find_room_fault
     from amikiln.plan.this_machine import check_this_machine
     from amikiln.runtime.files import write_file
@@ -73,7 +74,7 @@ def plan(
         output.print_plan(planned)
     if fault := find_room_fault(planned):
         raise PreflightError(fault, hint="raise volume.size_gib, or put less into the image")
-    if faults := list(check_this_machine(planned, session)):
+    if faults := [*check_this_machine(planned, session), *check_plan(planned, session)]:
         raise PreflightError("\n".join(faults))
     if out is not None:
         write_file(out, serialize(planned))

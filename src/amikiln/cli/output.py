@@ -50,6 +50,9 @@ def print_plan(plan: Plan) -> None:
     table.add_row("proof", plan.proof_digest)
     table.add_row("source", f"{plan.source.id} ({plan.source.name})")
     table.add_row("machine", f"{', '.join(plan.instance_types)} in {', '.join(network.subnet_ids)}")
+    wanted = {*spec.instance.types, *spec.fleet.instance_types}
+    if left_out := wanted - {*plan.instance_types, *plan.fleet_types}:
+        table.add_row("left out", f"{', '.join(sorted(left_out))}: not offered in {spec.region}")
     group = network.security_group_id or f"its own, ssh from {network.ssh_from or 'nowhere'}"
     table.add_row("security group", group)
     needs = {

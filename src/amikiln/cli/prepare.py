@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from amikiln.errors import PreflightError, SpecError
 
 if TYPE_CHECKING:
     from amikiln import ImageFolder, Session
+    from amikiln.aws.connect import Cloud
     from amikiln.model.plan_file import PlanFile
 
 STARTED = time.monotonic()
@@ -101,7 +103,29 @@ def prepare(
     session = open_session(
         folder.spec.region, report, waiter, secrets=secrets, lease_wait_seconds=lease_wait_seconds
     )
+    if not local:
+        for remark in describe_surroundings(session.cloud, os.environ):
+            report.line(f"warning: {remark}")
     return folder, session
+
+
+def describe_surroundings(cloud: Cloud, environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield what of the environment leads elsewhere than the spec, or than to AWS.
+
+    Args:
+        cloud: What the command works on, without --local.
+        environ: The environment variables.
+    """
+    if cloud.endpoint is not None:
+        where = "AWS" if cloud.name == "aws" else "the local cloud"
+        yield (
+            f"this works on {where} at {cloud.endpoint}, for so AWS_ENDPOINT_URL says, with"
+            " image.toml as it is for AWS; --local uses its [local] tables, and unset"
+            " AWS_ENDPOINT_URL leads to AWS"
+        )
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        if environ.get(name, cloud.region) != cloud.region:
+            yield f"{name} is {environ[name]}, and the spec's region {cloud.region} is used"
 
 
 def _check_local(plan_file: PlanFile, local: bool) -> None:

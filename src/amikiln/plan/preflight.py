@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator
 
 from amikiln.aws.errors import AwsFailure
@@ -55,6 +56,14 @@ def preflight(plan: Plan, run: Run, session: Session, command: Command = "run") 
         raise PreflightError("\n".join(faults), hint="nothing was made; correct this and run again")
 
 
+def check_plan(plan: Plan, session: Session) -> Iterator[str]:
+    """Yield the faults that a plan has for every command, whoever runs it and when."""
+    yield from _check_instance_types(plan, session)
+    yield from check_network(plan, session)
+    yield from _check_profile(plan, session)
+    yield from _check_pointer(plan, session)
+
+
 def _check_instance_types(plan: Plan, session: Session) -> Iterator[str]:
     fleet, region = plan.spec.fleet.instance_types, plan.spec.region
     there = {*plan.instance_types, *plan.fleet_types}
@@ -64,8 +73,16 @@ def _check_instance_types(plan: Plan, session: Session) -> Iterator[str]:
         return
     if not plan.fleet_types:
         yield f"{region} offers none of fleet.instance_types: {', '.join(fleet)}"
-    if missing:
-        session.report.line(f"{region} does not offer {missing}: left out")
+    known = session.cloud.instances.list_known_types()
+    for name in dict.fromkeys((*plan.spec.instance.types, *fleet)):
+        if name not in there and name not in known:
+            close = ", ".join(difflib.get_close_matches(name, known, n=2))
+            yield (
+                f"there is no instance type {name}, in {region} or as far as is known here"
+                + (f": did you mean {close}?" if close else "")
+            )
+        elif name not in there:
+            session.report.line(f"warning: {region} does not offer {name}: it is left out")
     architecture = plan.spec.source.architecture
     types = dict.fromkeys([*plan.instance_types, *plan.fleet_types])
     described = session.cloud.instances.describe_types(tuple(types))
