@@ -39,6 +39,27 @@ target "filtered" {
   no-cache-filter = ["second"]
 }
 """
+SEVERAL = """
+group "default" {
+  targets = ["plain", "many"]
+}
+target "_all" {
+  output    = ["type=image,name=pushed:1,push=true"]
+  tags      = ["pushed:1"]
+  attest    = ["type=provenance,mode=max", "type=sbom"]
+  platforms = ["linux/amd64", "linux/arm64"]
+}
+target "plain" {
+  inherits = ["_all"]
+  target   = "first"
+}
+target "many" {
+  name     = "many-${what}"
+  matrix   = { what = ["a", "b"] }
+  inherits = ["_all"]
+  args     = { WHAT = what }
+}
+"""
 SERVE = """
 mkdir -p /run/web
 echo one >/run/web/one
@@ -99,6 +120,20 @@ def test_what_bake_files_keep_from_the_cache_is_no_hit(real: RealBuilder) -> Non
     (report,) = read_reports(real.left)
     assert report.runs == ("filtered no-cache-filter second",)
     assert list_lost(report) in (["RUN echo 2 >/second"], ["RUN echo 2 >/second"] * 2)
+
+
+def test_groups_matrices_and_platforms_are_proven_target_by_target(real: RealBuilder) -> None:
+    # The base image is one of amd64: what is said to be of arm64 can run here.
+    dockerfile = f"FROM {BASE} AS first\nARG WHAT=0\nRUN echo $WHAT >/first\nFROM first\nRUN true\n"
+    real.context |= {"Dockerfile": dockerfile, "docker-bake.hcl": SEVERAL}
+    ran = real.bake(after=CHECK)
+    assert ran.exit_code == 0, ran.said
+    (report,) = read_reports(real.left)
+    assert [(build.name, build.error) for build in report.builds] == [("ask", ""), ("read", "")]
+    for build in report.builds:
+        # Two steps of each of the matrix, one of the other, all for two platforms.
+        assert len(build.steps) == 10
+        assert all(step.cached for step in build.steps)
 
 
 def test_a_build_that_no_cache_can_help_fails_before_it_is_made(real: RealBuilder) -> None:

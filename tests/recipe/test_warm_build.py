@@ -13,7 +13,17 @@ from amikiln.model.plan import Context
 from amikiln.recipe import render
 from fakes import plan
 from recipe.root_folder import ADD_OWNER, OWNER, Ran, RootFolder
-from recipe.warm_logs import CONTEXT, END, FAILED, RESOLVE, SECRET, WORKED, prepare
+from recipe.warm_logs import (
+    CONTEXT,
+    END,
+    FAILED,
+    RESOLVE,
+    SECRET,
+    WORKED,
+    prepare,
+    report,
+    said,
+)
 
 
 @pytest.fixture
@@ -127,6 +137,13 @@ def test_what_a_failing_step_wrote_is_shown_and_fails_the_bake(warm: RootFolder)
         "error: the warm build failed 2 times; what its failing step wrote is above\n"
     )
     assert warm.left == ""
+
+
+def test_a_platform_that_cannot_run_is_named_and_not_tried_again(warm: RootFolder) -> None:
+    lines = [*FAILED, report(logs=[said("3", "exec /bin/sh: exec format error\n")])]
+    ran = build(warm, (lines, 1), (WORKED, 0))
+    assert ran.exit_code == 1
+    assert "error: a step is for a platform that this machine" in ran.said
 
 
 def test_what_an_attempt_finished_counts_for_the_next_one(warm: RootFolder) -> None:

@@ -19,6 +19,9 @@ attempt=1
 build_until_done() { # what follows FILE for run_warm_build
     until run_warm_build as_owner_with_logins fill warm.rawjson "$@"; do
         select_steps <warm.rawjson >>warm-steps.rawjson || true
+        ! print_failed_steps warm.rawjson | grep -q 'exec format error' ||
+            die "a step is for a platform that this machine ($(uname -m)) cannot run and" \
+                "$BUILDKIT_IMAGE does not emulate: take it out of the targets' platforms"
         [ "$attempt" -lt "$WARM_ATTEMPTS" ] ||
             die "the warm build failed $attempt times; what its failing step wrote is above"
         say "attempt $attempt of $WARM_ATTEMPTS failed, the next one follows"
