@@ -23,7 +23,7 @@ FLOORS = (
     ("amikiln.catalog",),
     ("amikiln.machine",),
     tuple(f"amikiln.{stage}" for stage in STAGES),
-    ("amikiln.export", "amikiln.report", "amikiln.pipeline"),
+    ("amikiln.doctor", "amikiln.export", "amikiln.report", "amikiln.pipeline"),
     ("amikiln",),  # the public face, which loads its names from the rooms below
     ("amikiln.cli",),
     ("amikiln.__main__",),

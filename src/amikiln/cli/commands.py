@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 import amikiln
+from amikiln.cli.doctor import doctor
 from amikiln.cli.look import rollout, show, status
 from amikiln.cli.options import (
     NO_CHANGES,
@@ -258,5 +259,5 @@ def _run_folder(this_run: amikiln.Run) -> Path:
     return directories.state_directory() / "runs" / this_run.id
 
 
-ALL = (plan, run, bake, verify, publish, rollout, status)
+ALL = (plan, run, bake, verify, publish, rollout, status, doctor)
 """In the order in which --help lists them."""

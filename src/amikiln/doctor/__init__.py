@@ -1,0 +1,1 @@
+"""Doctor: what is missing on this machine, in this account and in this spec, and what mends it."""
