@@ -26,7 +26,8 @@ def doctor(
 ) -> None:
     """Show what is missing, and what mends it.
 
-    Looks at this machine, the account and, with an image, its spec; changes nothing. Exit code 3: something is missing.
+    Looks at this machine, the account and, with an image, its spec; changes nothing. Exit code 3:
+    something is missing.
 
     \b
     Example:
