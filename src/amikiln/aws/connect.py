@@ -73,7 +73,7 @@ class Cloud:
             words: As ``ec2``, ``describe-images``.
         """
         place = ("--endpoint-url", self.endpoint) if self.endpoint else ()
-        return shlex.join(["aws", *words, "--region", self.region, *place])
+        return shlex.join(["aws", *place, *words[:2], "--region", self.region, *words[2:]])
 
     def amikiln(self, *words: str) -> str:
         """Return one of our own commands for this very cloud, to be copied into a shell.
