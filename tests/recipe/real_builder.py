@@ -54,13 +54,27 @@ registry_up() {
 }
 registry_down() { kill "$registry"; wait "$registry" || true; }
 
+# BuildKit's public image has git, which asks for repositories; the one that is made here has none.
+add_git() {
+    mkdir /run/over /run/work
+    mount -t overlay overlay -o lowerdir=/buildkit,upperdir=/run/over,workdir=/run/work /buildkit
+    cp /usr/bin/git /buildkit/usr/bin/
+    ln -s git /buildkit/usr/bin/git-upload-pack
+    install /dev/null /buildkit/usr/bin/git-submodule
+    echo '#!/bin/sh' >/buildkit/usr/bin/git-submodule
+    for library in $(ldd /usr/bin/git | grep -oE '/[^ ]*/lib(pcre2|z)[^ ]*'); do
+        cp "$library" /buildkit/usr/lib/x86_64-linux-gnu/
+    done
+}
+
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
+mount -t tmpfs tmpfs /run
+add_git
 for place in proc sys dev; do mount --rbind "/$place" "/buildkit/$place"; done
 for place in run tmp; do mount -t tmpfs tmpfs "/buildkit/$place"; done
 cp buildkitd.toml /buildkit/run/
-mount -t tmpfs tmpfs /run
 mkdir /run/netns
 ip link set lo up
 ip netns add registry

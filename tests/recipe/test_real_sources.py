@@ -67,6 +67,18 @@ ip netns exec registry python3 -m http.server --directory /run/web --bind 10.9.9
     >/results/web.log 2>&1 &
 until curl -fs http://10.9.9.2:8000/ >/dev/null; do sleep 0.05; done
 """
+SERVE_GIT = """
+git init -q -b main /run/git/dep
+cd /run/git/dep
+mkdir sub
+echo lib >sub/lib.c
+git add .
+git -c user.name=a -c user.email=a@example.org commit -qm first
+cd /recipe
+ip netns exec registry git -c safe.directory='*' daemon --export-all --base-path=/run/git \
+    --listen=10.9.9.2 >/results/git.log 2>&1 &
+until git ls-remote git://10.9.9.2/dep >/dev/null 2>&1; do sleep 0.05; done
+"""
 CHECK = "cd /recipe; echo ==; TODAY_SECONDS=60 sh -eu check-warm.sh"
 
 
@@ -111,6 +123,27 @@ def test_what_a_url_gives_is_on_the_disk_and_compared_with_today(real: RealBuild
     assert (same.asks, same.runs) == ((URL,), ())
     assert list_lost(same) == []
     assert list_lost(changed) == [f"ADD {URL} /one", "RUN cat /one >/two", "RUN echo 2 >/second"]
+
+
+def test_a_git_reference_is_on_the_disk_and_compared_with_today(real: RealBuilder) -> None:
+    repository = "git://10.9.9.2/dep"
+    real.context |= {
+        "Dockerfile": f"FROM {BASE}\nADD {repository}#main:sub /dep\nCOPY --from=named / /named\n",
+        "docker-bake.hcl": (
+            f'target "default" {{\n  contexts = {{ named = "{repository}#main" }}\n}}\n'
+        ),
+    }
+    change = """
+cd /run/git/dep
+echo more >>sub/lib.c
+git -c user.name=a -c user.email=a@example.org commit -qam second
+"""
+    ran = real.bake(before=SERVE_GIT, after=f"{CHECK}\n{change}\n{CHECK}")
+    assert ran.exit_code == 0, ran.said
+    same, changed = read_reports(real.left)
+    assert same.asks == (f"{repository}#main",)
+    assert list_lost(same) == []
+    assert len(list_lost(changed)) == 2
 
 
 def test_what_bake_files_keep_from_the_cache_is_no_hit(real: RealBuilder) -> None:
