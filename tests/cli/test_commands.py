@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from amikiln import pipeline
 from amikiln.catalog.tags import TAG_VERDICT_HASH
@@ -176,3 +177,17 @@ def test_a_failing_verdict_that_somebody_turned_publishes_nothing(
     assert (untouched.returncode, refused.returncode) == (6, 6)
     assert fault in refused.stderr
     assert harness.pointer() is None
+
+
+def test_a_refusal_while_planning_is_an_error_before_anything_is_made(
+    terminal: Terminal, cloud: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(folder: object, session: object) -> None:
+        answer: Any = {"Error": {"Code": "UnauthorizedOperation", "Message": "no"}}
+        raise ClientError(answer, "DescribeImages")
+
+    terminal.use(cloud.endpoint)
+    monkeypatch.setattr("amikiln.make_plan", refuse, raising=False)
+    done = terminal.run("plan", IMAGE)
+    assert done.returncode == 3
+    assert "error: DescribeImages failed: UnauthorizedOperation" in done.stderr

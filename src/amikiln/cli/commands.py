@@ -60,6 +60,7 @@ def plan(
       amikiln plan images/rust-build --set volume.size_gib=80
       amikiln plan images/rust-build --out plan.json
     """
+    from amikiln.aws.errors import AwsFailure, explain
     from amikiln.cli import output
     from amikiln.model.plan_file import hash_plan, serialize
     from amikiln.plan.preflight import check_plan
@@ -68,14 +69,19 @@ def plan(
     from amikiln.runtime.files import write_file
 
     folder, session = prepare(image, local, changes, secrets_fd, bake_files=bake_files)
-    planned = amikiln.make_plan(folder, session)
+    try:
+        planned = amikiln.make_plan(folder, session)
+        of_plan = list(check_plan(planned, session))
+    except AwsFailure as error:
+        what, hint = explain(error)
+        raise PreflightError(f"{what} (region {session.cloud.region})", hint=hint) from error
     if as_json:
         print(serialize(planned).decode(), end="")
     else:
         output.print_plan(planned)
     if fault := find_room_fault(planned):
         raise PreflightError(fault, hint="raise volume.size_gib, or put less into the image")
-    if faults := [*check_this_machine(planned, session), *check_plan(planned, session)]:
+    if faults := [*check_this_machine(planned, session), *of_plan]:
         raise PreflightError("\n".join(faults))
     if out is not None:
         write_file(out, serialize(planned))
