@@ -117,7 +117,8 @@ class Harness:
 
     def follow(self) -> None:
         """Make the group that FOLLOWED names, without machines, and let runs want it."""
-        template = {"ImageId": f"resolve:ssm:{POINTER}", "InstanceType": "t3.micro"}
+        # A group is made from an image that there is; the pointer may come later.
+        template = {"ImageId": self.cloud.base, "InstanceType": "t3.micro"}
         self.ec2.create_launch_template(LaunchTemplateName="cpu-build", LaunchTemplateData=template)
         self.boto.client("autoscaling").create_auto_scaling_group(
             AutoScalingGroupName="cpu-build",
@@ -125,6 +126,10 @@ class Harness:
             MaxSize=1,
             AvailabilityZones=["us-east-1a"],
             LaunchTemplate={"LaunchTemplateName": "cpu-build", "Version": "$Latest"},
+        )
+        self.ec2.create_launch_template_version(
+            LaunchTemplateName="cpu-build",
+            LaunchTemplateData={**template, "ImageId": f"resolve:ssm:{POINTER}"},
         )
         self.wanted = spec(fleet=FOLLOWED)
 

@@ -20,6 +20,9 @@ def autoscaling(cloud: CloudFixture) -> AutoScaling:
 def make_template(cloud: CloudFixture, name: str, *images: str) -> str:
     """Make a launch template with a version for each image, and return its id."""
     ec2 = cloud.client("ec2")
+    # A group is made only if its template leads to an image.
+    pointer = {"Name": "/pointer", "Value": cloud.base, "Type": "String", "Overwrite": True}
+    cloud.client("ssm").put_parameter(**pointer)
     first, *others = ({"ImageId": image, "InstanceType": "t3.micro"} for image in images)
     made = ec2.create_launch_template(LaunchTemplateName=name, LaunchTemplateData=first)
     for data in others:
@@ -96,11 +99,11 @@ def test_an_override_with_a_template_of_its_own_is_looked_at(cloud: CloudFixture
     base = make_template(cloud, "base", POINTER)
     make_template(cloud, "own", cloud.base)
     specification = {"LaunchTemplateName": "own", "Version": "1"}
-    overridden = {"InstanceType": "t4g.micro", "LaunchTemplateSpecification": specification}
+    overridden = {"InstanceType": "t3.medium", "LaunchTemplateSpecification": specification}
     make_group(cloud, "a", **of_overrides("base", {"InstanceType": "t3.small"}, overridden))
     assert sources(cloud, "a") == (
         LaunchSource(f"launch template {base} (version $Latest)", POINTER),
-        LaunchSource("override 2 (t4g.micro), its launch template own (version 1)", cloud.base),
+        LaunchSource("override 2 (t3.medium), its launch template own (version 1)", cloud.base),
     )
 
 

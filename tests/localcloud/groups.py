@@ -7,11 +7,13 @@ from typing import Any
 from localcloud.fixture import CloudFixture
 from localcloud.stacks import POINTER
 
+SOURCES = {"LaunchTemplate", "MixedInstancesPolicy", "InstanceId", "LaunchConfigurationName"}
 
-def create_template(cloud: CloudFixture, **data: Any) -> str:
+
+def create_template(cloud: CloudFixture, name: str = "builders", **data: Any) -> str:
     content = {"ImageId": f"resolve:ssm:{POINTER}", "InstanceType": "t3.small", **data}
     answer = cloud.client("ec2").create_launch_template(
-        LaunchTemplateName="builders", LaunchTemplateData=content
+        LaunchTemplateName=name, LaunchTemplateData=content
     )
     template_id: str = answer["LaunchTemplate"]["LaunchTemplateId"]
     return template_id
@@ -20,7 +22,7 @@ def create_template(cloud: CloudFixture, **data: Any) -> str:
 def create_group(
     cloud: CloudFixture, size: int = 1, name: str = "builders", **options: Any
 ) -> None:
-    if not {"LaunchTemplate", "MixedInstancesPolicy", "InstanceId"} & set(options):
+    if not SOURCES & set(options):
         options["LaunchTemplate"] = {"LaunchTemplateId": create_template(cloud)}
     cloud.client("autoscaling").create_auto_scaling_group(
         AutoScalingGroupName=name,

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import io
-import json
 import logging
 import re
 import threading
 import time
 import urllib.parse
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
@@ -18,6 +17,8 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from amikiln_localcloud.api.cloud import Cloud
 from amikiln_localcloud.api.install import install, install_on_demand
 from amikiln_localcloud.api.late import find_names
+from amikiln_localcloud.api.refusals import Environment, StartResponse, refuse
+from amikiln_localcloud.api.served import CODE, explain_refusal, find_service, require_served
 from amikiln_localcloud.home import LOOPBACK
 
 log = logging.getLogger("amikiln.requests")
@@ -31,9 +32,6 @@ LOOPBACK_NAMES = (LOOPBACK, "localhost")
 SHOWS_LATE = re.compile(r"/(ec2|ssm)/aws4_request")
 """The services whose clients see new things late, where the cloud has that switch on."""
 ERROR_CODE = re.compile(rb"<Code>([\w.]+)</Code>|\"__type\": ?\"([\w.#]+)\"")
-
-Environment = dict[str, Any]
-StartResponse = Callable[..., Any]
 
 
 class Server:
@@ -97,9 +95,7 @@ class Server:
         began = time.monotonic()
         length = int(environ.get("CONTENT_LENGTH") or 0)
         if length > LARGEST_REQUEST:
-            return _refuse(
-                environ, start_response, 413, "RequestTooLarge", "the request is too big"
-            )
+            return refuse(environ, start_response, 413, "RequestTooLarge", "the request is too big")
         # Read before the lock is taken: a slow client delays nobody else.
         body = environ["wsgi.input"].read(length) if length else b""
         environ["wsgi.input"] = io.BytesIO(body)
@@ -123,29 +119,31 @@ class Server:
         host = environ.get("HTTP_HOST", "").rsplit(":", 1)[0]
         if host not in LOOPBACK_NAMES:
             # A web page whose name was pointed at loopback (DNS rebinding).
-            return _refuse(environ, start_response, 403, "AccessDenied", f"not served as {host}")
+            return refuse(environ, start_response, 403, "AccessDenied", f"not served as {host}")
         if environ["PATH_INFO"].startswith("/moto-api"):
-            return _refuse(environ, start_response, 404, "NotFound", "moto's own API is not served")
+            return refuse(environ, start_response, 404, "NotFound", "moto's own API is not served")
         try:
+            require_served(_get_service(environ), action, body)
             with self._cloud.change(persistent=not action.startswith(READ_ONLY)):
                 if self._cloud.closing:
-                    return _refuse(environ, start_response, 503, "Unavailable", "shutting down")
+                    return refuse(environ, start_response, 503, "Unavailable", "shutting down")
                 late = self._cloud.late
                 if not late.seconds or not SHOWS_LATE.search(environ.get("HTTP_AUTHORIZATION", "")):
                     return list(self._moto(environ, start_response))
                 named = find_names(body)
                 if refusal := late.find_refusal(action, named):
-                    return _refuse(environ, start_response, 400, *refusal)
+                    return refuse(environ, start_response, 400, *refusal)
                 with late.hide(action, named):
                     return list(self._moto(environ, start_response))
         except NotImplementedError as error:
-            log.warning("%s: %s", action, error)
-            why = f"the local cloud does not have this: {error or action}"
-            return _refuse(environ, start_response, 400, "UnsupportedOperation", why)
+            why = explain_refusal(error, action)
+            log.warning("%s: %s", action or environ["PATH_INFO"], why)
+            status = 501 if environ["REQUEST_METHOD"] == "HEAD" else 400
+            return refuse(environ, start_response, status, CODE, why)
         except Exception:
             log.exception("%s failed", action)
             why = "the local cloud failed; its log has the details"
-            return _refuse(environ, start_response, 500, "InternalError", why)
+            return refuse(environ, start_response, 500, "InternalError", why)
 
 
 class Dispatcher(DomainDispatcherApplication):
@@ -177,6 +175,10 @@ def _create_app(service: Any) -> Any:
     return create_backend_app(service)
 
 
+def _get_service(environ: Environment) -> str:
+    return find_service(environ.get("HTTP_AUTHORIZATION", ""), environ.get("QUERY_STRING", ""))
+
+
 def _get_action(environ: Environment, body: bytes) -> str:
     if target := str(environ.get("HTTP_X_AMZ_TARGET", "")):
         return target.rpartition(".")[2]
@@ -190,23 +192,3 @@ def _get_action(environ: Environment, body: bytes) -> str:
 def _find_error_code(answer: Iterable[bytes]) -> str:
     found = ERROR_CODE.search(b"".join(answer)[:4096])
     return " " + (found.group(1) or found.group(2)).decode() if found else ""
-
-
-def _refuse(
-    environ: Environment, start_response: StartResponse, status: int, code: str, message: str
-) -> list[bytes]:
-    """Answer an error in the format of the service that was called."""
-    if environ.get("HTTP_X_AMZ_TARGET"):
-        kind, text = "application/x-amz-json-1.1", json.dumps({"__type": code, "message": message})
-    else:
-        escaped = message.replace("&", "&amp;").replace("<", "&lt;")
-        error = f"<Error><Code>{code}</Code><Message>{escaped}</Message></Error>"
-        kind = "text/xml"
-        if "/ec2/" in environ.get("HTTP_AUTHORIZATION", ""):
-            text = f"<Response><Errors>{error}</Errors><RequestID>-</RequestID></Response>"
-        else:
-            text = f"<ErrorResponse>{error}<RequestId>-</RequestId></ErrorResponse>"
-    payload = text.encode()
-    headers = [("Content-Type", kind), ("Content-Length", str(len(payload)))]
-    start_response(f"{status} {code}", headers)
-    return [payload]

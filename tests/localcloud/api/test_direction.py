@@ -8,8 +8,8 @@ from test_layout import KNOWN, imported
 
 API = "amikiln_localcloud.api."
 FLOORS = (
-    ("errors", "records", "snapshots", "authorization", "late"),
-    ("state_file",),
+    ("errors", "records", "served", "snapshots", "authorization", "late"),
+    ("refusals", "state_file"),
     ("cloud",),
     ("ssm",),
     ("ec2",),

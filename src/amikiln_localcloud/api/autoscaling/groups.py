@@ -9,15 +9,15 @@ https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-health-ch
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from moto.autoscaling.models import ASG_NAME_TAG, FakeAutoScalingGroup, InstanceState
+from moto.autoscaling.exceptions import AutoscalingClientError
+from moto.autoscaling.models import InstanceState
 from moto.core.exceptions import ServiceException
 
 from amikiln_localcloud.api.autoscaling.activities import LocalActivity, Member
+from amikiln_localcloud.api.autoscaling.launches import LaunchingGroup
 from amikiln_localcloud.api.cloud import Timeouts
 from amikiln_localcloud.api.ec2.instances import LocalInstance
 from amikiln_localcloud.api.errors import autoscaling_error
@@ -25,7 +25,7 @@ from amikiln_localcloud.api.errors import autoscaling_error
 MOST_ACTIVITIES = 500
 
 
-class LocalGroup(FakeAutoScalingGroup):
+class LocalGroup(LaunchingGroup):
     """A group that ``reconcile`` keeps at its capacity. Used inside ``Cloud.change()`` only."""
 
     desired_capacity: int | None
@@ -62,13 +62,16 @@ class LocalGroup(FakeAutoScalingGroup):
         policy = kwargs.get("mixed_instances_policy")
         if policy and known:
             policy.setdefault("InstancesDistribution", known["InstancesDistribution"])
+        before = dict(self.__dict__)
         super().update(*args, **{**kwargs, "desired_capacity": desired})
-        if (
-            not policy
-            and not kwargs.get("launch_template")
-            and not kwargs.get("launch_config_name")
-        ):
+        if not (policy or kwargs.get("launch_template") or kwargs.get("launch_config_name")):
             self.mixed_instances_policy = known
+            return
+        try:
+            self.check_launches()
+        except AutoscalingClientError:
+            self.__dict__ = before
+            raise
 
     def reset_backoff(self) -> None:
         """Let the next launch happen at once: whoever requests a change expects an attempt."""
@@ -184,9 +187,9 @@ class LocalGroup(FakeAutoScalingGroup):
             "capacity.",
         )
         failure = "the group has nothing to launch from"
-        for template, instance_type in self._iterate_launch_sources():
+        for template, instance_type in self.iterate_launch_sources():
             try:
-                instance = self._run_instance(template, instance_type)
+                instance = self.run_instance(template, instance_type)
             except ServiceException as error:
                 failure = error.message
                 continue
@@ -207,69 +210,6 @@ class LocalGroup(FakeAutoScalingGroup):
         pause = timeouts.relaunch_first * 2**self.consecutive_failures
         self.consecutive_failures = min(self.consecutive_failures + 1, 30)
         self.next_launch = now + min(pause, timeouts.relaunch_longest)
-
-    def _iterate_launch_sources(self) -> Iterator[tuple[dict[str, Any] | None, str | None]]:
-        """Yield launch templates and instance types, in the order of preference."""
-        if self.ec2_launch_template is None:
-            yield None, None
-            return
-        ec2: Any = self.ec2_backend
-        own = self._make_reference(self.ec2_launch_template, self.launch_template_version)
-        policy = (self.mixed_instances_policy or {}).get("LaunchTemplate", {})
-        for override in policy.get("Overrides") or [{}]:
-            template = own
-            if other := override.get("LaunchTemplateSpecification"):
-                template = self._make_reference(
-                    ec2.find_template(other), other.get("Version") or "$Default"
-                )
-            yield template, override.get("InstanceType")
-
-    @staticmethod
-    def _make_reference(template: Any, version: str) -> dict[str, Any]:
-        return {
-            "LaunchTemplateId": template.id,
-            "LaunchTemplateName": template.name,
-            "Version": str(template.get_version(version).number),
-        }
-
-    def _run_instance(self, template: dict[str, Any] | None, instance_type: str | None) -> Any:
-        zone, subnet = self._choose_zone()
-        tags = {ASG_NAME_TAG: self.name, **self.get_propagated_tags()}
-        options: dict[str, Any] = {
-            "tags": {"instance": tags},
-            "placement": zone,
-            "subnet_id": subnet,
-            "launch_template": template,
-            "instance_type": instance_type,
-            "is_instance_type_default": instance_type is None,
-        }
-        image_id, user_data, groups = None, None, []
-        if template is None:
-            configuration: Any = self.launch_config
-            image_id, user_data = configuration.image_id, configuration.user_data
-            groups = configuration.security_groups
-            options |= {
-                "launch_config": configuration,
-                "instance_type": configuration.instance_type,
-                "is_instance_type_default": False,
-                "key_name": configuration.key_name,
-                "metadata_options": configuration.metadata_options,
-            }
-        ec2: Any = self.ec2_backend
-        return ec2.run_instances(image_id, 1, user_data, groups, **options).instances[0]
-
-    def _choose_zone(self) -> tuple[str, str | None]:
-        """Return the zone with the fewest members, and the group's subnet there if it names one."""
-        used = Counter(
-            str(member.instance.availability_zone)
-            for member in self.instance_states
-            if member.lifecycle_state != "Terminating"
-        )
-        zone = min(self.availability_zones, key=lambda zone: used[zone])
-        for subnet_id in (self.vpc_zone_identifier or "").split(","):
-            if subnet_id and self.ec2_backend.get_subnet(subnet_id).availability_zone == zone:
-                return zone, subnet_id
-        return zone, None
 
     def _add_activity(self, description: str, cause: str) -> LocalActivity:
         activity = LocalActivity(self, description, cause)

@@ -164,6 +164,7 @@ class LocalAutoScalingBackend(AutoScalingBackend):
             ec2_backend=self.ec2_backend,
             **settings,
         )
+        group.check_launches()
         self.autoscaling_groups[name] = group
         self.update_attached_elbs(name)
         self.update_attached_target_groups(name)

@@ -14,6 +14,8 @@ from typing import Any
 from moto.autoscaling.models import FakeAutoScalingGroup, autoscaling_backends
 from moto.cloudformation.exceptions import ValidationError
 
+from amikiln_localcloud.api.served import NotPartOfCloud
+
 SETTINGS = {
     "AutoScalingGroupName",
     "AvailabilityZones",
@@ -23,12 +25,10 @@ SETTINGS = {
     "HealthCheckType",
     "LaunchConfigurationName",
     "LaunchTemplate",
-    "LoadBalancerNames",
     "MaxSize",
     "MinSize",
     "MixedInstancesPolicy",
     "NewInstancesProtectedFromScaleIn",
-    "TargetGroupARNs",
     "Tags",
     "TerminationPolicies",
     "VPCZoneIdentifier",
@@ -98,7 +98,8 @@ class GroupResource(FakeAutoScalingGroup):
 def _check(properties: dict[str, Any]) -> None:
     unknown = sorted(set(properties) - SETTINGS)
     if unknown:
-        raise ValidationError(message=f"the local cloud's groups do not have: {', '.join(unknown)}")
+        what = f"{', '.join(unknown)} of AWS::AutoScaling::AutoScalingGroup"
+        raise ValidationError(message=str(NotPartOfCloud(what)))
 
 
 def _get_int(properties: dict[str, Any], name: str) -> int | None:

@@ -12,7 +12,8 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from moto.cloudformation.exceptions import ValidationError
-from moto.cloudformation.parsing import get_model_map
+
+from amikiln_localcloud.api.served import NotPartOfCloud, list_stack_types
 
 SUBSTITUTED = re.compile(r"\$\{([A-Za-z0-9:]+)(?:\.[^}]+)?\}")
 ROLLING = ("AutoScalingRollingUpdate", "AutoScalingReplacingUpdate")
@@ -28,13 +29,14 @@ def check_template(template: dict[str, Any]) -> None:
     if not resources:
         raise _make_error("At least one Resources member must be defined.")
     if "Transform" in template:
-        raise _make_error("the local cloud does not run Transform")
-    lacking = sorted({str(one.get("Type")) for one in resources.values()} - set(get_model_map()))
+        raise _make_refusal("Transform")
+    known_types = list_stack_types()
+    lacking = sorted({str(one.get("Type")) for one in resources.values()} - set(known_types))
     if lacking:
-        raise _make_error(f"the local cloud does not have resources of type: {', '.join(lacking)}")
+        raise _make_refusal(", ".join(lacking), f"its stacks have {', '.join(known_types)}")
     for name, one in resources.items():
         if "CreationPolicy" in one:
-            raise _make_error(f"{name}: the local cloud does not have CreationPolicy")
+            raise _make_refusal(f"CreationPolicy (of {name})")
         policy = one.get("UpdatePolicy") or {}
         if policy.get("AutoScalingRollingUpdate") or (
             (policy.get("AutoScalingReplacingUpdate") or {}).get("WillReplace")
@@ -95,6 +97,10 @@ def find_references(value: Any) -> Iterator[str]:
             yield from find_references(own)
         else:
             yield from find_references(one)
+
+
+def _make_refusal(what: str, instead: str = "") -> ValidationError:
+    return _make_error(str(NotPartOfCloud(what, instead)))
 
 
 def _make_error(message: str) -> ValidationError:

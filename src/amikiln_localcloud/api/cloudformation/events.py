@@ -14,6 +14,8 @@ from typing import Any
 
 from moto.core.exceptions import ServiceException
 
+from amikiln_localcloud.api.served import explain_refusal
+
 log = logging.getLogger("amikiln.stacks")
 
 
@@ -60,7 +62,7 @@ def report_failure(name: str, add_event: AddEvent, status: str) -> Iterator[None
         if isinstance(error, ServiceException):
             why = str(error.message)
         elif isinstance(error, NotImplementedError):
-            why = f"the local cloud does not have this: {error}"
+            why = explain_refusal(error, name)
         else:
             log.exception("resource %s failed", name)
             why = f"the local cloud failed; its log has the details: {error}"

@@ -6,6 +6,7 @@ launch template, and forgets a volume's IOPS and throughput.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from moto.ec2.exceptions import InvalidSecurityGroupNotFoundError
@@ -21,7 +22,7 @@ from moto.packages.boto.ec2.instance import Reservation
 
 from amikiln.catalog.tags import asks_for_a_kernel
 from amikiln_localcloud.api.ec2.images import LocalImage
-from amikiln_localcloud.api.ec2.instance_types import get_hardware
+from amikiln_localcloud.api.ec2.instance_types import Hardware, get_hardware
 from amikiln_localcloud.api.ec2.instances import LocalInstance
 from amikiln_localcloud.api.ec2.launch_templates import LaunchTemplatesMixin
 from amikiln_localcloud.api.ec2.volumes import GP3_THROUGHPUT, merge_mappings
@@ -30,6 +31,26 @@ from amikiln_localcloud.api.records import RootVolume
 
 DEFAULT_TYPE = "m1.small"
 """EC2's default (.../APIReference/API_RunInstances.html)."""
+
+
+@dataclass(frozen=True)
+class Launch:
+    """What an instance is made of, all of it checked.
+
+    Attributes:
+        profile: Of the launch template.
+        options: moto's other options.
+        template_tags: The launch template's, by the kind of resource.
+    """
+
+    image: LocalImage
+    hardware: Hardware
+    volume: RootVolume
+    groups: list[Any]
+    profile: dict[str, str]
+    user_data: Any
+    options: dict[str, Any]
+    template_tags: dict[str, dict[str, str]]
 
 
 class InstancesMixin(LaunchTemplatesMixin):
@@ -55,6 +76,47 @@ class InstancesMixin(LaunchTemplatesMixin):
         Raises:
             EC2ClientError: With the code that EC2 answers; nothing was made.
         """
+        launch = self.check_launch(image_id, user_data, security_group_names, **kwargs)
+        tags = {kind: dict(values) for kind, values in (kwargs.get("tags") or {}).items()}
+        volume_tags = {**launch.template_tags.get("volume", {}), **tags.get("volume", {})}
+        reservation = Reservation(random_reservation_id(), owner_id=self.account_id)
+        for index in range(count):
+            instance = LocalInstance(  # type: ignore[abstract]  # as moto's own is
+                self,
+                self.cloud,
+                launch.image.id,
+                launch.user_data,
+                launch.groups,
+                self.cloud.snapshots.files(launch.image.ebs_snapshot.id),
+                **{**launch.options, "ami_launch_index": index},
+            )
+            reservation.instances.append(instance)
+            self.reservations[reservation.id] = reservation
+            instance.add_tags(tags.get("instance", {}))
+            for card in instance.nics.values():
+                card.add_tags(tags.get("network-interface", {}))
+            if launch.options.get("instance_market_options"):
+                instance.lifecycle = "spot"
+            self._attach_root_volume(instance, launch.volume, volume_tags)
+            if launch.profile:
+                self.associate_iam_instance_profile(instance.id, **launch.profile)
+            boots_kernel = asks_for_a_kernel(tags.get("instance", {}))
+            hardware = launch.hardware
+            instance.launch(hardware.cores, hardware.memory_mib, launch.volume.size, boots_kernel)
+        return reservation
+
+    def check_launch(
+        self,
+        image_id: str | None,
+        user_data: Any,
+        security_group_names: list[str],
+        **kwargs: Any,
+    ) -> Launch:
+        """Check all that a launch asks for, and make nothing; ``run_instances`` says of what.
+
+        Raises:
+            EC2ClientError: With the code that EC2 answers.
+        """
         template = self.find_template_data(kwargs.get("launch_template") or {})
         options = _merge_template(kwargs, template)
         image = self._find_image_to_launch(image_id or template.get("ImageId"))
@@ -69,7 +131,6 @@ class InstancesMixin(LaunchTemplatesMixin):
                 "AMI. Specify an instance type and an AMI that have matching architectures, and "
                 "try again.",
             )
-        hardware = hardware.fit_to_host()
         key_name = options.get("key_name")
         if key_name and key_name not in self.key_pairs:
             raise ec2_error("InvalidKeyPair.NotFound", f"The key pair '{key_name}' does not exist")
@@ -83,38 +144,21 @@ class InstancesMixin(LaunchTemplatesMixin):
         )
         groups = self._find_security_groups(security_group_names, options)
         profile = self._find_instance_profile(template.get("IamInstanceProfile") or {})
-        if options.get("placement"):
-            self.get_zone_by_name(options["placement"])
+        zone = options.get("placement")
+        if zone and self.get_zone_by_name(zone) is None:
+            raise ec2_error("InvalidParameterValue", f"Invalid availability zone: [{zone}]")
         if user_data is None and (template_user_data := template.get("UserData")) is not None:
             user_data = parse_user_data(str(template_user_data))
-
-        tags = {kind: dict(values) for kind, values in (kwargs.get("tags") or {}).items()}
-        template_tags = convert_tag_spec(template.get("TagSpecifications") or [])
-        volume_tags = {**template_tags.get("volume", {}), **tags.get("volume", {})}
-        reservation = Reservation(random_reservation_id(), owner_id=self.account_id)
-        for index in range(count):
-            instance = LocalInstance(  # type: ignore[abstract]  # as moto's own is
-                self,
-                self.cloud,
-                image.id,
-                user_data,
-                groups,
-                self.cloud.snapshots.files(image.ebs_snapshot.id),
-                **{**options, "ami_launch_index": index},
-            )
-            reservation.instances.append(instance)
-            self.reservations[reservation.id] = reservation
-            instance.add_tags(tags.get("instance", {}))
-            for card in instance.nics.values():
-                card.add_tags(tags.get("network-interface", {}))
-            if options.get("instance_market_options"):
-                instance.lifecycle = "spot"
-            self._attach_root_volume(instance, volume, volume_tags)
-            if profile:
-                self.associate_iam_instance_profile(instance.id, **profile)
-            boots_kernel = asks_for_a_kernel(tags.get("instance", {}))
-            instance.launch(hardware.cores, hardware.memory_mib, volume.size, boots_kernel)
-        return reservation
+        return Launch(
+            image=image,
+            hardware=hardware.fit_to_host(),
+            volume=volume,
+            groups=groups,
+            profile=profile,
+            user_data=user_data,
+            options=options,
+            template_tags=convert_tag_spec(template.get("TagSpecifications") or []),
+        )
 
     def stop_instances(
         self, instance_ids: list[str], force: bool = False

@@ -27,8 +27,11 @@ def test_a_machine_is_pending_until_it_runs(pointed_cloud: CloudFixture) -> None
 def test_failed_launches_are_recorded_and_repeated_with_growing_pauses(
     pointed_cloud: CloudFixture,
 ) -> None:
+    create_group(pointed_cloud, size=0)
     put(pointed_cloud, "ami-0123456789abcdef0")
-    create_group(pointed_cloud)
+    pointed_cloud.client("autoscaling").set_desired_capacity(
+        AutoScalingGroupName="builders", DesiredCapacity=1
+    )
     pointed_cloud.until(lambda: get_group(pointed_cloud).consecutive_failures >= 4)
     failed = list_activities(pointed_cloud)[-1]
     assert failed["StatusCode"] == "Failed"
@@ -46,8 +49,8 @@ def test_failed_launches_are_recorded_and_repeated_with_growing_pauses(
 def test_the_pause_after_a_failure_doubles_up_to_its_limit(pointed_cloud: CloudFixture) -> None:
     from amikiln_localcloud.api.cloud import Timeouts
 
-    put(pointed_cloud, "ami-0123456789abcdef0")
     create_group(pointed_cloud, size=0)
+    put(pointed_cloud, "ami-0123456789abcdef0")
     timeouts = Timeouts(relaunch_first=5, relaunch_longest=60)
     with pointed_cloud.cloud.lock:
         one = get_group(pointed_cloud)

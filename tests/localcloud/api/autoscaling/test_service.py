@@ -81,21 +81,30 @@ def test_a_group_has_one_source_of_launches(pointed_cloud: CloudFixture) -> None
 
 
 def test_a_mixed_instances_policy_is_followed_and_kept(pointed_cloud: CloudFixture) -> None:
-    autoscaling = pointed_cloud.client("autoscaling")
+    autoscaling, ec2 = pointed_cloud.client("autoscaling"), pointed_cloud.client("ec2")
     create_template(pointed_cloud)
+    create_template(pointed_cloud, name="first-choice", ImageId=pointed_cloud.base)
+    first_choice = {"LaunchTemplateName": "first-choice", "Version": "$Latest"}
+    overrides = [
+        {"InstanceType": "t3.large", "LaunchTemplateSpecification": first_choice},
+        {"InstanceType": "t3.medium"},
+    ]
     policy = {
         "LaunchTemplate": {
             "LaunchTemplateSpecification": {"LaunchTemplateName": "builders", "Version": "$Latest"},
-            "Overrides": [{"InstanceType": "t3.unheard-of"}, {"InstanceType": "t3.medium"}],
+            "Overrides": overrides,
         },
         "InstancesDistribution": {"OnDemandPercentageAboveBaseCapacity": 100},
     }
     create_group(pointed_cloud, MixedInstancesPolicy=policy)
     (first,) = wait_until_in_service(pointed_cloud)
-    assert pointed_cloud.until_state(first, "running")["InstanceType"] == "t3.medium"
+    assert pointed_cloud.until_state(first, "running")["InstanceType"] == "t3.large"
     assert "LaunchTemplate" not in describe_group(pointed_cloud)
+    ec2.create_launch_template_version(
+        LaunchTemplateName="first-choice", LaunchTemplateData={"ImageId": "ami-0123456789abcdef0"}
+    )
     autoscaling.update_auto_scaling_group(AutoScalingGroupName="builders", DesiredCapacity=2)
-    wait_until_in_service(pointed_cloud, 2)
-    kept = describe_group(pointed_cloud)["MixedInstancesPolicy"]
-    types = [one["InstanceType"] for one in kept["LaunchTemplate"]["Overrides"]]
-    assert types == ["t3.unheard-of", "t3.medium"]
+    (second,) = set(wait_until_in_service(pointed_cloud, 2)) - {first}
+    assert pointed_cloud.until_state(second, "running")["InstanceType"] == "t3.medium"
+    kept = describe_group(pointed_cloud)["MixedInstancesPolicy"]["LaunchTemplate"]["Overrides"]
+    assert [one["InstanceType"] for one in kept] == ["t3.large", "t3.medium"]
