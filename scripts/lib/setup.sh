@@ -21,7 +21,8 @@ CACHE=${AMIKILN_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/amikiln}
 STATE=${AMIKILN_STATE:-${XDG_STATE_HOME:-$HOME/.local/state}/amikiln}
 LOG=$STATE/setup.log
 # --no-machines: nothing will boot, so port 22 does not matter.
-# --with-packer: for the tests that let Packer build an image.
+# --with-packer: for the tests that let Packer build an image, and as root for those of a user with
+# sudo.
 # --pipeline: amikiln alone, on a CI agent: there is no local cloud.
 mode=${1:-}
 if [ "$mode" = --pipeline ]; then
@@ -247,6 +248,14 @@ install_packer() {
     fi
 }
 
+# Root needs none itself.
+install_sudo() {
+    [ "$(id -u)" = 0 ] || return 0
+    command -v sudo >/dev/null && return
+    mkdir -p "$STATE"
+    install_packages sudo
+}
+
 make_state_directory() {
     mkdir -p "$STATE" 2>/dev/null || fail "no permission: cannot make $STATE"
 }
@@ -313,4 +322,7 @@ case $mode in
 --no-machines | --pipeline) ;;
 *) open_port_22 ;;
 esac
-[ "$mode" != --with-packer ] || install_packer
+if [ "$mode" = --with-packer ]; then
+    install_packer
+    install_sudo
+fi

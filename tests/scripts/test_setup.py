@@ -83,6 +83,23 @@ def test_no_packer_is_said_and_no_fault(machine: Machine) -> None:
     assert done.stderr.splitlines()[-1] == "set-up: apt offers no Packer: its tests are not run"
 
 
+@pytest.mark.parametrize(("there", "count"), [(True, 0), (False, 1)])
+def test_root_gets_sudo_for_the_tests_of_a_user_with_it(
+    machine: Machine, there: bool, count: int
+) -> None:
+    machine.program("id", "echo 0")
+    machine.program("tee", "cat >/dev/null")
+    if not there:
+        (machine.programs / "sudo").unlink()
+    done = machine.set_up()
+    assert done.returncode == 0, done.stderr
+    install = "install --no-install-recommends sudo\n"
+    assert install not in machine.calls
+    done = machine.set_up("--with-packer")
+    assert done.returncode == 0, done.stderr
+    assert machine.calls.count(install) == count
+
+
 def test_sudo_is_for_the_system_alone(machine: Machine) -> None:
     machine.set_up()
     asked = [line.split()[1] for line in machine.calls.splitlines() if line.startswith("sudo")]

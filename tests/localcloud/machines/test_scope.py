@@ -1,4 +1,4 @@
-"""A machine's scope where systemd is PID 1, as command lines: scripts/test-systemd-host has one."""
+"""A machine's scope where systemd is PID 1, as command lines: no such host is here to run them."""
 
 from __future__ import annotations
 

@@ -34,6 +34,8 @@ FIRST_PROBE_SECONDS = 0.5
 START_SECONDS = 300.0
 """For e2fsck and resize2fs of a large disk on a busy host."""
 SILENCE_BOUND_SECONDS = 20.0
+BOOT_BOUND_SECONDS = 300.0
+"""Without any answer; a boot takes a second or two, and more where many boot at once."""
 FREEZE_SECONDS = 10.0
 
 
@@ -66,6 +68,8 @@ class ContainerProcess:
         self._running = threading.Event()
         self._roots: queue.SimpleQueue[int | None] = queue.SimpleQueue()
         self._last_answer = time.monotonic()
+        self._probed = threading.Event()
+        self._probed.set()
         self.health = Health.INITIALIZING
         self.ended = threading.Event()
         threading.Thread(target=self._listen, name="machine", daemon=True).start()
@@ -167,11 +171,20 @@ class ContainerProcess:
             self._started.channel.send(order.encode())
 
     def _probe(self) -> None:
+        """Ask PID 1 again and again, each time when the supervisor is done with the time before."""
         pause = FIRST_PROBE_SECONDS
+        bound = BOOT_BOUND_SECONDS
+        asked = 0.0
         while not self.ended.wait(pause):
-            self._order("probe")
-            pause = BETWEEN_PROBES_SECONDS if self.health is Health.OK else pause
-            if time.monotonic() - self._last_answer > SILENCE_BOUND_SECONDS:
+            if self._probed.is_set():
+                self._probed.clear()
+                asked = time.monotonic()
+                self._order("probe")
+            if self._probed.wait(BETWEEN_PROBES_SECONDS) and self.health is Health.OK:
+                pause, bound = BETWEEN_PROBES_SECONDS, SILENCE_BOUND_SECONDS
+            else:  # where an answer takes long, as much time is left for the boot
+                pause = max(FIRST_PROBE_SECONDS, time.monotonic() - asked)
+            if time.monotonic() - self._last_answer > bound:
                 self.health = Health.IMPAIRED
 
     def _watch_network(self) -> None:
@@ -211,6 +224,7 @@ class ContainerProcess:
             case "root":
                 self._roots.put(descriptors[0])
             case "probed":
+                self._probed.set()
                 if message["alive"]:
                     self._last_answer = time.monotonic()
                     self.health = Health.OK
