@@ -26,6 +26,7 @@ from amikiln_localcloud.machines.kinds import (
     make_hypervisor,
     parse_kind,
 )
+from vm import impatient_run
 from vm.guests import GuestRegistry
 from vm.local_cloud import IMAGE_DIRECTORY, LocalCloud, read_until
 
@@ -144,13 +145,9 @@ def served_run(local_cloud: LocalCloud) -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def left_alone(local_cloud: LocalCloud) -> str:
     """A machine whose run was killed right after its launch, and whom no other run will sweep."""
-    # So short that a timer of five minutes does not contradict them; the run is killed before.
-    deadlines = {"boot": 20, "step": 3, "build": 5, "check": 1, "stop": 20}
-    short = [f"deadlines.{name}_seconds={seconds}" for name, seconds in deadlines.items()]
-    short += ["warm.attempts=1", "verify.builder_up_seconds=5"]
-    changes = ["name=left-alone", "deadlines.machine_minutes=5", *short]
+    changes = ["name=left-alone", "deadlines.machine_minutes=5"]
     of_its_own = [word for change in changes for word in ("--set", change)]
-    killed = local_cloud.start_run(*of_its_own)
+    killed = local_cloud.start_run(*of_its_own, program=[impatient_run.__file__])
     launched = read_until(killed, "launched from")[-1]
     killed.send_signal(signal.SIGKILL)
     killed.communicate()

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -74,8 +75,10 @@ class LocalCloud:
             argv, env=self.environment, capture_output=True, text=True, check=False
         )
 
-    def start_run(self, *options: str) -> subprocess.Popen[str]:
-        argv = [sys.executable, "-m", "amikiln", "run", str(IMAGE_DIRECTORY), "--local"]
+    def start_run(
+        self, *options: str, program: Sequence[str] = ("-m", "amikiln")
+    ) -> subprocess.Popen[str]:
+        argv = [sys.executable, *program, "run", str(IMAGE_DIRECTORY), "--local"]
         return subprocess.Popen(
             [*argv, "--rebake", *ALONE, *options],
             env=self.environment,

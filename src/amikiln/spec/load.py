@@ -153,7 +153,7 @@ def _read_tables(path: Path) -> tuple[str, dict[str, Any], dict[str, Any]]:
     except (FileNotFoundError, NotADirectoryError) as error:
         raise SpecError(
             f"there is no {path}",
-            hint=f"name a directory that holds an {SPEC_FILE_NAME}, or make one: amikiln init NAME",
+            hint=f"name a directory that holds an {SPEC_FILE_NAME}",
         ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise SpecError(f"cannot read {path}: {error}") from error
