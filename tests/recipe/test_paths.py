@@ -32,6 +32,7 @@ def test_the_shell_steps_see_the_same_paths(tmp_path: Path) -> None:
         "RECORDS",
         "MANIFEST",
         "WARM_LOG",
+        "WARM_SOURCES",
         "BUILDKITD_TOML",
         "PROGRAMS",
     ]
