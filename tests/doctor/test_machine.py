@@ -27,6 +27,7 @@ def test_a_program_is_there_with_its_version_or_missing_with_its_source(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", f"{tmp_path}")
+    write_program(tmp_path, "apt-get", "exit 1")
     found = look_at_program("git", "for contexts")
     assert (found.level, "apt-get install git" in found.mend) == (Level.MISSING, True)
     write_program(tmp_path, "git", "echo git version 2.39.5")

@@ -8,40 +8,30 @@ from pathlib import Path
 
 from amikiln.doctor.finding import Found, Level
 from amikiln.errors import AmikilnError
+from amikiln.plan.network import SESSION_MANAGER_PROGRAMS
 from amikiln.runtime import process
+from amikiln.runtime.installed import find_line_for
 
 VERSION_SECONDS = 10
 LEAST_FREE_GIB = 2
-PACKAGES = {
-    "ssh": (("-V",), "apt-get install openssh-client, or dnf install openssh-clients"),
-    "git": (("--version",), "apt-get install git, or dnf install git"),
-    "skopeo": (("--version",), "apt-get install skopeo, or dnf install skopeo"),
-    "docker": (("--version",), "https://docs.docker.com/engine/install/"),
-    "aws": (
-        ("--version",),
-        "https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html",
-    ),
-    "session-manager-plugin": (
-        ("--version",),
-        "https://docs.aws.amazon.com/systems-manager/latest/userguide/"
-        "session-manager-working-with-install-plugin.html",
-    ),
-}
-"""How each program is asked for its version, and where it comes from."""
+VERSION_OPTIONS = {"ssh": "-V"}
+"""How a program is asked for its version, if not by --version."""
 
 
 def look_at_program(name: str, why: str) -> Found:
     """Return whether a program is here, and its version.
 
     Args:
-        name: One of ``PACKAGES``.
+        name: Its name, as on PATH.
         why: What it is needed for.
     """
-    arguments, source = PACKAGES[name]
+    source = find_line_for(name)
     if shutil.which(name) is None:
         return Found(name, Level.MISSING, f"is not on PATH, and is needed {why}", source)
     try:
-        output = process.run([name, *arguments], timeout_seconds=VERSION_SECONDS)
+        output = process.run(
+            [name, VERSION_OPTIONS.get(name, "--version")], timeout_seconds=VERSION_SECONDS
+        )
     except AmikilnError as error:
         return Found(name, Level.WARNING, f"does not say its version: {error.what}", source)
     said = (output.stdout or output.stderr).decode(errors="replace").strip().splitlines()
@@ -83,6 +73,6 @@ def look_at_machine(needs_session_manager: bool, cache: Path) -> Iterator[Found]
     yield look_at_program("git", "for builds whose context is a repository")
     yield look_at_registry_program()
     if needs_session_manager:
-        for name in ("aws", "session-manager-plugin"):
+        for name in SESSION_MANAGER_PROGRAMS:
             yield look_at_program(name, "for network.connect session-manager")
     yield look_at_disk(cache)
