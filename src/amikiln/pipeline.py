@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from secrets import token_hex
 
-from amikiln.aws.errors import AwsFailure, explain
+from amikiln.aws.errors import AwsFailure, convert
 from amikiln.bake.bake import bake
 from amikiln.catalog import images as catalog
 from amikiln.catalog.fate import tell_fate
@@ -292,8 +292,7 @@ class _Stages:
         try:
             yield
         except AwsFailure as error:
-            what, hint = explain(error)
-            raise kind(f"{what} (region {self._session.cloud.region})", hint=hint) from error
+            raise convert(error, kind, self._session.cloud.region) from error
         except AmikilnError as error:
             if error.exit_code != AmikilnError.exit_code:
                 raise

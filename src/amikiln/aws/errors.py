@@ -16,6 +16,7 @@ from botocore.exceptions import (
 )
 
 from amikiln.aws.credentials import CredentialsEnded
+from amikiln.errors import AmikilnError
 
 LOG_IN_AGAIN = (
     "log in again, and start the run again: it takes up an image that EC2 has begun, and removes"
@@ -100,6 +101,20 @@ def explain(error: ClientError | BotoCoreError) -> tuple[str, str | None]:
     if isinstance(error, ConnectionError | HTTPClientError):
         return str(error), "check the network, AWS_ENDPOINT_URL, and `amikiln cloud status`"
     return f"{type(error).__name__}: {error}", None
+
+
+def convert(
+    error: ClientError | BotoCoreError, kind: type[AmikilnError], region: str
+) -> AmikilnError:
+    """Return an error of ours that says what boto3's says, and where.
+
+    Args:
+        error: What boto3 raised.
+        kind: Which of ours.
+        region: The AWS region that was asked.
+    """
+    what, hint = explain(error)
+    return kind(f"{what} (region {region})", hint=hint)
 
 
 def _suggest_permission(error: ClientError, message: str) -> str:

@@ -60,7 +60,7 @@ def plan(
       amikiln plan images/rust-build --set volume.size_gib=80
       amikiln plan images/rust-build --out plan.json
     """
-    from amikiln.aws.errors import AwsFailure, explain
+    from amikiln.aws.errors import AwsFailure, convert
     from amikiln.cli import output
     from amikiln.model.plan_file import hash_plan, serialize
     from amikiln.plan.preflight import check_plan
@@ -73,8 +73,7 @@ def plan(
         planned = amikiln.make_plan(folder, session)
         of_plan = list(check_plan(planned, session))
     except AwsFailure as error:
-        what, hint = explain(error)
-        raise PreflightError(f"{what} (region {session.cloud.region})", hint=hint) from error
+        raise convert(error, PreflightError, session.cloud.region) from error
     if as_json:
         print(serialize(planned).decode(), end="")
     else:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-MOST_CHARACTERS = 60
+from amikiln.spec.words import shorten
 
 
 def of_values(planned: Any, now: Any, key: str = "") -> Iterator[str]:
@@ -21,13 +21,13 @@ def of_values(planned: Any, now: Any, key: str = "") -> Iterator[str]:
         for name in dict.fromkeys([*now, *planned]):
             path = f"{key}.{name}" if key else str(name)
             if name not in planned:
-                yield f"{path} is {_shorten(now[name])}, and was not there when planned"
+                yield f"{path} is {_show(now[name])}, and was not there when planned"
             elif name not in now:
-                yield f"{path} is not there, and was {_shorten(planned[name])} when planned"
+                yield f"{path} is not there, and was {_show(planned[name])} when planned"
             else:
                 yield from of_values(planned[name], now[name], path)
     elif planned != now:
-        yield f"{key} is {_shorten(now)}, and was {_shorten(planned)} when planned"
+        yield f"{key} is {_show(now)}, and was {_show(planned)} when planned"
 
 
 def of_files(planned: Any, now: Mapping[str, str]) -> Iterator[tuple[str, str]]:
@@ -47,6 +47,5 @@ def of_files(planned: Any, now: Mapping[str, str]) -> Iterator[tuple[str, str]]:
             yield name, "differs from the plan's"
 
 
-def _shorten(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= MOST_CHARACTERS else text[: MOST_CHARACTERS - 3] + "..."
+def _show(value: Any) -> str:
+    return shorten(json.dumps(value, ensure_ascii=False))

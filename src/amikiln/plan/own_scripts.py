@@ -23,7 +23,7 @@ def check_scripts(folder: ImageFolder, session: Session) -> None:
 
     Args:
         folder: Its own steps and checks are parsed.
-        session: Is told of scripts for bash alone, for machines run them by sh.
+        session: Reports scripts that only bash can parse: machines run them with sh.
 
     Raises:
         SpecError: Some cannot be parsed: all of them at once, with what the shell said.

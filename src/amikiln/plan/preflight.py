@@ -36,12 +36,7 @@ def preflight(plan: Plan, run: Run, session: Session, command: Command = "run") 
     """
     minutes = plan.longest(command).minutes
     session.report.line(f"`{command}` takes {minutes} minutes at most, by the spec's deadlines")
-    faults = [
-        *check_credentials(plan, command, session),
-        *_check_instance_types(plan, session),
-        *check_network(plan, session),
-        *_check_profile(plan, session),
-    ]
+    faults = [*check_credentials(plan, command, session), *check_plan(plan, session)]
     _tell_missing_groups(plan, session)
     if warning := describe_lfs(plan.context):
         session.report.line(warning)
@@ -49,7 +44,6 @@ def preflight(plan: Plan, run: Run, session: Session, command: Command = "run") 
         *check_this_machine(plan, session),
         *_check_volume(plan, session),
         *_check_name(plan.ami_name(run), session),
-        *_check_pointer(plan, session),
         *_check_secrets(plan, session),
     ]
     if faults:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amikiln.aws.errors import AwsFailure, explain
+from amikiln.aws.errors import AwsFailure, convert
 from amikiln.catalog.pointer import Pointer
 from amikiln.errors import RolloutError
 from amikiln.model.fleet import FleetGroup
@@ -37,5 +37,4 @@ def roll_out_published(
             error.what, hint="machines are replaced when their jobs end: wait longer"
         ) from error
     except AwsFailure as error:
-        what, hint = explain(error)
-        raise RolloutError(f"{what} (region {session.cloud.region})", hint=hint) from error
+        raise convert(error, RolloutError, session.cloud.region) from error

@@ -13,7 +13,6 @@ from pydantic import BaseModel, ValidationError
 
 from amikiln.spec import words
 
-MOST_CHARACTERS = 60
 KEY_MARK = "[key]"
 """What pydantic appends to a path when it is the key that is not allowed."""
 LENGTHS = {
@@ -123,7 +122,7 @@ def _describe_fault(path: Path, found: Any, model: type[BaseModel]) -> Fault:
         message = "is not allowed"
     else:
         return _describe_wrong_type(path, value, model)
-    return Fault(path, f"{_shorten(value)}: {message}{also}")
+    return Fault(path, f"{_show(value)}: {message}{also}")
 
 
 def _describe_rule(path: Path, message: str, model: type[BaseModel]) -> Fault:
@@ -138,7 +137,7 @@ def _describe_wrong_type(path: Path, value: Any, model: type[BaseModel]) -> Faul
     field = words.find_field(model, path)
     allowed = words.describe_allowed(field)
     also = f"; allowed: {allowed}" if allowed else ""
-    return Fault(path, f"{_shorten(value)}: has to be {words.describe_value(field)}{also}")
+    return Fault(path, f"{_show(value)}: has to be {words.describe_value(field)}{also}")
 
 
 def _describe_missing(path: Path, field: Any) -> str:
@@ -168,9 +167,8 @@ def _quote(part: str | int) -> str:
     return text if re.fullmatch(r"[\w-]+", text, re.ASCII) else json.dumps(text)
 
 
-def _shorten(value: Any) -> str:
-    text = json.dumps(value, default=str)
-    return text if len(text) <= MOST_CHARACTERS else text[: MOST_CHARACTERS - 3] + "..."
+def _show(value: Any) -> str:
+    return words.shorten(json.dumps(value, default=str))
 
 
 def _suggest(written: str, keys: Sequence[str]) -> str:

@@ -16,6 +16,7 @@ from functools import lru_cache
 from typing import Any
 
 from amikiln.spec.explain import Fault
+from amikiln.spec.words import shorten
 
 ENDS = ("]", "]]", "}", "]}", "}]", "]}]", "}]}", '"""', "'''")
 """What may close the beginning of a statement that goes over several lines."""
@@ -78,7 +79,7 @@ class Written:
             for flag in reversed(self.flags if path else ()):
                 shared = min(len(path), len(flag.path))
                 if flag.path[:shared] == path[:shared]:
-                    return f"--set {_shorten(flag.text)}: {fault}"
+                    return f"--set {shorten(flag.text)}: {fault}"
         number = self._find_line(fault.path, about)
         if number is None:
             return f"{self.origin}: {fault}"
@@ -176,7 +177,3 @@ def _has(tables: Any, path: Path) -> bool:
         else:
             return False
     return True
-
-
-def _shorten(text: str) -> str:
-    return text if len(text) <= 60 else text[:57] + "..."

@@ -18,6 +18,9 @@ PLAIN = {str: "string", int: "whole number", float: "number", bool: "true or fal
 NO_NOUNS = ('"', "true", "false", "anything")
 LIMITS = {"ge": "at least {}", "gt": "more than {}", "le": "at most {}", "lt": "less than {}"}
 
+MOST_CHARACTERS = 60
+"""Of a value in a message."""
+
 
 def describe_type(kind: Any) -> str:
     """Return a type as a person would say it: ``list of strings``, ``table``, ``whole number``.
@@ -199,3 +202,8 @@ def _list_inner(kind: Any) -> tuple[Any, ...]:
 def _is_mapping(kind: Any) -> bool:
     origin = get_origin(kind)
     return isinstance(origin, type) and issubclass(origin, Mapping)
+
+
+def shorten(text: str) -> str:
+    """Return a text that fits into a message, cut off where it is longer."""
+    return text if len(text) <= MOST_CHARACTERS else text[: MOST_CHARACTERS - 3] + "..."
