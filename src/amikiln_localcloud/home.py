@@ -10,6 +10,7 @@ from amikiln.runtime import directories
 ACCOUNT_ID = "123456789012"
 """The account that moto gives to every access key."""
 MACHINES_VARIABLE = "AMIKILN_MACHINES"
+"""Environment variable: the kind of machines that is asked for."""
 REGION = "us-east-1"
 """The region that clients use unless they ask for another, and that holds the base image."""
 LOOPBACK = "127.0.0.1"

@@ -14,6 +14,7 @@ from amikiln.spec.spec import Spec
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "spec.md"
 KEYS = [(table, key) for table in words.list_tables(Spec) for key in table.model_fields]
+SCHEMA = json.loads(schema.render_spec_schema())
 IDS = [f"{table.__name__}.{key}" for table, key in KEYS]
 
 
@@ -34,8 +35,7 @@ def test_every_key_has_a_text_in_the_code_and_in_the_schema(table: type, key: st
     assert len(text) > 10, "write a string below it that says what it is for"
     # What a user of Python sees is nothing that stands in a TOML file.
     assert not {"None", "tuple", "bool", "dict", "str"} & {*text.replace(":", " ").split()}
-    described = json.loads(schema.render_spec_schema())
-    part = described if table is Spec else described["$defs"][table.__name__]
+    part = SCHEMA if table is Spec else SCHEMA["$defs"][table.__name__]
     properties = part.get("anyOf", [part])[-1]["properties"]
     assert properties[key]["description"].startswith(text)
 

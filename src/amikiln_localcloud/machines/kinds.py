@@ -14,7 +14,7 @@ from pathlib import Path
 from amikiln.errors import PreflightError, SpecError
 from amikiln.runtime.progress import Reporter
 from amikiln_localcloud.children import Launcher
-from amikiln_localcloud.home import MACHINES_VARIABLE, Home
+from amikiln_localcloud.home import Home
 from amikiln_localcloud.machines import accelerator
 from amikiln_localcloud.machines.container import trial
 from amikiln_localcloud.machines.container.cgroups import Hierarchies
@@ -23,9 +23,6 @@ from amikiln_localcloud.machines.contract import SnapshotFiles
 from amikiln_localcloud.machines.disk_machine import DiskHypervisor
 from amikiln_localcloud.machines.guest_values import RegistryAddress
 from amikiln_localcloud.machines.qemu import QemuHypervisor
-
-VARIABLE = MACHINES_VARIABLE
-"""Environment variable: the kind that is asked for."""
 
 
 class Kind(StrEnum):
